@@ -1,0 +1,23 @@
+"""The errors that a user can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong: a file, a line, a flag or a name.
+
+    The message names it, says what was expected and what arrived. Commands
+    print it without a traceback; a notebook sees an ordinary `ValueError`.
+    """
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the known names nearest to `name`.
+
+    Returns the empty string when none is near.
+    """
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    if not near:
+        return ""
+    return " Did you mean " + " or ".join(f"'{n}'" for n in near) + "?"
