@@ -1,0 +1,41 @@
+"""What every test shares: a quiet, small TensorFlow and the real data sets."""
+
+import os
+
+# Read when TensorFlow is imported, so they come before the import.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import pathlib
+
+import keras
+import pytest
+import tensorflow as tf
+
+# Small tensors gain nothing from many threads. Two logical CPU devices let
+# MirroredStrategy(["CPU:0", "CPU:1"]) be tested without an accelerator; they
+# can only be made before TensorFlow initialises, hence once for all tests.
+tf.config.threading.set_intra_op_parallelism_threads(2)
+tf.config.threading.set_inter_op_parallelism_threads(2)
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+
+@pytest.fixture(autouse=True)
+def random_seed():
+    """Seeds Python, NumPy and TensorFlow, so that a failure repeats."""
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> pathlib.Path:
+    """The folder of real data sets, or a skip that says how to give it."""
+    folder = os.environ.get("TFREC_REAL_DATA")
+    if not folder:
+        pytest.skip("TFREC_REAL_DATA names no folder of real data sets")
+    path = pathlib.Path(folder)
+    if not path.is_dir():
+        pytest.fail(f"TFREC_REAL_DATA names no folder: {folder}")
+    return path
