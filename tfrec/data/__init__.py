@@ -1,0 +1,19 @@
+"""Raw logs in, prepared datasets and tf.data pipelines out."""
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "DataConfig": "tfrec.data.config",
+    "prepare": "tfrec.data.prepare",
+    "PreparedDataset": "tfrec.data.prepared",
+    "Vocabulary": "tfrec.data.vocabulary",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: `--help` must not wait for TensorFlow and DuckDB.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,126 @@
+"""The manifest: what a prepared dataset holds and how it was made."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import tfrec
+from tfrec.errors import InputError
+
+FORMAT_VERSION = 1
+FILE_NAME = "manifest.json"
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what shapes a prepared dataset."""
+    packages = ("tensorflow", "ibis-framework", "duckdb")
+    return {
+        "tfrec": tfrec.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` says.
+
+    Attributes:
+        source: Name of the dataset: "ml-1m".
+        settings: Every setting of the preparation.
+        counts: What each step left, in order: {step, interactions,
+            sequences, items}.
+        mean_length: Interactions per sequence, after the filters.
+        density: Interactions / (sequences x items).
+        protocol: "holdout" or "leave_one_out".
+        splits: For each of train, validation and test: {records, tokens,
+            max_length, shards: [{file, records, bytes, sha256}]}, as
+            `ShardWriter.summary` gives it.
+        data_checksum: See `data_checksum`.
+        short_sequences: Sequences that are not in train because their
+            training part has fewer than 2 items.
+        created_with: Versions of the programs that wrote it.
+        format_version: Version of the layout of the folder.
+    """
+
+    source: str
+    settings: dict[str, Any]
+    counts: list[dict[str, Any]]
+    mean_length: float
+    density: float
+    protocol: str
+    splits: dict[str, dict[str, Any]]
+    data_checksum: str
+    short_sequences: int = 0
+    created_with: dict[str, str] = dataclasses.field(default_factory=_versions)
+    format_version: int = FORMAT_VERSION
+
+    def save(self, folder: Path) -> None:
+        """Writes `manifest.json` into a folder."""
+        text = json.dumps(dataclasses.asdict(self), indent=2)
+        (Path(folder) / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Reads `manifest.json` from a prepared dataset.
+
+        Raises:
+            InputError: If there is none, it cannot be read, or another
+                version of the format wrote it.
+        """
+        path = Path(folder) / FILE_NAME
+        try:
+            values = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
+            raise InputError(
+                "`--data_dir` must be a prepared dataset: a folder with "
+                f"{FILE_NAME}. Received: {folder}. "
+                "Prepare it with `python -m tfrec.prepare`."
+            ) from None
+        except (ValueError, TypeError, OSError) as error:
+            raise InputError(
+                f"{path} cannot be read: {error}. Prepare the dataset again."
+            ) from error
+        version = values.get("format_version")
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{path} has format version {version}; this tfrec "
+                f"({tfrec.__version__}) reads version {FORMAT_VERSION}. Prepare "
+                "the dataset again, or use the tfrec that wrote it: "
+                f"{values.get('created_with', 'unknown')}."
+            )
+        names = {field.name for field in dataclasses.fields(cls)}
+        if names != values.keys():
+            wrong = ", ".join(sorted(names ^ values.keys()))
+            raise InputError(
+                f"{path} is damaged: missing or unknown {wrong}. Prepare the "
+                "dataset again."
+            )
+        return cls(**values)
+
+
+def data_checksum(
+    splits: dict[str, dict[str, Any]], vocabulary_checksum: str
+) -> str:
+    """Hashes the whole of a prepared dataset.
+
+    Args:
+        splits: Summaries of the splits, as in `Manifest.splits`.
+        vocabulary_checksum: SHA-256 of `items.txt`, `Vocabulary.checksum`.
+
+    Returns:
+        SHA-256 over the checksums of the shards, in the order of their
+        names, and of the vocabulary: 64 hexadecimal digits.
+    """
+    shards = {
+        shard["file"]: shard["sha256"]
+        for split in splits.values()
+        for shard in split["shards"]
+    }
+    parts = [f"{name} {checksum}" for name, checksum in sorted(shards.items())]
+    parts.append(f"items.txt {vocabulary_checksum}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

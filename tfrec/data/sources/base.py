@@ -1,0 +1,54 @@
+"""What a raw dataset format provides to the preparation."""
+
+import abc
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+
+from tfrec.data.config import DataConfig
+
+
+class Source(abc.ABC):
+    """One raw dataset format, read as one table of interactions.
+
+    Attributes:
+        name: The value of `--dataset`.
+    """
+
+    name: str
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def fetch(self, config: DataConfig) -> None:  # noqa: B027
+        """Downloads the raw files where they are absent and public."""
+
+    @abc.abstractmethod
+    def files(self, config: DataConfig) -> list[Path]:
+        """Returns the raw files of interactions; none if generated.
+
+        Raises:
+            InputError: If one is absent: which file to put where.
+        """
+
+    @abc.abstractmethod
+    def table(
+        self, connection: ibis.BaseBackend, config: DataConfig
+    ) -> ir.Table:
+        """Returns the interactions, every line checked.
+
+        Columns: `sequence` string, `item` string, `timestamp` int64 (>= 0),
+        `position` int64 (place in the raw log, unique), and `rating` float64
+        where the log has ratings. Rows in any order.
+
+        Raises:
+            InputError: If the raw files are malformed: file, line, what was
+                expected and what stands there.
+        """
+
+    def titles(
+        self, connection: ibis.BaseBackend, config: DataConfig
+    ) -> ir.Table | None:
+        """Returns a table of `item` and `title` strings, or None."""
+        return None
