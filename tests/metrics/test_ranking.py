@@ -1,0 +1,184 @@
+"""The ranking metrics against a slow reference that reads like the text."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrec.errors import InputError
+from tfrec.metrics import ranking
+from tfrec.metrics.ranking import MRR, NDCG, NEVER, Recall, target_ranks
+
+NONE = np.zeros([1, 0], np.int32)
+
+
+def reference_rank(scores, target, excluded):
+    if target in excluded:
+        return NEVER
+    greater = equal = 0
+    for column, score in enumerate(scores):
+        item = column + 1
+        if item in excluded or item == target:
+            continue
+        greater += score > scores[target - 1]
+        equal += score == scores[target - 1]
+    return 1 + greater + math.ceil(equal / 2)
+
+
+def reference_ranks(scores, targets, excluded):
+    return [
+        [reference_rank(row, t, set(ex)) if t else 0 for t in ts]
+        for row, ts, ex in zip(scores, targets, excluded, strict=True)
+    ]
+
+
+def reference_metrics(rank_rows, k):
+    recall, ndcg, mrr = [], [], []
+    for row in rank_rows:
+        ranks = sorted(r for r in row if r > 0)
+        if not ranks:
+            continue
+        hits = [r for r in ranks if r <= k]
+        recall.append(len(hits) / len(ranks))
+        ideal = [1 / math.log2(1 + r) for r in range(1, len(ranks) + 1)][:k]
+        ndcg.append(sum(1 / math.log2(1 + r) for r in hits) / sum(ideal))
+        mrr.append(1 / hits[0] if hits else 0)
+    return np.mean(recall), np.mean(ndcg), np.mean(mrr)
+
+
+def padded_choice(rng, rows, num_items, most):
+    """Returns int32 [rows, most]: up to `most` distinct items, then 0."""
+    items = np.zeros([rows, most], np.int32)
+    for row in items:
+        count = rng.integers(most + 1)
+        row[:count] = 1 + rng.permutation(num_items)[:count]
+    return items
+
+
+def average(metric, *rank_batches):
+    for ranks in rank_batches:
+        metric.update_state(tf.constant(ranks, tf.int32))
+    return float(metric.result())
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+@pytest.mark.parametrize("compared_at_once", [1, 100, 2**20])
+def test_ranks_equal_the_reference(levels, compared_at_once, monkeypatch):
+    monkeypatch.setattr(ranking, "_COMPARED_AT_ONCE", compared_at_once)
+    rng = np.random.default_rng(levels)
+    scores = rng.integers(levels, size=[6, 23]).astype(np.float32)
+    scores[0] = -np.inf  # All alike, and nothing to compute with.
+    scores[1, ::3] = -np.inf
+    scores[2, ::2] = np.inf
+    targets = padded_choice(rng, 6, 23, 8)
+    targets[3] = 0
+    excluded = padded_choice(rng, 6, 23, 7)
+    excluded[:, -1] = excluded[:, 0]  # A history may repeat an item.
+    ranks = target_ranks(scores, targets, excluded)
+    assert ranks.dtype == tf.int32
+    np.testing.assert_array_equal(
+        ranks, reference_ranks(scores, targets, excluded)
+    )
+
+
+def test_ranks_in_a_graph_of_unknown_shapes():
+    spec = tf.TensorSpec([None, None], tf.int32)
+    ranks = tf.function(
+        target_ranks,
+        input_signature=[tf.TensorSpec([None, None]), spec, spec],
+    )
+    scores = np.float32([[0.1, 0.5, 0.3], [3, 2, 1]])
+    no_targets = ranks(scores, np.zeros([2, 0]), np.zeros([2, 0]))
+    assert no_targets.shape == [2, 0]
+    np.testing.assert_array_equal(
+        ranks(scores, [[1, 3], [3, 0]], [[2], [0]]), [[2, 1], [3, 0]]
+    )
+
+
+@pytest.mark.parametrize("num_items", [1, 10, 11])
+def test_constant_scores_give_chance_level(num_items):
+    targets = np.arange(1, num_items + 1)[None]
+    ranks = target_ranks(np.zeros([1, num_items]), targets, NONE)
+    assert np.all(ranks == 1 + math.ceil((num_items - 1) / 2))
+
+
+def test_neighbouring_floats_are_no_ties():
+    # Their difference is denormal, and TensorFlow flushes those to zero.
+    scores = np.float32([[2e-38, np.nextafter(np.float32(2e-38), 1)]])
+    ranks = target_ranks(scores, [[1, 2]], NONE)
+    np.testing.assert_array_equal(ranks, [[2, 1]])
+
+
+def test_excluded_items_leave_the_ranking_and_are_never_hit():
+    ranks = target_ranks(np.float32([[4, 3, 2, 1]]), [[3, 1]], [[1, 0, 1]])
+    np.testing.assert_array_equal(ranks, [[2, NEVER]])
+    for metric in (Recall(10**6), NDCG(10**6), MRR(10**6)):
+        assert average(metric, [[NEVER]]) == 0
+
+
+@pytest.mark.parametrize("column", [0, 3])
+def test_a_nan_score_is_an_error(column):
+    scores = np.ones([2, 4], np.float32)
+    scores[1, column] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is NaN"):
+        tf.function(target_ranks)(scores, [[1], [1]], [[4], [4]])
+
+
+def test_an_index_beyond_the_items_is_an_error():
+    scores = np.ones([1, 4], np.float32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="A target"):
+        target_ranks(scores, [[5]], NONE)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="excluded"):
+        target_ranks(scores, [[1]], [[5]])
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_metrics_equal_the_reference(k):
+    rng = np.random.default_rng(k)
+    # Distinct ranks in a row, as scores without ties give them.
+    batches = [padded_choice(rng, 9, 20, 6) for _ in range(3)]
+    batches.append(np.zeros([4, 0], np.int32))
+    batches.append(np.int32([[0, 0], [0, 2]]))
+    expected = reference_metrics([r for b in batches for r in b], k)
+    for metric, value in zip((Recall, NDCG, MRR), expected, strict=True):
+        assert average(metric(k), *batches) == pytest.approx(value, rel=1e-6)
+
+
+def test_rows_without_targets_are_not_counted():
+    for metric in (Recall(5), NDCG(5), MRR(5)):
+        assert average(metric, [[0, 0]], [[1, 2]], [[0]]) == 1
+        metric.reset_state()
+        assert average(metric, np.zeros([3, 0])) == 0
+
+
+def test_tied_targets_fill_no_more_than_k_places():
+    ranks = target_ranks(np.zeros([1, 15]), [range(1, 16)], NONE)
+    np.testing.assert_array_equal(ranks, [[8] * 15])
+    assert average(Recall(10), ranks) == pytest.approx(10 / 15)
+    assert average(NDCG(10), ranks) == 1
+
+
+def test_metrics_sum_over_replicas():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        metric = Recall(5)
+    assert metric.name == "recall@5"
+    # Unequal numbers of rows, and a row without targets on one replica.
+    per_replica = [tf.constant([[1], [9]]), tf.constant([[2], [0], [8]])]
+    ranks = strategy.experimental_distribute_values_from_function(
+        lambda context: per_replica[context.replica_id_in_sync_group]
+    )
+    tf.function(lambda r: strategy.run(metric.update_state, [r]))(ranks)
+    assert float(metric.result()) == pytest.approx(2 / 4)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5])
+def test_a_cutoff_is_a_positive_integer(k):
+    with pytest.raises(InputError, match=f"Received: k={k}"):
+        NDCG(k)
+
+
+def test_a_metric_is_rebuilt_from_its_config():
+    metric = MRR.from_config(MRR(7).get_config())
+    assert (metric.k, metric.name) == (7, "mrr@7")
