@@ -1,0 +1,145 @@
+"""A GRU whose gradient over time is written by hand."""
+
+import keras
+import tensorflow as tf
+
+
+class GRU(keras.layers.GRU):
+    """`keras.layers.GRU` over whole sequences, several times faster on a CPU.
+
+    The weights are those of Keras (`reset_after=True`), so cuDNN serves the
+    layer on a GPU. On a CPU the input projection is one product over all
+    steps, the loop holds only what depends on the previous state, and the
+    backward pass walks back over stored gates and leaves the weight gradients
+    to one product at its end: automatic differentiation would do each of these
+    once per step.
+
+    No mask is needed: padding stands at the end, and a causal layer's valid
+    positions never see it.
+
+    Args:
+        units: Size of the state.
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(
+            units, return_sequences=True, reset_after=True, **kwargs
+        )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the states, `[batch, length, units]`, from a zero state."""
+        if tf.config.list_physical_devices("GPU"):
+            return super().call(inputs)
+        bias, recurrent_bias = tf.unstack(
+            tf.cast(self.cell.bias, self.compute_dtype)
+        )
+        steps = tf.transpose(inputs, [1, 0, 2])
+        projected = steps @ tf.cast(self.cell.kernel, self.compute_dtype)
+        states = recur(
+            projected + bias,
+            tf.cast(self.cell.recurrent_kernel, self.compute_dtype),
+            recurrent_bias,
+        )
+        return tf.transpose(states, [1, 0, 2])
+
+
+@tf.custom_gradient
+def recur(projected: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
+    """Runs the GRU's recurrence from a zero state, time first.
+
+    Per step, with x = projected inputs and g = h_{t-1} U + b, each in the
+    three parts update (z), reset (r) and candidate (c):
+
+        z = sigmoid(x_z + g_z)
+        r = sigmoid(x_r + g_r)
+        c = tanh(x_c + r * g_c)
+        h_t = c + z * (h_{t-1} - c)
+
+    Args:
+        projected: float `[length, batch, 3 * units]`.
+        kernel: Recurrent kernel U, float `[units, 3 * units]`.
+        bias: Recurrent bias b, float `[3 * units]`.
+
+    Returns:
+        States h_1 ... h_length, float `[length, batch, units]`.
+    """
+    units = kernel.shape[0]
+    dtype = projected.dtype
+    length, batch = tf.shape(projected)[0], tf.shape(projected)[1]
+    inputs = tf.TensorArray(dtype, length).unstack(projected)
+    initial = tf.zeros([batch, units], dtype)
+
+    def new_array(size=length):
+        return tf.TensorArray(
+            dtype, size, clear_after_read=False, element_shape=[None, None]
+        )
+
+    def step(t, h, states, gates, candidates, products):
+        x, g = inputs.read(t), tf.nn.bias_add(h @ kernel, bias)
+        gate = tf.sigmoid(x[:, : 2 * units] + g[:, : 2 * units])
+        z, r = tf.split(gate, 2, axis=1)
+        product = g[:, 2 * units :]
+        c = tf.tanh(x[:, 2 * units :] + r * product)
+        h = c + z * (h - c)
+        return (
+            t + 1,
+            h,
+            states.write(t + 1, h),
+            gates.write(t, gate),
+            candidates.write(t, c),
+            products.write(t, product),
+        )
+
+    _, _, states, gates, candidates, products = tf.while_loop(
+        lambda t, *_: t < length,
+        step,
+        (
+            0,
+            initial,
+            new_array(length + 1).write(0, initial),
+            *(new_array() for _ in range(3)),
+        ),
+    )
+    # One row more than asked for: the zero state, which the backward pass
+    # reads as h_0.
+    stacked = states.stack()
+
+    def gradient(upstream):
+        given = tf.TensorArray(dtype, length).unstack(upstream)
+
+        def step_back(t, dh, state_side, input_side):
+            h, gate, c = states.read(t), gates.read(t), candidates.read(t)
+            z, r = tf.split(gate, 2, axis=1)
+            dh += given.read(t)
+            # Through h_t, then through tanh: the candidate's pre-activation.
+            d_c = tf.raw_ops.TanhGrad(y=c, dy=dh - dh * z)
+            # Through both sigmoids at once.
+            d_gate = tf.raw_ops.SigmoidGrad(
+                y=gate,
+                dy=tf.concat([dh * (h - c), d_c * products.read(t)], 1),
+            )
+            d_g = tf.concat([d_gate, d_c * r], 1)
+            earlier = dh * z + tf.matmul(d_g, kernel, transpose_b=True)
+            return (
+                t - 1,
+                earlier,
+                state_side.write(t, d_g),
+                input_side.write(t, d_c),
+            )
+
+        _, _, state_side, input_side = tf.while_loop(
+            lambda t, *_: t >= 0,
+            step_back,
+            (length - 1, tf.zeros_like(initial), new_array(), new_array()),
+        )
+        d_g = state_side.stack()
+        flat = tf.reshape(d_g, [-1, 3 * units])
+        return (
+            tf.concat([d_g[..., : 2 * units], input_side.stack()], -1),
+            tf.matmul(
+                tf.reshape(stacked[:-1], [-1, units]), flat, transpose_a=True
+            ),
+            tf.reduce_sum(flat, 0),
+        )
+
+    return stacked[1:], gradient

@@ -1,0 +1,23 @@
+"""The models, by name."""
+
+from tfrec.errors import InputError, nearest_names
+from tfrec.models.acvae import ACVAE, ACVAEConfig
+from tfrec.models.recommender import Recommender
+
+MODELS: dict[str, type[Recommender]] = {"acvae": ACVAE}
+
+__all__ = ["ACVAE", "MODELS", "ACVAEConfig", "Recommender", "get_model"]
+
+
+def get_model(name: str) -> type[Recommender]:
+    """Returns the model class registered under `name`.
+
+    Raises:
+        InputError: If there is none; the nearest names are suggested.
+    """
+    if name not in MODELS:
+        raise InputError(
+            f"`--model` must be one of {', '.join(MODELS)}. Received: {name}."
+            f"{nearest_names(name, MODELS)}"
+        )
+    return MODELS[name]

@@ -1,0 +1,480 @@
+"""ACVAE: adversarial and contrastive variational autoencoder (WWW'21).
+
+Xie, Liu, Zhang, Lu, Wang, Ding: Adversarial and Contrastive Variational
+Autoencoder for Sequential Recommendation. https://doi.org/10.1145/3442381.3449873
+Equation numbers below are the paper's.
+"""
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfrec.layers.implicit_posterior import ImplicitPosterior
+from tfrec.layers.item_softmax import ItemSoftmax
+from tfrec.layers.recurrent import GRU
+from tfrec.models.recommender import Recommender, newest
+from tfrec.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class ACVAEConfig(Settings):
+    """Settings of ACVAE; the defaults are the paper's, section 4.3."""
+
+    max_length: int = setting(
+        200, "Items of a history that the model reads; newest kept.", minimum=1
+    )
+    embedding_dim: int = setting(128, "Size of an item embedding.", minimum=1)
+    gru_units: int = setting(100, "Size of the encoder's state.", minimum=1)
+    convolution_filters: int = setting(
+        200, "Channels of the causal convolution.", minimum=1
+    )
+    kernel_size: int = setting(
+        5,
+        "Positions that the causal convolution spans; 1 puts a dense layer in "
+        "its place (the ablation without convolution).",
+        minimum=1,
+    )
+    latent_dim: int = setting(64, "Size of the latent z.", minimum=1)
+    decoder_units: int = setting(128, "Width of the decoder.", minimum=1)
+    critic_units: int = setting(
+        128, "Width of the adversary T and of the critic G.", minimum=1
+    )
+    embedding_dropout: float = setting(
+        0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
+    )
+    dropout: float = setting(
+        0.5, "Dropout rate before the latent.", minimum=0.0, below=1.0
+    )
+    decoder_dropout: float = setting(
+        0.0, "Dropout rate before the softmax.", minimum=0.0, below=1.0
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of a target spread over all items.", minimum=0.0, below=1.0
+    )
+    adversarial_weight: float = setting(
+        0.05,
+        "Weight alpha of the adversary's KL estimate; 0 trains without it.",
+        minimum=0.0,
+    )
+    contrastive_weight: float = setting(
+        0.1,
+        "Weight beta of the contrastive loss; 0 trains without it.",
+        minimum=0.0,
+    )
+    prior_in_adversary: bool = setting(
+        True,
+        "Add |z|^2 / 2, the known part of log q - log p, to the adversary's "
+        "output.",
+    )
+    alternate_updates: bool = setting(
+        False,
+        "Update encoder and adversary in turn, as in Algorithm 1; otherwise "
+        "both in every step.",
+    )
+    learning_rate: float = setting(
+        1e-3, "AdamW learning rate of encoder, decoder and critic.", above=0.0
+    )
+    weight_decay: float = setting(1e-2, "AdamW weight decay.", minimum=0.0)
+    critic_learning_rate: float = setting(
+        5e-4, "SGD learning rate of adversary and critic.", above=0.0
+    )
+    critic_weight_decay: float = setting(
+        1e-1, "SGD weight decay of adversary and critic.", minimum=0.0
+    )
+    posterior_samples: int = setting(
+        0,
+        "Posterior draws averaged at evaluation; 0 uses the noise-free latent.",
+        minimum=0,
+    )
+
+
+class Adversary(keras.layers.Layer):
+    """T_psi(x, z), eq. 7: its optimum is log q(z | x) - log p(z), eq. 8.
+
+    Args:
+        units: Width of the two residual ELU layers.
+        prior: Whether |z|^2 / 2 is added to the output. With a standard normal
+            prior -log p(z) is |z|^2 / 2 plus a constant, so the network only
+            has to learn the rest.
+    """
+
+    def __init__(self, units: int, prior: bool, **kwargs):
+        super().__init__(**kwargs)
+        self.prior = prior
+        self.enter = keras.layers.Dense(units, activation="elu")
+        self.residuals = [
+            keras.layers.Dense(units, activation="elu") for _ in range(2)
+        ]
+        self.leave = keras.layers.Dense(1)
+        self.units = units
+
+    def build(self, items_shape, latent_shape):
+        """Builds for `[n, embedding_dim]` and `[n, latent_dim]`."""
+        self.enter.build((None, items_shape[-1] + latent_shape[-1]))
+        for layer in (*self.residuals, self.leave):
+            layer.build((None, self.units))
+
+    def call(self, items: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
+        """Returns one logit for each row of item embeddings and latents."""
+        hidden = self.enter(tf.concat([items, latent], -1))
+        for layer in self.residuals:
+            hidden += layer(hidden)
+        logits = tf.squeeze(self.leave(hidden), -1)
+        if self.prior:
+            logits += 0.5 * tf.reduce_sum(tf.square(latent), -1)
+        return logits
+
+
+class ContrastiveCritic(keras.layers.Layer):
+    """G_omega(x, z), eq. 12: does this latent belong to this sequence?
+
+    Args:
+        units: Size of the state.
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.gru = GRU(units)
+        self.leave = keras.layers.Dense(1)
+
+    def build(self, items_shape, latent_shape):
+        """Builds for `[batch, length, dim]` embeddings and latents."""
+        self.gru.build((None, None, items_shape[-1] + latent_shape[-1]))
+        self.leave.build((None, None, self.gru.units))
+
+    def call(self, items: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
+        """Returns one logit per position, `[batch, length]`."""
+        states = self.gru(tf.concat([items, latent], -1))
+        return tf.squeeze(self.leave(states), -1)
+
+
+class ACVAE(Recommender):
+    """The model and its two objectives, eq. 13.
+
+    Args:
+        num_items: Number of items in the vocabulary.
+        config: Settings.
+    """
+
+    config_class = ACVAEConfig
+
+    def __init__(self, num_items: int, config: ACVAEConfig | None = None):
+        super().__init__(num_items, config)
+        c = self.config
+        # phi: embedding, encoder, posterior.
+        self.embedding = keras.layers.Embedding(
+            num_items + 1, c.embedding_dim, name="item_embedding"
+        )
+        self.embedding_dropout = keras.layers.Dropout(c.embedding_dropout)
+        self.encoder = GRU(c.gru_units, name="encoder")
+        self.posterior = ImplicitPosterior(
+            c.latent_dim,
+            c.gru_units,
+            c.convolution_filters,
+            c.kernel_size,
+            c.dropout,
+        )
+        # theta: decoder.
+        self.decoder = keras.layers.Dense(
+            c.decoder_units, activation="tanh", name="decoder"
+        )
+        self.decoder_dropout = keras.layers.Dropout(c.decoder_dropout)
+        self.item_softmax = ItemSoftmax(num_items, c.label_smoothing)
+        # psi and omega.
+        self.adversary = Adversary(c.critic_units, c.prior_in_adversary)
+        self.critic = ContrastiveCritic(c.critic_units)
+        self.noise_seed = keras.random.SeedGenerator()
+        self._build_layers()
+
+    def _build_layers(self) -> None:
+        c = self.config
+        items = (None, None, c.embedding_dim)
+        latent = (None, None, c.latent_dim)
+        self.embedding.build((None, None))
+        self.encoder.build(items)
+        self.posterior.build((None, None, c.gru_units))
+        self.decoder.build(latent)
+        self.item_softmax.build((None, c.decoder_units))
+        self.adversary.build(items, latent)
+        self.critic.build(items, latent)
+        self.built = True
+
+    # Scoring ------------------------------------------------------------
+
+    def latents(
+        self, items: tf.Tensor, noise: tf.Tensor | None, training: bool = False
+    ) -> tf.Tensor:
+        """Returns z_phi(x, eps) at every position, eq. 2 and 10 to 11.
+
+        Args:
+            items: int32 `[batch, length]`, 0 at the end.
+            noise: Standard normal draws, `[batch, length, noise_dim]`; None
+                for eps = 0.
+            training: Whether dropout is on.
+
+        Returns:
+            float32 `[batch, length, latent_dim]`.
+        """
+        embedded = self.embedding_dropout(
+            self.embedding(items), training=training
+        )
+        hidden = tf.nn.softplus(self.encoder(embedded))
+        if noise is None:
+            shape = [*tf.unstack(tf.shape(items)), self.posterior.noise_dim]
+            noise = tf.zeros(shape, hidden.dtype)
+        return self.posterior(hidden, noise, training=training)
+
+    def draw_noise(self, items: tf.Tensor) -> tf.Tensor:
+        """Draws eps for every position of `items`."""
+        shape = [*tf.unstack(tf.shape(items)), self.posterior.noise_dim]
+        return keras.random.normal(shape, seed=self.noise_seed)
+
+    def latent(
+        self, history: tf.Tensor, noise: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns the latent after the last item of each history.
+
+        Args:
+            history: int32 `[batch, length]`, at most `max_length` long.
+            noise: As for `latents`.
+
+        Returns:
+            float32 `[batch, latent_dim]`.
+        """
+        lengths = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1)
+        # One position at least, so that an empty history reads padding.
+        history = tf.pad(
+            history, [[0, 0], [0, tf.cast(tf.shape(history)[1] == 0, tf.int32)]]
+        )
+        return tf.gather(
+            self.latents(history, noise),
+            tf.maximum(lengths - 1, 0),
+            batch_dims=1,
+        )
+
+    def decode(self, latent: tf.Tensor) -> tf.Tensor:
+        """Returns log p_theta(item | z) for every item."""
+        return self.item_softmax(self.decoder(latent))
+
+    def score(self, history: tf.Tensor) -> tf.Tensor:
+        """Returns the log-probability of every item to come next.
+
+        Averages the predictive distribution over `posterior_samples` draws of
+        the posterior, or takes eps = 0 when that is 0.
+        """
+        history = newest(history, self.config.max_length)
+        samples = self.config.posterior_samples
+        if not samples:
+            return self.decode(self.latent(history))
+        draws = [
+            self.decode(self.latent(history, self.draw_noise(history)))
+            for _ in range(samples)
+        ]
+        return tf.reduce_logsumexp(tf.stack(draws), 0) - tf.math.log(
+            float(samples)
+        )
+
+    # Training -----------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        adversary_optimizer: Any = None,
+        critic_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Sets the three optimizers; those of section 4.3 by default.
+
+        Args:
+            optimizer: For encoder and decoder (phi and theta).
+            adversary_optimizer: For T (psi).
+            critic_optimizer: For G (omega).
+            **kwargs: Passed to `Recommender.compile`.
+        """
+        c = self.config
+
+        def sgd():
+            return keras.optimizers.SGD(
+                c.critic_learning_rate, weight_decay=c.critic_weight_decay
+            )
+
+        super().compile(
+            optimizer=optimizer
+            or keras.optimizers.AdamW(
+                c.learning_rate, weight_decay=c.weight_decay
+            ),
+            **kwargs,
+        )
+        self.adversary_optimizer = adversary_optimizer or sgd()
+        self.critic_optimizer = critic_optimizer or sgd()
+        self.terms = {
+            name: keras.metrics.Mean(name=name)
+            for name in (
+                "loss",
+                "reconstruction",
+                "kl_estimate",
+                "contrastive",
+                "adversary_loss",
+            )
+        }
+
+    @property
+    def autoencoder_variables(self) -> list[keras.Variable]:
+        """phi and theta, what the main optimizer steps."""
+        return [
+            variable
+            for layer in (
+                self.embedding,
+                self.encoder,
+                self.posterior,
+                self.decoder,
+                self.item_softmax,
+            )
+            for variable in layer.trainable_variables
+        ]
+
+    def build_all(self) -> None:
+        """Creates the slots of the three optimizers."""
+        self.optimizer.build(self.autoencoder_variables)
+        self.adversary_optimizer.build(self.adversary.trainable_variables)
+        self.critic_optimizer.build(self.critic.trainable_variables)
+
+    def objectives(
+        self, items: tf.Tensor, weight: tf.Tensor, training: bool = True
+    ) -> dict[str, tf.Tensor]:
+        """Returns both objectives of eq. 13 and their terms, to minimise.
+
+        Sums over valid positions, weighted per sequence, as in Algorithm 1.
+
+        Args:
+            items: int32 `[batch, length + 1]`, 0 at the end.
+            weight: float32 `[batch]`, 1 / sequences in the global batch.
+            training: Whether dropout is on.
+
+        Returns:
+            Scalars: `loss` for phi, theta and omega, `adversary_loss` for psi,
+            and the terms `reconstruction`, `kl_estimate`, `contrastive`.
+        """
+        c = self.config
+        inputs, targets = items[:, :-1], items[:, 1:]
+        valid = targets > 0
+        latents = self.latents(inputs, self.draw_noise(inputs), training)
+
+        # Everything but the recurrences is per position: only the valid ones.
+        places = tf.where(valid)
+        weights = tf.gather(weight, places[:, 0])
+        latent = tf.gather_nd(latents, places)
+        hidden = self.decoder_dropout(self.decoder(latent), training=training)
+        reconstruction = self.item_softmax.loss(
+            hidden, tf.gather_nd(targets, places), weights
+        )
+        terms = {
+            "loss": reconstruction,
+            "reconstruction": reconstruction,
+            "kl_estimate": tf.constant(0.0),
+            "contrastive": tf.constant(0.0),
+            "adversary_loss": tf.constant(0.0),
+        }
+        # x enters both discriminators as data: a constant embedding.
+        if c.adversarial_weight:
+            embedded = tf.stop_gradient(
+                self.embedding(tf.gather_nd(inputs, places))
+            )
+            terms |= self.adversarial_terms(embedded, latent, weights)
+            terms["loss"] += c.adversarial_weight * terms["kl_estimate"]
+        if c.contrastive_weight:
+            embedded = tf.stop_gradient(self.embedding(inputs))
+            terms["contrastive"] = self.contrastive_loss(
+                embedded, latents, valid, weight
+            )
+            terms["loss"] += c.contrastive_weight * terms["contrastive"]
+        return terms
+
+    def adversarial_terms(
+        self, embedded: tf.Tensor, latent: tf.Tensor, weights: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Returns E_q[T] of eq. 10 and the loss of T, eq. 7.
+
+        Args:
+            embedded: Item embeddings, `[n, embedding_dim]`.
+            latent: Posterior samples, `[n, latent_dim]`.
+            weights: float32 `[n]`.
+        """
+        prior = keras.random.normal(tf.shape(latent), seed=self.noise_seed)
+        posterior_logits, prior_logits = tf.split(
+            self.adversary(
+                tf.concat([embedded, embedded], 0),
+                tf.concat([latent, prior], 0),
+            ),
+            2,
+        )
+        each = tf.nn.softplus(-posterior_logits) + tf.nn.softplus(prior_logits)
+        return {
+            "kl_estimate": tf.reduce_sum(weights * posterior_logits),
+            "adversary_loss": tf.reduce_sum(weights * each),
+        }
+
+    def contrastive_loss(
+        self,
+        embedded: tf.Tensor,
+        latents: tf.Tensor,
+        valid: tf.Tensor,
+        weight: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the loss of eq. 12, z against the next user's z.
+
+        The paper prints sigma(1 - G) for 1 - sigma(G).
+
+        Args:
+            embedded: Item embeddings, `[batch, length, embedding_dim]`.
+            latents: Posterior samples, `[batch, length, latent_dim]`.
+            valid: bool `[batch, length]`.
+            weight: float32 `[batch]`.
+        """
+        tf.debugging.assert_greater(
+            tf.shape(latents)[0],
+            1,
+            "The contrastive term compares the sequences of a batch and needs "
+            "two at least. Raise `--batch_size`, or set "
+            "`--contrastive_weight=0`.",
+        )
+        others = tf.roll(latents, 1, 0)
+        # Both passes as one batch of twice the size: half the steps.
+        positive, negative = tf.split(
+            self.critic(
+                tf.concat([embedded, embedded], 0),
+                tf.concat([latents, others], 0),
+            ),
+            2,
+        )
+        # Compare only where both users have a position.
+        both = tf.logical_and(valid, tf.roll(valid, 1, 0))
+        each = tf.nn.softplus(-positive) * tf.cast(valid, positive.dtype)
+        each += tf.nn.softplus(negative) * tf.cast(both, negative.dtype)
+        return tf.reduce_sum(weight * tf.reduce_sum(each, 1))
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Steps phi, theta and omega, and psi, on one batch."""
+        c = self.config
+        autoencoder = self.autoencoder_variables
+        critic = self.critic.trainable_variables
+        psi = self.adversary.trainable_variables
+        with tf.GradientTape(persistent=True) as tape:
+            terms = self.objectives(batch["items"], batch["weight"])
+        gradients = tape.gradient(
+            terms["loss"],
+            autoencoder + critic,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        self.optimizer.apply(gradients[: len(autoencoder)])
+        if c.contrastive_weight:
+            self.critic_optimizer.apply(gradients[len(autoencoder) :])
+        if c.adversarial_weight:
+            self.adversary_optimizer.apply(
+                tape.gradient(terms["adversary_loss"], psi)
+            )
+        for name, metric in self.terms.items():
+            metric.update_state(terms[name])
+        return {name: metric.result() for name, metric in self.terms.items()}

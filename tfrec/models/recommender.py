@@ -1,0 +1,159 @@
+"""The base of every model: score, evaluate, recommend."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfrec.metrics.ranking import MRR, NDCG, Recall, target_ranks
+from tfrec.settings import Settings
+
+# Below every log-probability, yet finite: what excluded items score.
+EXCLUDED = tf.float32.min
+
+
+class Recommender(keras.Model):
+    """A model that ranks every item after a history of items.
+
+    A subclass implements `score` and `train_step`, and names its settings
+    dataclass in `config_class`; fitting, evaluation and recommendation follow.
+    Items are integers from 1 to `num_items`; 0 is padding, always at the end.
+
+    Args:
+        num_items: Number of items in the vocabulary, padding not counted.
+        config: Settings of the model; its defaults when absent.
+    """
+
+    config_class: ClassVar[type[Settings]]
+
+    def __init__(self, num_items: int, config: Settings | None = None):
+        super().__init__(name=type(self).__name__.lower())
+        if num_items < 1:
+            raise ValueError(
+                f"`num_items` must be at least 1. Received: {num_items}."
+            )
+        self.num_items = num_items
+        self.config = config or self.config_class()
+
+    def score(self, history: tf.Tensor) -> tf.Tensor:
+        """Returns the log-probability of every item to come next.
+
+        Args:
+            history: int32 `[batch, length]`, oldest item first, 0 at the end.
+
+        Returns:
+            float32 `[batch, num_items]`; column j is item j + 1.
+        """
+        raise NotImplementedError
+
+    def build_all(self) -> None:
+        """Creates every variable, of optimizers too.
+
+        Called inside `strategy.scope()` after `compile`: variables made later,
+        in the first step, fail under a distribution strategy.
+        """
+        self.built = True
+
+    def compile(
+        self, cutoffs: Sequence[int] = (5, 10, 20), **kwargs: Any
+    ) -> None:
+        """Prepares the model for `fit` and `evaluate`.
+
+        Args:
+            cutoffs: The k of recall@k, ndcg@k and mrr@k.
+            **kwargs: Passed to `keras.Model.compile`.
+        """
+        super().compile(**kwargs)
+        self.ranking_metrics = [
+            metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)
+        ]
+
+    def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Ranks the targets of one evaluation batch among all items."""
+        ranks = target_ranks(
+            self.score(batch["history"]), batch["targets"], batch["excluded"]
+        )
+        for metric in self.ranking_metrics:
+            metric.update_state(ranks)
+        return {m.name: m.result() for m in self.ranking_metrics}
+
+    @tf.function(reduce_retracing=True)
+    def _recommend(self, history, k, exclude_history):
+        scores = self.score(history)
+        if exclude_history:
+            scores = exclude(scores, history)
+        scores, columns = tf.math.top_k(scores, k)
+        return columns + 1, scores
+
+    def recommend(
+        self,
+        history: Sequence[Sequence[int]] | np.ndarray | tf.Tensor,
+        k: int = 10,
+        exclude_history: bool = True,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the k best items after each history.
+
+        Args:
+            history: Item indices, oldest first; rows may differ in length.
+            k: Number of items.
+            exclude_history: Whether items of the history are left out.
+
+        Returns:
+            Item indices, int32 `[batch, k]`, and their log-probabilities,
+            float32 `[batch, k]`, best first.
+
+        Raises:
+            ValueError: If `k` exceeds the number of items, or an index the
+                vocabulary.
+        """
+        if not 1 <= k <= self.num_items:
+            raise ValueError(
+                f"`k` must be between 1 and the number of items "
+                f"({self.num_items}). Received: k={k}."
+            )
+        if not tf.is_tensor(history):
+            history = tf.ragged.constant(
+                [list(row) for row in history], tf.int32, ragged_rank=1
+            ).to_tensor()
+        largest = int(tf.reduce_max(history)) if tf.size(history) else 0
+        if largest > self.num_items:
+            raise ValueError(
+                f"`history` must hold item indices up to {self.num_items}. "
+                f"Received: {largest}."
+            )
+        items, scores = self._recommend(history, k, exclude_history)
+        return items.numpy(), scores.numpy()
+
+
+def exclude(scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """Sets the scores of the given items below all others.
+
+    Args:
+        scores: float32 `[batch, num_items]`; column j is item j + 1.
+        items: int32 `[batch, n]`, 0 for none.
+    """
+    rows = tf.broadcast_to(
+        tf.range(tf.shape(items)[0])[:, None], tf.shape(items)
+    )
+    places = tf.boolean_mask(tf.stack([rows, items - 1], -1), items > 0)
+    updates = tf.fill([tf.shape(places)[0]], EXCLUDED)
+    return tf.tensor_scatter_nd_update(scores, places, updates)
+
+
+def newest(history: tf.Tensor, max_length: int) -> tf.Tensor:
+    """Keeps the newest `max_length` items of each padded row.
+
+    Args:
+        history: int32 `[batch, length]`, 0 at the end.
+        max_length: Largest length to keep.
+
+    Returns:
+        int32 `[batch, min(length, max_length)]`, 0 at the end.
+    """
+    length = tf.shape(history)[1]
+    lengths = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1)
+    kept = tf.minimum(length, max_length)
+    places = tf.maximum(lengths - kept, 0)[:, None] + tf.range(kept)
+    return tf.gather(history, places, batch_dims=1)
