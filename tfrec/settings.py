@@ -7,6 +7,8 @@ API and the JSON that a run directory keeps.
 """
 
 import dataclasses
+import numbers
+import os
 import types
 import typing
 from collections.abc import Sequence
@@ -54,7 +56,20 @@ class Settings:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            for element in value if isinstance(value, tuple) else (value,):
+            # What a notebook and JSON give: lists and paths.
+            if isinstance(value, list):
+                value = tuple(value)
+            elif isinstance(value, os.PathLike):
+                value = os.fspath(value)
+            object.__setattr__(self, field.name, value)
+            if not _kind(field)[1]:
+                _check(field, value)
+                continue
+            if not isinstance(value, tuple):
+                raise InputError(
+                    f"`--{field.name}` must be a list. Received: {value!r}."
+                )
+            for element in value:
                 _check(field, element)
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,12 +94,7 @@ class Settings:
                     f"Unknown setting '{name}' for {cls.__name__}."
                     f"{nearest_names(name, fields)}"
                 )
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in values.items()
-            }
-        )
+        return cls(**values)
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:
@@ -100,9 +110,11 @@ def _check(field: dataclasses.Field, value: Any) -> None:
             f"{nearest_names(str(value), choices)}"
         )
     kind = _kind(field)[0]
-    if kind in (int, float) and isinstance(value, str | bool):
+    if kind in (int, float) and (
+        isinstance(value, bool) or not isinstance(value, numbers.Real)
+    ):
         raise InputError(f"{flag} must be a number. Received: {value!r}.")
-    if kind is int and value != int(value):
+    if kind is int and value % 1 != 0:  # NaN and infinity included.
         raise InputError(f"{flag} must be an integer. Received: {value!r}.")
     for name, holds, words in (
         ("minimum", lambda bound: value >= bound, "at least"),

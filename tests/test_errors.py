@@ -1,0 +1,18 @@
+from tfrec.errors import InputError, nearest_names
+
+
+def test_a_notebook_sees_a_value_error():
+    assert issubclass(InputError, ValueError)
+
+
+def test_near_names_are_suggested_nearest_first():
+    known = ["batch_size", "max_length", "min_length"]
+    assert nearest_names("bach_size", known) == " Did you mean 'batch_size'?"
+    assert nearest_names("max_lenght", iter(known)) == (
+        " Did you mean 'max_length' or 'min_length'?"
+    )
+
+
+def test_far_names_are_not_suggested():
+    assert nearest_names("colour", ["batch_size"]) == ""
+    assert nearest_names("colour", []) == ""

@@ -1,0 +1,212 @@
+import dataclasses
+import json
+import math
+import pathlib
+
+import pytest
+from absl import flags
+
+from tfrec.errors import InputError
+from tfrec.settings import (
+    Settings,
+    define_flags,
+    from_flags,
+    refuse_foreign_flags,
+    setting,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Oven(Settings):
+    heat: int = setting(180, "Heat in Celsius.", minimum=20, maximum=300)
+    share: float = setting(0.5, "Part of the dough.", above=0, below=1)
+    grain: str = setting("rye", "Flour.", choices=("rye", "wheat", "spelt"))
+    steam: bool = setting(False, "Whether steam is used.")
+    times: tuple[int, ...] = setting((5, 10), "Minutes of each stage.", above=0)
+    names: tuple[str, ...] = setting((), "Who eats.")
+    limit: int | None = setting(None, "Longest time in minutes.", minimum=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grill(Settings):
+    heat: int = setting(250, "Heat in Celsius.", minimum=20)
+    coal: str = setting("beech", "Fuel.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kettle(Settings):
+    litres: float = setting(1.5, "Volume in litres.", above=0)
+
+
+def parsed(*arguments, configs=(Oven, Grill, Kettle), **kwargs):
+    values = flags.FlagValues()
+    define_flags(*configs, flag_values=values, **kwargs)
+    values(["program", *arguments])
+    return values
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"heat": 19}, "`--heat` must be at least 20. Received: 19."),
+        ({"heat": 301}, "`--heat` must be at most 300. Received: 301."),
+        ({"heat": 20.5}, "`--heat` must be an integer. Received: 20.5."),
+        ({"heat": "hot"}, "`--heat` must be a number. Received: 'hot'."),
+        ({"heat": True}, "`--heat` must be a number. Received: True."),
+        ({"heat": math.nan}, "`--heat` must be an integer. Received: nan."),
+        ({"heat": math.inf}, "`--heat` must be an integer. Received: inf."),
+        ({"share": 0}, "`--share` must be above 0. Received: 0."),
+        ({"share": 1.0}, "`--share` must be below 1. Received: 1.0."),
+        ({"share": math.nan}, "`--share` must be above 0. Received: nan."),
+        ({"times": (5, 0)}, "`--times` must be above 0. Received: 0."),
+        ({"times": (5, "x")}, "`--times` must be a number. Received: 'x'."),
+        ({"times": 5}, "`--times` must be a list. Received: 5."),
+        ({"heat": (5, 6)}, "`--heat` must be a number. Received: (5, 6)."),
+        ({"names": "ada"}, "`--names` must be a list. Received: 'ada'."),
+        ({"limit": 0}, "`--limit` must be at least 1. Received: 0."),
+        (
+            {"grain": "weat"},
+            "`--grain` must be one of rye, wheat, spelt. Received: weat. "
+            "Did you mean 'wheat'?",
+        ),
+    ],
+)
+def test_a_value_out_of_bounds_is_named(values, message):
+    with pytest.raises(InputError) as error:
+        Oven(**values)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"heat": 20},
+        {"heat": 300},
+        {"share": 0.999},
+        {"limit": 1},
+        {"times": ()},
+    ],
+)
+def test_a_value_at_its_bound_is_taken(values):
+    assert dataclasses.asdict(Oven(**values)).items() >= values.items()
+
+
+def test_a_notebook_may_give_a_list():
+    oven = Oven(times=[1, 2])
+    assert oven == Oven(times=(1, 2))
+    assert hash(oven) == hash(Oven(times=(1, 2)))
+
+
+def test_a_notebook_may_give_a_path():
+    assert Grill(coal=pathlib.Path("a", "b")) == Grill(coal="a/b")
+
+
+def test_settings_survive_json():
+    oven = Oven(heat=200, times=(1, 2), names=("ada",), limit=3, steam=True)
+    text = json.dumps(oven.to_dict())
+    assert Oven.from_dict(json.loads(text)) == oven
+    assert json.loads(text)["times"] == [1, 2]
+
+
+def test_an_unknown_name_in_json_suggests_the_nearest():
+    with pytest.raises(InputError, match=r"'haet' for Oven\. Did you.*'heat'"):
+        Oven.from_dict({"haet": 200})
+
+
+def test_json_is_checked_like_everything_else():
+    with pytest.raises(InputError, match="at most 300"):
+        Oven.from_dict({"heat": 1000})
+
+
+def test_flags_left_alone_give_the_defaults():
+    values = parsed()
+    assert from_flags(Oven, values) == Oven()
+    assert from_flags(Grill, values) == Grill()
+
+
+def test_flags_give_every_kind_of_setting():
+    values = parsed(
+        "--heat=200",
+        "--share=0.25",
+        "--grain=spelt",
+        "--steam",
+        "--times=1,2,3",
+        "--names=ada,bo",
+        "--limit=7",
+    )
+    assert from_flags(Oven, values) == Oven(
+        heat=200,
+        share=0.25,
+        grain="spelt",
+        steam=True,
+        times=(1, 2, 3),
+        names=("ada", "bo"),
+        limit=7,
+    )
+
+
+def test_a_flagfile_gives_settings_and_the_command_line_overrides(tmp_path):
+    file = tmp_path / "bread.flags"
+    file.write_text("# A comment.\n--heat=200\n--grain=spelt\n")
+    values = parsed(f"--flagfile={file}", "--heat=210")
+    oven = from_flags(Oven, values)
+    assert (oven.heat, oven.grain) == (210, "spelt")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--heat=5", "`--heat` must be at least 20"),
+        ("--grain=ry", "Did you mean 'rye'"),
+        ("--times=1,x", "`--times` must be a comma-separated list of int"),
+        ("--times=1,0", "`--times` must be above 0"),
+    ],
+)
+def test_a_bad_flag_is_named(argument, message):
+    with pytest.raises(InputError, match=message):
+        from_flags(Oven, parsed(argument))
+
+
+def test_a_shared_flag_keeps_each_default():
+    values = parsed()
+    assert from_flags(Oven, values).heat == 180
+    assert from_flags(Grill, values).heat == 250
+    values = parsed("--heat=222")
+    assert from_flags(Oven, values).heat == 222
+    assert from_flags(Grill, values).heat == 222
+
+
+def test_help_shows_choices_and_defaults():
+    values = parsed()
+    assert values["heat"].help == (
+        "Heat in Celsius. Default: 180 (Oven), 250 (Grill)."
+    )
+    assert values["grain"].help == (
+        "Flour. One of: rye, wheat, spelt. Default: rye."
+    )
+
+
+def test_a_required_flag_must_be_given():
+    with pytest.raises(flags.IllegalFlagValueError, match="--coal"):
+        parsed(required=["coal"])
+    assert from_flags(Grill, parsed("--coal=oak", required=["coal"])).coal
+
+
+def test_a_flag_of_another_configuration_is_refused():
+    values = parsed("--litres=2")
+    message = "`--litres` is a setting of Kettle and means nothing with --at=o"
+    with pytest.raises(InputError, match=message):
+        refuse_foreign_flags([Oven], [Oven, Grill, Kettle], "--at=o", values)
+
+
+def test_a_flag_given_at_its_default_is_refused_as_well():
+    values = parsed("--coal=beech")
+    with pytest.raises(InputError, match="coal"):
+        refuse_foreign_flags([Oven], [Oven, Grill, Kettle], "--at=o", values)
+
+
+def test_a_shared_flag_is_not_foreign():
+    values = parsed("--heat=222", "--litres=2")
+    refuse_foreign_flags(
+        [Oven, Kettle], [Oven, Grill, Kettle], "--at=o", values
+    )
