@@ -89,8 +89,8 @@ class Manifest:
         if version != FORMAT_VERSION:
             raise InputError(
                 f"{path} has format version {version}; this tfrec "
-                f"({tfrec.__version__}) reads version {FORMAT_VERSION}. Prepare "
-                "the dataset again, or use the tfrec that wrote it: "
+                f"({tfrec.__version__}) reads version {FORMAT_VERSION}. "
+                "Prepare the dataset again, or use the tfrec that wrote it: "
                 f"{values.get('created_with', 'unknown')}."
             )
         names = {field.name for field in dataclasses.fields(cls)}

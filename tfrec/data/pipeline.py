@@ -1,11 +1,12 @@
 """From TFRecord shards to padded batches, with tf.data.
 
 The work is done per window of about 32 batches, not per record: one
-`parse_example` for the window (7 times faster than record by record), one
-sort by length, then slices of it are padded. So the rows of a batch have
-nearly equal lengths and little is spent on padding.
+`parse_example` for the window (7 times faster than record by record) and one
+sort by length; batches are slices of it. So the rows of a batch have nearly
+equal lengths and little is spent on padding.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,118 +14,261 @@ from typing import NamedTuple
 import tensorflow as tf
 
 # A window is sorted by length and cut into about this many batches: enough
-# that the rows of a batch are alike, few enough that a window is small.
-BATCHES_PER_WINDOW = 32
+# that the rows of a batch are alike, few enough that a window stays small.
+_BATCHES_PER_WINDOW = 32
 
-# Serialized records held for shuffling, in bytes of memory: the whole of most
-# datasets, which are then shuffled perfectly.
-SHUFFLE_BYTES = 256 << 20
-# What TensorFlow adds to each buffered string.
+# Memory for serialized records waiting to be shuffled. Most datasets fit
+# whole and are shuffled perfectly.
+_SHUFFLE_BYTES = 256 << 20
+# What TensorFlow needs for each of them besides its bytes.
 _BYTES_PER_STRING = 150
 
 
 class Cut(NamedTuple):
-    """How the records of an epoch are cut into windows.
-
-    Attributes:
-        windows: Number of records of each window.
-        batches: Number of batches of each window.
-    """
+    """How an epoch is cut: the records and the batches of each window."""
 
     windows: list[int]
     batches: list[int]
 
 
 def cut(records: int, batch_size: int) -> Cut:
-    """Cuts an epoch into windows and batches of nearly equal size.
+    """Cuts an epoch into windows, and these into batches, of like size.
 
-    Neither windows nor the batches of a window differ by more than one
-    record, so no small remainder is left over. A contrastive term needs two
-    rows: with a `batch_size` of at least 2, no row is alone in a batch unless
-    there is only one record; for that a `batch_size` of 2 may give 3 rows.
+    The sizes of the windows differ by at most one, and so do those of the
+    batches in a window: there is no small remainder. A contrastive term needs
+    two rows, so a row is alone in its batch only if there is one record or
+    `batch_size` is 1; for that a `batch_size` of 2 can give batches of 3.
 
     Args:
-        records: Number of records of an epoch.
-        batch_size: Largest number of rows.
+        records: Number of records in an epoch.
+        batch_size: Largest number of rows in a batch.
     """
-    count = math.ceil(records / (BATCHES_PER_WINDOW * batch_size))
-    windows = _balanced(records, count)
-    batches = [math.ceil(size / batch_size) for size in windows]
-    if batch_size > 1:
-        batches = [
-            min(count, max(1, size // 2))
-            for count, size in zip(batches, windows, strict=True)
-        ]
+    count = math.ceil(records / (_BATCHES_PER_WINDOW * batch_size))
+    ends = [records * i // count for i in range(count + 1)]
+    windows = [end - start for start, end in itertools.pairwise(ends)]
+    fewest = min(batch_size, 2)
+    batches = [
+        max(1, min(math.ceil(size / batch_size), size // fewest))
+        for size in windows
+    ]
     return Cut(windows, batches)
-
-
-def _balanced(total: int, parts: int) -> list[int]:
-    """Splits `total` into `parts` whole numbers that differ by at most 1."""
-    return [total * (i + 1) // parts - total * i // parts for i in range(parts)]
 
 
 def training_batches(
     files: Sequence[str],
     records: int,
-    record_bytes: float,
+    mean_bytes: float,
     *,
     batch_size: int,
     max_length: int,
     seed: int,
-    with_targets: bool,
+    append_targets: bool,
     epochs: int,
     first_step: int,
 ) -> tf.data.Dataset:
     """Streams the training batches of several epochs.
 
-    Every batch depends only on the files, `seed` and its place in its epoch,
-    so a run that stopped after step s continues with `first_step=s`.
+    A batch depends only on the files, `seed` and its place in its epoch, so
+    a run that stopped after step s continues exactly with `first_step=s`.
 
     Args:
         files: Paths of the shards.
-        records: Number of records in them.
-        record_bytes: Mean size of a record.
+        records: Number of records in all shards.
+        mean_bytes: Mean size of a record on disk.
         batch_size: Largest number of rows of a batch.
-        max_length: Longest input; rows have at most one item more, as inputs
-            and outputs are shifted by one. The newest items are kept.
+        max_length: A row has at most one item more, because inputs and
+            outputs are shifted by one. The newest items are kept.
         seed: Any integer.
-        with_targets: Whether the targets follow the items.
+        append_targets: Whether the targets follow the items.
         epochs: Number of epochs.
         first_step: Number of batches to leave out at the start.
 
     Returns:
-        Batches {items: int32 [batch, length] padded with 0 at the end,
-        weight: float32 [batch]}. The weights of a global batch sum to 1 and
-        stay so when a strategy splits it over replicas.
+        Dataset of {`items`: int32 [batch, length], 0-padded at the end,
+        `weight`: float32 [batch], 1 / batch}. The weights are those of the
+        global batch and stay so when a strategy splits it over replicas.
     """
     plan = cut(records, batch_size)
     steps = sum(plan.batches)
     first_epoch, skipped = divmod(first_step, steps)
-    buffer = int(SHUFFLE_BYTES / (record_bytes + _BYTES_PER_STRING))
+    buffer = min(
+        records, int(_SHUFFLE_BYTES / (mean_bytes + _BYTES_PER_STRING))
+    )
+    names = ("items", "targets") if append_targets else ("items",)
 
-    def epoch_windows(epoch: tf.Tensor) -> tf.data.Dataset:
-        # Dataset.shuffle mixes its seed with that of the graph, here the
-        # graph of this function. Fixed, the order depends on nothing global.
-        tf.random.set_seed(0)
+    def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        # Dataset.shuffle mixes its seed with that of the graph, here of this
+        # function. Fixed, the order depends on no global seed. (With a 0,
+        # TensorFlow would compare the seed below, a tensor, to 0.)
+        tf.random.set_seed(1)
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         file_key, record_key, batch_key = tf.unstack(tf.random.split(key, 3))
-        shuffled = tf.random.experimental.stateless_shuffle(files, file_key)
-        order = tf.random.stateless_uniform(
+        shuffle_seed = tf.random.stateless_uniform(
             [], record_key, minval=None, maxval=None, dtype=tf.int64
         )
-        windows = _read(shuffled).shuffle(
-            min(records, buffer), seed=order, reshuffle_each_iteration=False
-        )
-        return _windows(windows, plan).map(
-            lambda index, window, batches: (
-                window,
-                tf.random.experimental.stateless_shuffle(
-                    tf.range(batches), tf.random.fold_in(batch_key, index)
-                ),
-                batches,
-            )
-        )
+        serialized = _read(
+            tf.random.experimental.stateless_shuffle(files, file_key)
+        ).shuffle(buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
 
-    def parse(window, order, batches):
-        parsed = _parse(window, ["items", "targets"] if with_targets else ["items"])
-        ...
+        def shuffle_batches(index, window, batches):
+            key = tf.random.fold_in(batch_key, index)
+            order = tf.range(batches)
+            return window, tf.random.experimental.stateless_shuffle(order, key)
+
+        return _windows(serialized, plan).map(shuffle_batches)
+
+    def parse(window: tf.Tensor, order: tf.Tensor):
+        columns = _parse(window, names)
+        items = tf.concat([columns[name] for name in names], axis=1)
+        items = items[:, -(max_length + 1) :]
+        return _sort_by_length({"items": items}, by="items"), order
+
+    def add_weight(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        rows = tf.shape(batch["items"])[0]
+        weight = tf.fill([rows], 1.0 / tf.cast(rows, tf.float32))
+        return {**batch, "weight": weight}
+
+    dataset = (
+        tf.data.Dataset.range(first_epoch, epochs)
+        .flat_map(read_epoch)
+        .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+        .flat_map(_batches)
+        .map(add_weight)
+        .skip(skipped)
+    )
+    return _finish(dataset, steps * epochs - first_step)
+
+
+def evaluation_batches(
+    files: Sequence[str],
+    records: int,
+    *,
+    batch_size: int,
+    exclude_history: bool,
+) -> tf.data.Dataset:
+    """Streams every record of an evaluation split once, in a fixed order.
+
+    Args:
+        files: Paths of the shards.
+        records: Number of records in all shards.
+        batch_size: Largest number of rows of a batch.
+        exclude_history: Whether the protocol leaves the items of the history
+            out of the ranking.
+
+    Returns:
+        Dataset of int32 batches, 0-padded at the end: `history` [batch,
+        length], whole; `targets` [batch, n] and `excluded` [batch, m], both
+        without repetition in a row; m = 0 if the history is not excluded.
+    """
+    plan = cut(records, batch_size)
+
+    def parse(index: tf.Tensor, window: tf.Tensor, batches: tf.Tensor):
+        columns = _parse(window, ("items", "targets"))
+        history = columns["items"]
+        columns = {
+            "history": history,
+            "targets": _unique(columns["targets"]),
+            "excluded": (
+                _unique(history) if exclude_history else history[:, :0]
+            ),
+        }
+        return _sort_by_length(columns, by="history"), tf.range(batches)
+
+    dataset = (
+        _windows(_read(tf.constant(files)), plan)
+        .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+        .flat_map(_batches)
+    )
+    return _finish(dataset, sum(plan.batches))
+
+
+def _read(files: tf.Tensor) -> tf.data.Dataset:
+    """Interleaves the serialized records of the shards."""
+    return tf.data.Dataset.from_tensor_slices(files).interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=files.shape[0],
+        block_length=16,
+    )
+
+
+def _windows(records: tf.data.Dataset, plan: Cut) -> tf.data.Dataset:
+    """Groups records into (index, strings [window], number of batches)."""
+    windows = records.batch(max(plan.windows)).rebatch(plan.windows)
+    batches = tf.data.Dataset.from_tensor_slices(
+        tf.constant(plan.batches, tf.int64)
+    )
+    indices = tf.data.Dataset.range(len(plan.windows))
+    return tf.data.Dataset.zip(indices, windows, batches)
+
+
+def _parse(
+    window: tf.Tensor, names: Sequence[str]
+) -> dict[str, tf.RaggedTensor]:
+    """Parses serialized records [window] into int64 [window, (length)]."""
+    return tf.io.parse_example(
+        window,
+        {
+            name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+            for name in names
+        },
+    )
+
+
+def _sort_by_length(
+    columns: dict[str, tf.RaggedTensor], by: str
+) -> dict[str, tf.RaggedTensor]:
+    """Sorts the rows by the length of one column; ties keep their order."""
+    order = tf.argsort(columns[by].row_lengths(), stable=True)
+    return {name: tf.gather(rows, order) for name, rows in columns.items()}
+
+
+def _unique(rows: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Drops repetitions within each row, keeping the first of each."""
+    # One key per (row, item), so that one pass serves all rows. Its result
+    # is in order of appearance, hence still row by row.
+    base = tf.reduce_max(rows.values) + 1
+    keys = tf.unique(rows.value_rowids() * base + rows.values).y
+    return tf.RaggedTensor.from_value_rowids(
+        keys % base, keys // base, nrows=rows.nrows()
+    )
+
+
+def _batches(
+    columns: dict[str, tf.RaggedTensor], order: tf.Tensor
+) -> tf.data.Dataset:
+    """Cuts a window into padded batches of nearly equal size.
+
+    Args:
+        columns: Ragged [window, (length)].
+        order: The numbers of the batches in the order to emit them.
+
+    Returns:
+        Dataset of int32 [batch, length].
+    """
+    count = tf.size(order, tf.int64)
+
+    def pad(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        padded = {}
+        for name, rows in columns.items():
+            start = rows.nrows() * index // count
+            end = rows.nrows() * (index + 1) // count
+            padded[name] = tf.cast(rows[start:end].to_tensor(), tf.int32)
+        return padded
+
+    return tf.data.Dataset.from_tensor_slices(order).map(pad)
+
+
+def _finish(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
+    """Declares the number of batches, and prefetches them in fixed order."""
+    options = tf.data.Options()
+    options.deterministic = True
+    # One stream of records is divided among workers; it has no files to
+    # divide, because each epoch opens them anew.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    return (
+        dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
+    )

@@ -6,7 +6,6 @@ and never stored).
 """
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from tfrec.errors import InputError
 
-_REMEDY = (
+REMEDY = (
     "Delete the folder and prepare the dataset again "
     "(`python -m tfrec.prepare`)."
 )
@@ -187,14 +186,14 @@ def check_shard(folder: Path, shard: dict[str, Any]) -> None:
     """
     path = Path(folder) / shard["file"]
     if not path.is_file():
-        raise InputError(f"Shard {path} is missing. {_REMEDY}")
+        raise InputError(f"Shard {path} is missing. {REMEDY}")
     size = path.stat().st_size
     if size != shard["bytes"]:
         found = find_corrupt_record(path)
         where = f" ({found})" if found else ""
         raise InputError(
             f"Shard {path} is damaged{where}: expected {shard['bytes']} bytes, "
-            f"received {size}. {_REMEDY}"
+            f"received {size}. {REMEDY}"
         )
 
 
@@ -217,7 +216,7 @@ def verify_shard(folder: Path, shard: dict[str, Any]) -> None:
         where = f" ({found})" if found else ""
         raise InputError(
             f"Shard {path} is damaged{where}: expected SHA-256 "
-            f"{shard['sha256']}, received {received}. {_REMEDY}"
+            f"{shard['sha256']}, received {received}. {REMEDY}"
         )
 
 
@@ -239,32 +238,4 @@ def find_corrupt_record(path: Path) -> str | None:
         return f"record {number}: {reason}"
     except DecodeError:
         return f"record {number}: not a tf.train.Example"
-    return None
-
-
-def explain_read_error(
-    folder: Path, shards: Iterable[dict[str, Any]], error: Exception
-) -> InputError | None:
-    """Finds the shard behind an error that TensorFlow raised while reading.
-
-    While streaming, TensorFlow names an offset but no file. Call this with
-    a `DataLossError`, `InvalidArgumentError` or `NotFoundError` met in
-    `fit`; it reads the shards again and says which is damaged.
-
-    Args:
-        folder: The prepared dataset's folder.
-        shards: Entries of the manifest, those that were being read.
-        error: What TensorFlow raised.
-
-    Returns:
-        The error to raise instead, or None if every shard is intact, so
-        that the cause lies elsewhere.
-    """
-    if not isinstance(error, tf.errors.OpError):
-        return None
-    for shard in shards:
-        try:
-            verify_shard(folder, shard)
-        except InputError as explained:
-            return explained
     return None
