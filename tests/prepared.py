@@ -63,7 +63,7 @@ def prepare_sequences(
     (folder / "titles.tsv").write_text(
         "".join(f"{n}\t{n.replace('item', 'Title')}\n" for n in names)
     )
-    vocabulary = Vocabulary.from_file(folder / "items.txt")
+    vocabulary = Vocabulary.load(folder)
     Manifest(
         source="sequences",
         settings={"dataset": "sequences", "test_fraction": 0.2},

@@ -75,7 +75,7 @@ class PreparedDataset:
         for split in manifest.splits.values():
             for shard in split["shards"]:
                 records.check_shard(data_dir, shard)
-        vocabulary = Vocabulary.from_file(data_dir / "items.txt")
+        vocabulary = Vocabulary.load(data_dir)
         return cls(data_dir, manifest, vocabulary)
 
     def verify(self) -> None:

@@ -1,0 +1,226 @@
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.prepared import prepare_sequences
+from tfrec.data.pipeline import cut
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    """Row i is i+1 (unique, so that it names its row), then noise."""
+    rng = np.random.default_rng(3)
+    return [
+        [i + 1, *rng.integers(1, 500, rng.integers(1, 40)).tolist()]
+        for i in range(500)
+    ]
+
+
+@pytest.fixture(scope="module")
+def data(sequences, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    tails = [[501, 502][: i % 3] for i in range(len(sequences))]
+    return prepare_sequences(
+        folder, sequences, tails=tails, num_items=502, shards=3
+    )
+
+
+def batches(dataset):
+    return list(dataset.as_numpy_iterator())
+
+
+def rows(batch, name="items"):
+    """The rows of a batch without their padding."""
+    return [row[: np.count_nonzero(row)].tolist() for row in batch[name]]
+
+
+def all_rows(stream):
+    return [row for batch in stream for row in rows(batch)]
+
+
+def assert_same(stream, other):
+    assert len(stream) == len(other)
+    for batch, twin in zip(stream, other, strict=True):
+        assert batch.keys() == twin.keys()
+        for name in batch:
+            np.testing.assert_array_equal(batch[name], twin[name])
+
+
+def test_an_epoch_holds_every_sequence_once(data, sequences):
+    steps = data.steps_per_epoch(batch_size=7)
+    stream = batches(data.training(batch_size=7, max_length=50, epochs=2))
+    assert len(stream) == 2 * steps
+    for epoch in (stream[:steps], stream[steps:]):
+        assert sorted(all_rows(epoch)) == sequences
+
+
+def test_windows_and_batches_differ_by_at_most_one_row():
+    for records, batch_size in itertools.product(
+        [*range(1, 130), 1000, 6034], [1, 2, 3, 4, 7, 64]
+    ):
+        plan = cut(records, batch_size)
+        assert sum(plan.windows) == records
+        assert max(plan.windows) - min(plan.windows) <= 1
+        for window, count in zip(plan.windows, plan.batches, strict=True):
+            smallest, rest = divmod(window, count)
+            largest = smallest + (rest > 0)
+            assert largest <= max(batch_size, 3 if batch_size == 2 else 0)
+            assert smallest > 1 or records == 1 or batch_size == 1
+
+
+def test_steps_per_epoch_is_the_number_of_batches(data):
+    for batch_size in (1, 2, 7, 64, 499, 1000):
+        stream = data.training(batch_size=batch_size)
+        assert stream.cardinality() == data.steps_per_epoch(batch_size)
+        sizes = [len(batch["items"]) for batch in batches(stream)]
+        assert len(sizes) == data.steps_per_epoch(batch_size)
+        assert sum(sizes) == 500
+
+
+def test_the_order_repeats_with_the_seed_and_with_nothing_else(data):
+    first = batches(data.training(seed=0, epochs=2))
+    # Neither the global seed nor another iterator may move it.
+    tf.random.set_seed(99)
+    assert_same(first, batches(data.training(seed=0, epochs=2)))
+    tf.random.set_seed(0)
+    again = data.training(seed=0, epochs=2)
+    assert_same(first, batches(again))
+    assert_same(first, batches(again))
+
+
+def test_the_order_differs_between_epochs_and_seeds(data):
+    steps = data.steps_per_epoch(64)
+    stream = batches(data.training(seed=0, epochs=2))
+    other = batches(data.training(seed=1, epochs=2))
+    epochs = [stream[:steps], stream[steps:], other[:steps], other[steps:]]
+    # As sets of batches: the rows that meet must differ, not only the order.
+    met = [{frozenset(map(tuple, rows(b))) for b in e} for e in epochs]
+    for one, two in itertools.combinations(met, 2):
+        assert not one & two
+
+
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_resuming_gives_exactly_the_remaining_batches(data, fit_on):
+    options = {"batch_size": 5, "max_length": 20, "epochs": 3}
+    steps = data.steps_per_epoch(5)
+    whole = batches(data.training(**options, fit_on=fit_on))
+    for step in (0, 1, 33, steps - 1, steps, steps + 1, 2 * steps + 40):
+        resumed = data.training(first_step=step, **options, fit_on=fit_on)
+        assert resumed.cardinality() == 3 * steps - step
+        assert_same(whole[step:], batches(resumed))
+    assert not batches(data.training(first_step=3 * steps, **options))
+
+
+def test_padding_is_only_at_the_end_and_never_a_whole_column(data):
+    for batch in batches(data.training(batch_size=7)):
+        items = batch["items"]
+        assert items.dtype == np.int32
+        lengths = np.count_nonzero(items, axis=1)
+        assert lengths.min() >= 2
+        assert lengths.max() == items.shape[1]
+        valid = np.arange(items.shape[1]) < lengths[:, None]
+        np.testing.assert_array_equal(items > 0, valid)
+
+
+def test_long_sequences_keep_their_newest_items(data, sequences):
+    stream = batches(data.training(max_length=10))
+    kept = sorted(row[-11:] for row in sequences)
+    assert sorted(all_rows(stream)) == kept
+    assert max(batch["items"].shape[1] for batch in stream) == 11
+
+
+def test_rows_of_a_batch_have_like_lengths(data):
+    stream = batches(data.training(batch_size=16, max_length=100))
+    spread = [
+        np.ptp(np.count_nonzero(batch["items"], axis=1)) for batch in stream
+    ]
+    # Lengths are 2 to 40; 32 batches share that range.
+    assert np.mean(spread) < 3
+    # Sorted in a window, the batches themselves come in any order.
+    widths = [batch["items"].shape[1] for batch in stream]
+    assert widths != sorted(widths)
+
+
+def test_fit_on_all_appends_the_validation_tail(data, sequences):
+    stream = batches(data.training(max_length=100, fit_on="all"))
+    expected = [row + [501, 502][: i % 3] for i, row in enumerate(sequences)]
+    assert sorted(all_rows(stream)) == sorted(expected)
+
+
+def test_weights_of_a_global_batch_sum_to_one(data):
+    for batch in batches(data.training(batch_size=7)):
+        count = len(batch["items"])
+        assert batch["weight"].dtype == np.float32
+        np.testing.assert_array_equal(
+            batch["weight"], np.full(count, np.float32(1) / np.float32(count))
+        )
+
+
+def test_a_row_is_alone_only_if_the_data_has_one(tmp_path):
+    three = prepare_sequences(tmp_path / "three", [[1, 2]] * 3)
+    assert [len(b["items"]) for b in batches(three.training(2))] == [3]
+    one = prepare_sequences(tmp_path / "one", [[1, 2]])
+    assert [len(b["items"]) for b in batches(one.training(2))] == [1]
+
+
+def test_evaluation_gives_history_targets_and_exclusions(tmp_path):
+    pairs = [([1, 2, 1, 3], [4, 5, 4]), ([3, 3], [6]), ([2] * 300, [1, 9])]
+    data = prepare_sequences(
+        tmp_path, [[1, 2]], validation=pairs[:1], test=pairs
+    )
+    (batch,) = batches(data.evaluation("test"))
+    # Shortest first; the whole history, whatever its length.
+    assert rows(batch, "history") == [[3, 3], [1, 2, 1, 3], [2] * 300]
+    assert rows(batch, "targets") == [[6], [4, 5], [1, 9]]
+    assert rows(batch, "excluded") == [[3], [1, 2, 3], [2]]
+    assert {part.dtype for part in batch.values()} == {np.dtype("int32")}
+    (batch,) = batches(data.evaluation("validation"))
+    assert rows(batch, "targets") == [[4, 5]]
+
+
+def test_evaluation_reads_every_record_once_in_a_fixed_order(tmp_path):
+    pairs = [([i + 1] * (1 + i % 5), [i + 1]) for i in range(400)]
+    data = prepare_sequences(tmp_path, [[1, 2]], test=pairs, shards=3)
+    stream = batches(data.evaluation("test", batch_size=3))
+    assert_same(stream, batches(data.evaluation("test", batch_size=3)))
+    seen = [row[0] for batch in stream for row in rows(batch, "targets")]
+    assert sorted(seen) == list(range(1, 401))
+
+
+def test_replicas_share_a_batch_and_its_weights(data):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    whole = batches(data.training(batch_size=7, epochs=2))
+    distributed = strategy.experimental_distribute_dataset(
+        data.training(batch_size=7, epochs=2)
+    )
+    count = 0
+    for batch, expected in zip(distributed, whole, strict=True):
+        for name in ("items", "weight"):
+            parts = strategy.experimental_local_results(batch[name])
+            assert len(parts) == 2
+            np.testing.assert_array_equal(np.concatenate(parts), expected[name])
+        count += 1
+    assert count == 2 * data.steps_per_epoch(7)
+
+
+def test_the_order_is_the_same_in_another_process(data):
+    code = (
+        "import sys, hashlib; from tfrec.data import PreparedDataset\n"
+        "digest = hashlib.sha256()\n"
+        "data = PreparedDataset.open(sys.argv[1])\n"
+        "for b in data.training(8, epochs=2).as_numpy_iterator():\n"
+        "    digest.update(b['items'].tobytes())\n"
+        "print(digest.hexdigest())"
+    )
+    command = [sys.executable, "-c", code, str(data.data_dir)]
+    one, two = (
+        subprocess.run(
+            command, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    )
+    assert one == two
