@@ -33,9 +33,47 @@ class CausalConvolution(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[batch, length, channels]` to `[batch, length, filters]`."""
-        length = tf.shape(inputs)[1]
-        padded = tf.pad(inputs, [[0, 0], [self.kernel_size - 1, 0], [0, 0]])
+        windows = causal_windows(inputs, self.kernel_size)
+        return tf.tensordot(windows, self.kernel, 1) + self.bias
+
+
+def causal_windows(inputs: tf.Tensor, size: int) -> tf.Tensor:
+    """Lays each position beside the `size` - 1 before it, oldest first.
+
+    Args:
+        inputs: `[batch, length, channels]`.
+        size: Positions in a window.
+
+    Returns:
+        `[batch, length, size * channels]`, zeros before the sequence.
+    """
+
+    @tf.custom_gradient
+    def lay(inputs):
+        def shift(values, by):
+            """Moves values by positions to the later (or the earlier)."""
+            length = tf.shape(values)[1]
+            padded = tf.pad(values, [[0, 0], [max(by, 0), max(-by, 0)], [0, 0]])
+            start = max(-by, 0)
+            return padded[:, start : start + length]
+
         windows = tf.concat(
-            [padded[:, i : i + length] for i in range(self.kernel_size)], -1
+            [shift(inputs, by) for by in reversed(range(size))], -1
         )
-        return windows @ self.kernel + self.bias
+
+        def gradient(upstream):
+            # Automatic differentiation would write a full array of zeros for
+            # each of the slices.
+            parts = tf.split(upstream, size, axis=-1)
+            return tf.add_n(
+                [
+                    shift(part, -by)
+                    for part, by in zip(
+                        parts, reversed(range(size)), strict=True
+                    )
+                ]
+            )
+
+        return windows, gradient
+
+    return lay(inputs)

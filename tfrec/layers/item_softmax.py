@@ -64,78 +64,88 @@ def softmax_loss(hidden, kernel, bias, columns, weights, label_smoothing):
     Positions are taken block by block, and the gradient, a sum over positions
     like the loss, is added up in the same pass. The logits, the largest array
     of training by far, are never held for more than one block and are read
-    while still in cache.
+    while still in cache. With p = softmax and target distribution y (one-hot,
+    smoothed by s over N items), d loss / d logits = w (p - y): the loop adds
+    up the part with p; the part with y needs no logits.
     """
 
     @tf.custom_gradient
     def total(hidden, kernel, bias):
         rows = tf.shape(hidden)[0]
-        num_items = tf.shape(kernel)[0]
-        spread = label_smoothing / tf.cast(num_items, tf.float32)
+        weighted = hidden * tf.cast(weights, hidden.dtype)[:, None]
 
-        def block(start, loss, blocks, d_kernel, d_bias):
+        def block(start, probabilities, blocks, d_kernel, d_bias):
             stop = tf.minimum(start + _BLOCK, rows)
-            h, w = hidden[start:stop], weights[start:stop]
-            logits = tf.nn.bias_add(
-                tf.matmul(h, kernel, transpose_b=True), bias
-            )
-            logits = tf.cast(logits, tf.float32)
-            # The op returns the gradient, softmax - one_hot, with the loss.
-            each, d_logits = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-                features=logits, labels=columns[start:stop]
-            )
-            if label_smoothing:
-                # (1 - s) (lse - l_target) + s (lse - mean l), and its gradient
-                # softmax - (1 - s) one_hot - s / num_items.
-                target = tf.gather(logits, columns[start:stop], batch_dims=1)
-                mean = tf.reduce_mean(logits, -1)
-                each += label_smoothing * (target - mean)
-                places = tf.stack(
-                    [tf.range(stop - start), columns[start:stop]], -1
+            p = tf.nn.softmax(
+                tf.nn.bias_add(
+                    tf.matmul(hidden[start:stop], kernel, transpose_b=True),
+                    bias,
                 )
-                d_logits = tf.tensor_scatter_nd_add(
-                    d_logits - spread,
-                    places,
-                    tf.fill([stop - start], label_smoothing),
-                )
-            d_logits = tf.cast(d_logits * w[:, None], h.dtype)
+            )
+            target = tf.gather(p, columns[start:stop], batch_dims=1)
+            index = start // _BLOCK
             return (
                 stop,
-                loss + tf.reduce_sum(each * w),
-                blocks.write(start // _BLOCK, d_logits @ kernel),
-                d_kernel
-                + tf.cast(tf.matmul(d_logits, h, transpose_a=True), tf.float32),
-                d_bias + tf.cast(tf.reduce_sum(d_logits, 0), tf.float32),
+                probabilities.write(index, target),
+                blocks.write(index, p @ kernel),
+                d_kernel + tf.matmul(p, weighted[start:stop], transpose_a=True),
+                d_bias
+                + tf.linalg.matvec(p, weights[start:stop], transpose_a=True),
             )
 
-        _, loss, blocks, d_kernel, d_bias = tf.while_loop(
+        count = (rows + _BLOCK - 1) // _BLOCK
+        _, probabilities, blocks, d_kernel, d_bias = tf.while_loop(
             lambda start, *_: start < rows,
             block,
             (
                 0,
-                0.0,
+                tf.TensorArray(
+                    hidden.dtype, count, infer_shape=False, element_shape=[None]
+                ),
                 tf.TensorArray(
                     hidden.dtype,
-                    (rows + _BLOCK - 1) // _BLOCK,
+                    count,
                     infer_shape=False,
                     element_shape=[None, hidden.shape[-1]],
                 ),
-                tf.zeros(tf.shape(kernel)),
-                tf.zeros(tf.shape(bias)),
+                tf.zeros_like(kernel),
+                tf.zeros_like(bias),
             ),
             parallel_iterations=1,
         )
+        # y, the smoothed target distribution: keep on one item, spread on all.
+        keep = 1.0 - label_smoothing
+        spread = label_smoothing / tf.cast(tf.shape(kernel)[0], hidden.dtype)
+        chosen = tf.gather(kernel, columns)
+        kernel_sum = tf.reduce_sum(kernel, 0)
+        # Clipped so that a probability that underflows costs log(1e38), not
+        # infinity; its gradient, taken from p, is not affected.
+        each = -tf.math.log(tf.maximum(probabilities.concat(), 1e-38))
+        if label_smoothing:
+            # -sum_j y_j log p_j = -log p_target + s (l_target - mean of l),
+            # and a mean of logits is the logit of the mean item.
+            target = tf.reduce_sum(hidden * chosen, -1)
+            target += tf.gather(bias, columns)
+            total_logit = tf.linalg.matvec(hidden, kernel_sum)
+            total_logit += tf.reduce_sum(bias)
+            each += label_smoothing * target - spread * total_logit
+        loss = tf.reduce_sum(each * weights)
 
         def gradient(upstream):
-            def scaled(value, like):
-                return tf.cast(
-                    upstream * tf.cast(value, tf.float32), like.dtype
+            def by_item(values):
+                return tf.math.unsorted_segment_sum(
+                    values, columns, tf.shape(kernel)[0]
                 )
 
+            d_hidden = blocks.concat() - keep * chosen - spread * kernel_sum
+            d_kernel_y = keep * by_item(weighted)
+            d_kernel_y += spread * tf.reduce_sum(weighted, 0)
+            d_bias_y = keep * by_item(weights)
+            d_bias_y += spread * tf.reduce_sum(weights)
             return (
-                scaled(blocks.concat(), hidden),
-                scaled(d_kernel, kernel),
-                scaled(d_bias, bias),
+                upstream * weights[:, None] * d_hidden,
+                upstream * (d_kernel - d_kernel_y),
+                upstream * (d_bias - d_bias_y),
             )
 
         return loss, gradient

@@ -34,7 +34,9 @@ class GRU(keras.layers.GRU):
             tf.cast(self.cell.bias, self.compute_dtype)
         )
         steps = tf.transpose(inputs, [1, 0, 2])
-        projected = steps @ tf.cast(self.cell.kernel, self.compute_dtype)
+        projected = tf.tensordot(
+            steps, tf.cast(self.cell.kernel, self.compute_dtype), 1
+        )
         states = recur(
             projected + bias,
             tf.cast(self.cell.recurrent_kernel, self.compute_dtype),
@@ -66,7 +68,6 @@ def recur(projected: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
     units = kernel.shape[0]
     dtype = projected.dtype
     length, batch = tf.shape(projected)[0], tf.shape(projected)[1]
-    inputs = tf.TensorArray(dtype, length).unstack(projected)
     initial = tf.zeros([batch, units], dtype)
 
     def new_array(size=length):
@@ -75,7 +76,7 @@ def recur(projected: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
         )
 
     def step(t, h, states, gates, candidates, products):
-        x, g = inputs.read(t), tf.nn.bias_add(h @ kernel, bias)
+        x, g = projected[t], tf.nn.bias_add(h @ kernel, bias)
         gate = tf.sigmoid(x[:, : 2 * units] + g[:, : 2 * units])
         z, r = tf.split(gate, 2, axis=1)
         product = g[:, 2 * units :]
@@ -105,12 +106,11 @@ def recur(projected: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
     stacked = states.stack()
 
     def gradient(upstream):
-        given = tf.TensorArray(dtype, length).unstack(upstream)
 
         def step_back(t, dh, state_side, input_side):
             h, gate, c = states.read(t), gates.read(t), candidates.read(t)
             z, r = tf.split(gate, 2, axis=1)
-            dh += given.read(t)
+            dh += upstream[t]
             # Through h_t, then through tanh: the candidate's pre-activation.
             d_c = tf.raw_ops.TanhGrad(y=c, dy=dh - dh * z)
             # Through both sigmoids at once.
