@@ -1,0 +1,135 @@
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from tests.prepared import prepare_sequences
+from tfrec.data.manifest import Manifest
+from tfrec.data.prepared import PreparedDataset, Protocol
+from tfrec.errors import InputError
+
+
+@pytest.fixture
+def data(tmp_path):
+    return prepare_sequences(
+        tmp_path,
+        train=[[1, 2, 3], [4, 5]] * 50,
+        validation=[([1, 2, 3], [4])],
+        tails=[[4], []] * 50,
+        num_items=7,
+    )
+
+
+def first_shard(data, split="train"):
+    return data.data_dir / data.manifest.splits[split]["shards"][0]["file"]
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_open_gives_vocabulary_titles_and_protocol(data):
+    opened = PreparedDataset.open(str(data.data_dir))
+    assert opened.num_items == opened.vocabulary.size == 7
+    assert opened.titles["item 7"] == "Title 7"
+    assert opened.protocol == Protocol("holdout", True, 0.2)
+    opened.verify()
+
+
+def test_a_source_without_titles_has_none(data):
+    (data.data_dir / "titles.tsv").unlink()
+    assert PreparedDataset.open(data.data_dir).titles == {}
+
+
+def test_a_protocol_describes_itself(tmp_path):
+    holdout = Protocol("holdout", True, 0.2)
+    expected = "holdout 0.2, history excluded, 6034 users"
+    assert holdout.describe(6034) == expected
+    data = prepare_sequences(tmp_path, [[1, 2]], protocol="leave_one_out")
+    expected = "leave_one_out, history excluded, 3 users"
+    assert data.protocol.describe(3) == expected
+
+
+def test_open_refuses_a_truncated_shard(data):
+    path = first_shard(data)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match=rf"{path.name}.*record 50"):
+        PreparedDataset.open(data.data_dir)
+
+
+def test_open_refuses_another_format_version(data):
+    dataclasses.replace(data.manifest, format_version=99).save(data.data_dir)
+    with pytest.raises(InputError, match="format version 99"):
+        PreparedDataset.open(data.data_dir)
+
+
+def test_verify_finds_a_corrupt_shard(data):
+    damage(first_shard(data))
+    opened = PreparedDataset.open(data.data_dir)
+    with pytest.raises(InputError, match=rf"{first_shard(data).name}.*record"):
+        opened.verify()
+
+
+def test_verify_finds_a_changed_vocabulary(data):
+    path = data.data_dir / "items.txt"
+    path.write_text(path.read_text().replace("item 7", "item 8"))
+    with pytest.raises(InputError, match=r"items\.txt"):
+        PreparedDataset.open(data.data_dir).verify()
+
+
+@pytest.mark.parametrize("harm", ["corrupt", "truncated", "missing"])
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_an_error_while_streaming_is_explained(data, harm, split):
+    path = first_shard(data, split)
+    if harm == "corrupt":
+        damage(path)
+    elif harm == "truncated":
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+    stream = (
+        data.training() if split == "train" else data.evaluation("validation")
+    )
+    with pytest.raises(tf.errors.OpError) as error:
+        list(stream)
+    explained = data.explain_read_error(error.value)
+    assert isinstance(explained, InputError)
+    assert path.name in str(explained)
+    assert "prepare the dataset again" in str(explained)
+    assert ("(record " in str(explained)) == (harm != "missing")
+
+
+def test_an_error_with_another_cause_is_left_alone(data):
+    damage(first_shard(data))
+    assert data.explain_read_error(KeyError("x")) is None
+
+
+def test_an_error_on_intact_shards_is_left_alone(data):
+    error = tf.errors.ResourceExhaustedError(None, None, "no memory")
+    assert data.explain_read_error(error) is None
+
+
+def test_an_empty_split_is_named(data):
+    with pytest.raises(InputError, match="no test sequences"):
+        data.evaluation("test")
+
+
+def test_an_unknown_split_is_an_error(data):
+    with pytest.raises(InputError, match="Did you mean 'test'"):
+        data.evaluation("tset")
+    with pytest.raises(InputError, match="train or all"):
+        data.training(fit_on="both")
+
+
+@pytest.mark.parametrize(
+    "argument", ["batch_size", "max_length", "epochs", "first_step"]
+)
+def test_arguments_out_of_range_are_named(data, argument):
+    with pytest.raises(InputError, match=f"`{argument}` must be at least"):
+        data.training(**{argument: -1})
+
+
+def test_the_manifest_is_that_of_the_folder(data):
+    assert Manifest.load(data.data_dir) == data.manifest

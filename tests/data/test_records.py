@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from tests.prepared import record_batch
+from tfrec.data.records import (
+    ShardWriter,
+    check_shard,
+    file_checksum,
+    find_corrupt_record,
+    verify_shard,
+)
+from tfrec.errors import InputError
+
+
+def write(folder, rows, shards=3, batches=1):
+    """Writes rows of (items, targets) and returns the summary."""
+    with ShardWriter(folder, "train", shards) as writer:
+        for part in range(batches):
+            writer.write(record_batch(rows[part::batches]))
+    return writer.summary
+
+
+def read(path):
+    examples = [
+        tf.train.Example.FromString(record.numpy()).features.feature
+        for record in tf.data.TFRecordDataset(str(path))
+    ]
+    return [
+        (
+            example["id"].bytes_list.value[0].decode(),
+            list(example["items"].int64_list.value),
+            list(example["targets"].int64_list.value),
+        )
+        for example in examples
+    ]
+
+
+ROWS = [([i + 1] * (i + 2), [i + 2][: i % 2]) for i in range(8)]
+
+
+def test_records_are_dealt_to_the_shards_in_turn(tmp_path):
+    summary = write(tmp_path, ROWS)
+    files = [shard["file"] for shard in summary["shards"]]
+    assert files == [f"train-{i:05d}-of-00003.tfrecord" for i in range(3)]
+    shards = [read(tmp_path / file) for file in files]
+    for shard in range(3):
+        assert shards[shard] == [
+            (f"u{i}", *ROWS[i]) for i in range(shard, 8, 3)
+        ]
+
+
+def test_the_summary_counts_what_was_written(tmp_path):
+    summary = write(tmp_path, ROWS, batches=2)
+    assert summary["records"] == 8
+    assert summary["tokens"] == sum(len(items) for items, _ in ROWS)
+    assert summary["max_length"] == 9
+    for shard in summary["shards"]:
+        path = tmp_path / shard["file"]
+        assert shard["records"] == len(read(path))
+        assert shard["bytes"] == path.stat().st_size
+        assert shard["sha256"] == file_checksum(path)
+        verify_shard(tmp_path, shard)
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path):
+    summaries = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        summaries.append(write(tmp_path / name, ROWS))
+    assert summaries[0] == summaries[1]
+
+
+def test_a_split_without_records_has_empty_shards(tmp_path):
+    summary = write(tmp_path, [], shards=2)
+    assert (summary["records"], summary["max_length"]) == (0, 0)
+    assert [shard["bytes"] for shard in summary["shards"]] == [0, 0]
+
+
+def test_sliced_and_null_columns_are_read_as_they_look(tmp_path):
+    lists = pa.list_(pa.int64())
+    batch = pa.record_batch(
+        {
+            "id": ["a", "b", "é", "d"],
+            "items": pa.array([[1], [2, 3], [4], [5]], lists),
+            "targets": pa.array([[9], None, [8, 7], [6]], lists),
+        }
+    )
+    with ShardWriter(tmp_path, "test", 1) as writer:
+        writer.write(batch.slice(1, 2))
+        writer.write(batch.drop_columns("targets").slice(3))
+    assert read(tmp_path / "test-00000-of-00001.tfrecord") == [
+        ("b", [2, 3], []),
+        ("é", [4], [8, 7]),
+        ("d", [5], []),
+    ]
+
+
+@pytest.mark.parametrize("items", [[], [3, 0], [-1], None, [1, None]])
+def test_empty_rows_and_padding_are_refused(tmp_path, items):
+    batch = pa.record_batch(
+        {"id": ["a"], "items": pa.array([items], pa.list_(pa.int32()))}
+    )
+    with (
+        pytest.raises(ValueError, match=r"has no items|start at 1"),
+        ShardWriter(tmp_path, "train", 1) as writer,
+    ):
+        writer.write(batch)
+
+
+def test_an_unwritable_folder_is_an_input_error(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"nowhere.*--data_dir"),
+        ShardWriter(tmp_path / "nowhere", "train", 1),
+    ):
+        pass
+
+
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="needs a device that is always full"
+)
+def test_a_full_disk_is_an_input_error(tmp_path):
+    (tmp_path / "train-00000-of-00001.tfrecord").symlink_to("/dev/full")
+    with pytest.raises(InputError, match="No space left on device"):
+        write(tmp_path, ROWS, shards=1)
+
+
+def damage(path, position):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_changed_byte_is_found_with_its_record(tmp_path):
+    (shard,) = write(tmp_path, ROWS, shards=1)["shards"]
+    path = tmp_path / shard["file"]
+    assert find_corrupt_record(path) is None
+    damage(path, -5)  # In the last record's data.
+    check_shard(tmp_path, shard)  # The size alone does not tell.
+    assert find_corrupt_record(path).startswith("record 8: corrupted record")
+    with pytest.raises(InputError, match=rf"{shard['file']}.*record 8"):
+        verify_shard(tmp_path, shard)
+
+
+def test_a_truncated_shard_is_found_with_its_record(tmp_path):
+    (shard,) = write(tmp_path, ROWS, shards=1)["shards"]
+    path = tmp_path / shard["file"]
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(InputError, match="record 8: truncated record"):
+        check_shard(tmp_path, shard)
+
+
+def test_a_shard_cut_between_records_is_found_by_its_size(tmp_path):
+    (shard,) = write(tmp_path, ROWS, shards=1)["shards"]
+    (shorter,) = write(tmp_path, ROWS[:-1], shards=1)["shards"]
+    with pytest.raises(InputError) as error:
+        check_shard(tmp_path, shard)
+    assert f"expected {shard['bytes']} bytes" in str(error.value)
+    assert f"received {shorter['bytes']}" in str(error.value)
+    assert "prepare the dataset again" in str(error.value)
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    (shard,) = write(tmp_path, ROWS, shards=1)["shards"]
+    (tmp_path / shard["file"]).unlink()
+    with pytest.raises(InputError, match=rf"{shard['file']} is missing"):
+        check_shard(tmp_path, shard)
+
+
+def test_a_record_that_is_no_example_is_found(tmp_path):
+    path = tmp_path / "x.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(tf.train.Example().SerializeToString())
+        writer.write(b"\xff\xff")
+    assert find_corrupt_record(path) == "record 2: not a tf.train.Example"
