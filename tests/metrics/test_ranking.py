@@ -91,6 +91,9 @@ def test_ranks_in_a_graph_of_unknown_shapes():
     scores = np.float32([[0.1, 0.5, 0.3], [3, 2, 1]])
     no_targets = ranks(scores, np.zeros([2, 0]), np.zeros([2, 0]))
     assert no_targets.shape == [2, 0]
+    # What is left for a replica when a batch has fewer rows than replicas.
+    no_rows = ranks(np.zeros([0, 3]), np.zeros([0, 2]), np.zeros([0, 2]))
+    assert no_rows.shape == [0, 2]
     np.testing.assert_array_equal(
         ranks(scores, [[1, 3], [3, 0]], [[2], [0]]), [[2, 1], [3, 0]]
     )

@@ -91,8 +91,9 @@ def _count_above(
         int32 `[n]`.
     """
     total = tf.size(rows)
-    chunk = tf.maximum(1, _COMPARED_AT_ONCE // tf.shape(scores)[1])
-    chunks = tf.maximum(1, -(-total // chunk))
+    most = tf.maximum(1, _COMPARED_AT_ONCE // tf.shape(scores)[1])
+    chunks = tf.maximum(1, -(-total // most))
+    chunk = -(-total // chunks)
 
     def split(values):
         padded = tf.pad(values, [[0, chunks * chunk - total]])

@@ -2,11 +2,20 @@
 
 from tfrec.errors import InputError, nearest_names
 from tfrec.models.acvae import ACVAE, ACVAEConfig
+from tfrec.models.pop import Pop, PopConfig
 from tfrec.models.recommender import Recommender
 
-MODELS: dict[str, type[Recommender]] = {"acvae": ACVAE}
+MODELS: dict[str, type[Recommender]] = {"acvae": ACVAE, "pop": Pop}
 
-__all__ = ["ACVAE", "MODELS", "ACVAEConfig", "Recommender", "get_model"]
+__all__ = [
+    "ACVAE",
+    "MODELS",
+    "ACVAEConfig",
+    "Pop",
+    "PopConfig",
+    "Recommender",
+    "get_model",
+]
 
 
 def get_model(name: str) -> type[Recommender]:

@@ -7,7 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrec.metrics.ranking import MRR, NDCG, Recall, target_ranks
+from tfrec.metrics.ranking import (
+    MRR,
+    NDCG,
+    Recall,
+    set_scores,
+    target_ranks,
+)
 from tfrec.settings import Settings
 
 # Below every log-probability, yet finite: what excluded items score.
@@ -69,6 +75,17 @@ class Recommender(keras.Model):
         self.ranking_metrics = [
             metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)
         ]
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Everything is built before `fit`. Keras would average the first batch
+        # over replicas here, and fail where their shapes differ.
+        pass
+
+    def _get_metrics_result_or_logs(self, logs):
+        # The last step's logs average what the replicas hold. Read from here,
+        # outside the replicas, a metric sums over them first.
+        results = {m.name: m.result() for m in self.metrics if m.name in logs}
+        return {**logs, **results}
 
     def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Ranks the targets of one evaluation batch among all items."""
@@ -134,12 +151,7 @@ def exclude(scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         scores: float32 `[batch, num_items]`; column j is item j + 1.
         items: int32 `[batch, n]`, 0 for none.
     """
-    rows = tf.broadcast_to(
-        tf.range(tf.shape(items)[0])[:, None], tf.shape(items)
-    )
-    places = tf.boolean_mask(tf.stack([rows, items - 1], -1), items > 0)
-    updates = tf.fill([tf.shape(places)[0]], EXCLUDED)
-    return tf.tensor_scatter_nd_update(scores, places, updates)
+    return set_scores(scores, items, EXCLUDED)
 
 
 def newest(history: tf.Tensor, max_length: int) -> tf.Tensor:

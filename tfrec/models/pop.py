@@ -1,0 +1,83 @@
+"""Pop: the most popular items for everyone, the baseline to beat first."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from tfrec.models.recommender import Recommender
+from tfrec.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class PopConfig(Settings):
+    """Settings of Pop."""
+
+    max_length: int = setting(
+        1_000_000,
+        "Items of a history that the model reads; newest kept.",
+        minimum=1,
+    )
+
+
+class Pop(Recommender):
+    """Scores items by how often they occur in the training sequences.
+
+    The counts are a weight and not learned: one epoch counts everything, and
+    fitting again counts everything again, which changes no score.
+
+    Args:
+        num_items: Number of items in the vocabulary.
+        config: Settings.
+    """
+
+    config_class = PopConfig
+
+    def __init__(self, num_items: int, config: PopConfig | None = None):
+        super().__init__(num_items, config)
+        self.counts = self.add_weight(
+            shape=(num_items,),
+            initializer="zeros",
+            dtype="int64",
+            trainable=False,
+            # Every replica adds the same sum, see `train_step`.
+            aggregation="only_first_replica",
+            name="counts",
+        )
+        self.built = True
+
+    def compile(self, **kwargs: Any) -> None:
+        """Prepares for `fit` and `evaluate`; there is nothing to optimise.
+
+        Args:
+            **kwargs: Passed to `Recommender.compile`.
+        """
+        super().compile(optimizer=None, **kwargs)
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Adds the items of a batch, of all replicas, to the counts.
+
+        Returns:
+            `interactions`, the number counted so far.
+        """
+        size = self.num_items + 1
+        counts = tf.math.bincount(
+            batch["items"], minlength=size, maxlength=size, dtype=tf.int64
+        )
+        replica = tf.distribute.get_replica_context()
+        self.counts.assign_add(
+            replica.all_reduce(tf.distribute.ReduceOp.SUM, counts[1:])
+        )
+        return {"interactions": tf.reduce_sum(self.counts)}
+
+    def score(self, history: tf.Tensor) -> tf.Tensor:
+        """Returns the log of each item's share of the training interactions.
+
+        An item never seen counts as half an interaction: its score is finite
+        and below that of every item seen.
+        """
+        # In float64: float32 logarithms of counts in the millions tie.
+        counts = tf.maximum(tf.cast(self.counts, tf.float64), 0.5)
+        scores = tf.math.log(counts) - tf.math.log(tf.reduce_sum(counts))
+        scores = tf.cast(scores, tf.float32)
+        return tf.tile(scores[None], [tf.shape(history)[0], 1])
