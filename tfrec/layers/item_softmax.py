@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-# Positions whose logits are alive at once. A block of 256 x 3,500 logits is
-# 3.6 MB and stays in the cache of the core that computes it.
+# Positions whose logits are alive at once: large enough for an efficient
+# product, small enough that 3,500 logits each stay in cache.
 _BLOCK = 256
 
 
@@ -14,134 +14,199 @@ class ItemSoftmax(keras.layers.Layer):
     Args:
         num_items: Number of items.
         label_smoothing: Share of each target spread evenly over all items.
+        matmul_dtype: Type in which the products with the item vectors are
+            taken; the softmax itself stays in float32.
+        embedding: Item embedding, `[num_items + 1, dim]` with padding first,
+            whose vectors serve as item vectors too ("tied"); None for vectors
+            of the layer's own.
     """
 
-    def __init__(self, num_items: int, label_smoothing: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        num_items: int,
+        label_smoothing: float = 0.0,
+        matmul_dtype: str = "float32",
+        embedding: keras.layers.Embedding | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.num_items = num_items
         self.label_smoothing = label_smoothing
+        self.matmul_dtype = matmul_dtype
+        self.embedding = embedding
 
     def build(self, input_shape):
         """Creates the item vectors, `[num_items, dim]`, and biases."""
-        self.kernel = self.add_weight(
-            name="kernel", shape=[self.num_items, input_shape[-1]]
-        )
+        if self.embedding is None:
+            self.own_kernel = self.add_weight(
+                name="kernel", shape=[self.num_items, input_shape[-1]]
+            )
         self.bias = self.add_weight(
             name="bias", shape=[self.num_items], initializer="zeros"
         )
 
+    @property
+    def kernel(self) -> tf.Tensor:
+        """Item vectors, `[num_items, dim]`."""
+        if self.embedding is None:
+            return tf.convert_to_tensor(self.own_kernel)
+        return self.embedding.embeddings[1:]
+
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
         """Returns log-probabilities, float32 `[..., num_items]`."""
         logits = tf.matmul(hidden, self.kernel, transpose_b=True) + self.bias
-        return tf.nn.log_softmax(tf.cast(logits, tf.float32))
+        return tf.nn.log_softmax(logits)
 
     def loss(
         self, hidden: tf.Tensor, items: tf.Tensor, weights: tf.Tensor
     ) -> tf.Tensor:
-        """Returns the weighted sum of negative log-likelihoods.
+        """Returns the weighted sum of cross entropies.
 
         Args:
             hidden: float `[n, dim]`, one row per predicted position.
-            items: int32 `[n]`, the items that came.
+            items: int32 `[n, k]`, the items that came, 0 for none; those of
+                a row share its target probability evenly.
             weights: float32 `[n]`.
 
         Returns:
             float32 scalar.
         """
+        shares = tf.cast(items > 0, tf.float32)
+        shares /= tf.maximum(tf.reduce_sum(shares, 1, keepdims=True), 1.0)
         return softmax_loss(
             hidden,
-            tf.cast(self.kernel, self.compute_dtype),
-            tf.cast(self.bias, self.compute_dtype),
-            items - 1,
+            self.kernel,
+            tf.convert_to_tensor(self.bias),
+            tf.maximum(items - 1, 0),
+            shares,
             weights,
             self.label_smoothing,
+            self.matmul_dtype,
         )
 
 
-def softmax_loss(hidden, kernel, bias, columns, weights, label_smoothing):
-    """Sums w_i * cross entropy(softmax(kernel h_i + bias), column_i).
+def softmax_loss(
+    hidden: tf.Tensor,
+    kernel: tf.Tensor,
+    bias: tf.Tensor,
+    columns: tf.Tensor,
+    shares: tf.Tensor,
+    weights: tf.Tensor,
+    label_smoothing: float = 0.0,
+    matmul_dtype: str = "float32",
+) -> tf.Tensor:
+    """Sums w_i * cross entropy(y_i, softmax(kernel h_i + bias)).
 
     Positions are taken block by block, and the gradient, a sum over positions
     like the loss, is added up in the same pass. The logits, the largest array
     of training by far, are never held for more than one block and are read
-    while still in cache. With p = softmax and target distribution y (one-hot,
-    smoothed by s over N items), d loss / d logits = w (p - y): the loop adds
-    up the part with p; the part with y needs no logits.
+    while still in cache. With p = softmax and target distribution y, the
+    gradient of the logits is w (p - y): the loop adds up the part with p; the
+    part with y needs no logits.
+
+    Args:
+        hidden: float32 `[n, dim]`.
+        kernel: float32 `[num_items, dim]`.
+        bias: float32 `[num_items]`.
+        columns: int32 `[n, k]`, the columns of the targets.
+        shares: float32 `[n, k]`, target probabilities, summing to 1 per row.
+        weights: float32 `[n]`.
+        label_smoothing: Share of y spread evenly over all items.
+        matmul_dtype: Type of the products' inputs.
+
+    Returns:
+        float32 scalar.
     """
+    targets_per_row = columns.shape[1]
+    narrow = tf.as_dtype(matmul_dtype)
 
     @tf.custom_gradient
     def total(hidden, kernel, bias):
         rows = tf.shape(hidden)[0]
-        weighted = hidden * tf.cast(weights, hidden.dtype)[:, None]
+        weighted = hidden * weights[:, None]
+        vectors = tf.cast(kernel, narrow)
+        states, weighted_states = (
+            tf.cast(hidden, narrow),
+            tf.cast(weighted, narrow),
+        )
 
         def block(start, probabilities, blocks, d_kernel, d_bias):
             stop = tf.minimum(start + _BLOCK, rows)
-            p = tf.nn.softmax(
-                tf.nn.bias_add(
-                    tf.matmul(hidden[start:stop], kernel, transpose_b=True),
-                    bias,
-                )
-            )
+            logits = tf.matmul(states[start:stop], vectors, transpose_b=True)
+            p = tf.nn.softmax(tf.nn.bias_add(tf.cast(logits, tf.float32), bias))
             target = tf.gather(p, columns[start:stop], batch_dims=1)
+            d_bias += tf.linalg.matvec(p, weights[start:stop], transpose_a=True)
+            p = tf.cast(p, narrow)
+            d_kernel += tf.cast(
+                tf.matmul(p, weighted_states[start:stop], transpose_a=True),
+                tf.float32,
+            )
             index = start // _BLOCK
             return (
                 stop,
                 probabilities.write(index, target),
-                blocks.write(index, p @ kernel),
-                d_kernel + tf.matmul(p, weighted[start:stop], transpose_a=True),
-                d_bias
-                + tf.linalg.matvec(p, weights[start:stop], transpose_a=True),
+                blocks.write(index, tf.cast(p @ vectors, tf.float32)),
+                d_kernel,
+                d_bias,
             )
 
-        count = (rows + _BLOCK - 1) // _BLOCK
+        def pieces(width):
+            return tf.TensorArray(
+                tf.float32,
+                (rows + _BLOCK - 1) // _BLOCK,
+                infer_shape=False,
+                element_shape=[None, width],
+            )
+
         _, probabilities, blocks, d_kernel, d_bias = tf.while_loop(
             lambda start, *_: start < rows,
             block,
             (
                 0,
-                tf.TensorArray(
-                    hidden.dtype, count, infer_shape=False, element_shape=[None]
-                ),
-                tf.TensorArray(
-                    hidden.dtype,
-                    count,
-                    infer_shape=False,
-                    element_shape=[None, hidden.shape[-1]],
-                ),
+                pieces(targets_per_row),
+                pieces(hidden.shape[-1]),
                 tf.zeros_like(kernel),
                 tf.zeros_like(bias),
             ),
             parallel_iterations=1,
         )
-        # y, the smoothed target distribution: keep on one item, spread on all.
+        # y: `keep` on the targets, the rest spread evenly.
         keep = 1.0 - label_smoothing
-        spread = label_smoothing / tf.cast(tf.shape(kernel)[0], hidden.dtype)
-        chosen = tf.gather(kernel, columns)
+        spread = label_smoothing / tf.cast(tf.shape(kernel)[0], tf.float32)
         kernel_sum = tf.reduce_sum(kernel, 0)
+        # The mean target vector of each row; k is small, so one at a time.
+        chosen = sum(
+            shares[:, j, None] * tf.gather(kernel, columns[:, j])
+            for j in range(targets_per_row)
+        )
         # Clipped so that a probability that underflows costs log(1e38), not
         # infinity; its gradient, taken from p, is not affected.
-        each = -tf.math.log(tf.maximum(probabilities.concat(), 1e-38))
+        log_target = tf.math.log(tf.maximum(probabilities.concat(), 1e-38))
+        each = -tf.reduce_sum(shares * log_target, 1)
         if label_smoothing:
             # -sum_j y_j log p_j = -log p_target + s (l_target - mean of l),
             # and a mean of logits is the logit of the mean item.
-            target = tf.reduce_sum(hidden * chosen, -1)
-            target += tf.gather(bias, columns)
-            total_logit = tf.linalg.matvec(hidden, kernel_sum)
+            target = tf.reduce_sum(hidden * chosen, -1) + tf.reduce_sum(
+                shares * tf.gather(bias, columns), -1
+            )
+            total_logit = tf.tensordot(hidden, kernel_sum, 1)
             total_logit += tf.reduce_sum(bias)
             each += label_smoothing * target - spread * total_logit
         loss = tf.reduce_sum(each * weights)
 
         def gradient(upstream):
-            def by_item(values):
-                return tf.math.unsorted_segment_sum(
-                    values, columns, tf.shape(kernel)[0]
-                )
-
             d_hidden = blocks.concat() - keep * chosen - spread * kernel_sum
-            d_kernel_y = keep * by_item(weighted)
-            d_kernel_y += spread * tf.reduce_sum(weighted, 0)
-            d_bias_y = keep * by_item(weights)
-            d_bias_y += spread * tf.reduce_sum(weights)
+            d_kernel_y = spread * tf.reduce_sum(weighted, 0)
+            d_bias_y = spread * tf.reduce_sum(weights)
+            for j in range(targets_per_row):
+                share = keep * shares[:, j]
+                for_item = [columns[:, j], tf.shape(kernel)[0]]
+                d_kernel_y += tf.math.unsorted_segment_sum(
+                    share[:, None] * weighted, *for_item
+                )
+                d_bias_y += tf.math.unsorted_segment_sum(
+                    share * weights, *for_item
+                )
             return (
                 upstream * weights[:, None] * d_hidden,
                 upstream * (d_kernel - d_kernel_y),

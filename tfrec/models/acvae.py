@@ -50,6 +50,23 @@ class ACVAEConfig(Settings):
     decoder_dropout: float = setting(
         0.0, "Dropout rate before the softmax.", minimum=0.0, below=1.0
     )
+    tie_weights: bool = setting(
+        False,
+        "Use the item embeddings as the softmax's item vectors; the decoder "
+        "is then as wide as an embedding.",
+    )
+    target_window: int = setting(
+        1,
+        "Predict the set of the next N items from each position (the next-k "
+        "of SVAE); 1 predicts the next item alone, as the paper does.",
+        minimum=1,
+    )
+    matmul_dtype: str = setting(
+        "float32",
+        "Type of the softmax's matrix products; bfloat16 is faster on "
+        "processors that have it.",
+        choices=("float32", "bfloat16"),
+    )
     label_smoothing: float = setting(
         0.0, "Share of a target spread over all items.", minimum=0.0, below=1.0
     )
@@ -178,10 +195,17 @@ class ACVAE(Recommender):
         )
         # theta: decoder.
         self.decoder = keras.layers.Dense(
-            c.decoder_units, activation="tanh", name="decoder"
+            c.embedding_dim if c.tie_weights else c.decoder_units,
+            activation="tanh",
+            name="decoder",
         )
         self.decoder_dropout = keras.layers.Dropout(c.decoder_dropout)
-        self.item_softmax = ItemSoftmax(num_items, c.label_smoothing)
+        self.item_softmax = ItemSoftmax(
+            num_items,
+            c.label_smoothing,
+            c.matmul_dtype,
+            self.embedding if c.tie_weights else None,
+        )
         # psi and omega.
         self.adversary = Adversary(c.critic_units, c.prior_in_adversary)
         self.critic = ContrastiveCritic(c.critic_units)
@@ -196,7 +220,7 @@ class ACVAE(Recommender):
         self.encoder.build(items)
         self.posterior.build((None, None, c.gru_units))
         self.decoder.build(latent)
-        self.item_softmax.build((None, c.decoder_units))
+        self.item_softmax.build((None, self.decoder.units))
         self.adversary.build(items, latent)
         self.critic.build(items, latent)
         self.built = True
@@ -368,7 +392,9 @@ class ACVAE(Recommender):
         latent = tf.gather_nd(latents, places)
         hidden = self.decoder_dropout(self.decoder(latent), training=training)
         reconstruction = self.item_softmax.loss(
-            hidden, tf.gather_nd(targets, places), weights
+            hidden,
+            tf.gather_nd(coming(targets, c.target_window), places),
+            weights,
         )
         terms = {
             "loss": reconstruction,
@@ -478,3 +504,18 @@ class ACVAE(Recommender):
         for name, metric in self.terms.items():
             metric.update_state(terms[name])
         return {name: metric.result() for name, metric in self.terms.items()}
+
+
+def coming(targets: tf.Tensor, window: int) -> tf.Tensor:
+    """Lays each target beside the ones that follow it.
+
+    Args:
+        targets: int32 `[batch, length]`, 0 at the end.
+        window: Targets per position.
+
+    Returns:
+        int32 `[batch, length, window]`, 0 beyond the end.
+    """
+    length = tf.shape(targets)[1]
+    padded = tf.pad(targets, [[0, 0], [0, window - 1]])
+    return tf.stack([padded[:, i : i + length] for i in range(window)], -1)
