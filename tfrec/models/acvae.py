@@ -6,6 +6,7 @@ Equation numbers below are the paper's.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -307,6 +308,7 @@ class ACVAE(Recommender):
         optimizer: Any = None,
         adversary_optimizer: Any = None,
         critic_optimizer: Any = None,
+        schedule: Callable[[float], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Sets the three optimizers; those of section 4.3 by default.
@@ -315,6 +317,9 @@ class ACVAE(Recommender):
             optimizer: For encoder and decoder (phi and theta).
             adversary_optimizer: For T (psi).
             critic_optimizer: For G (omega).
+            schedule: Makes a Keras schedule from the learning rate of the
+                default `optimizer`; constant without it. The discriminators
+                keep theirs, to follow an encoder that settles.
             **kwargs: Passed to `Recommender.compile`.
         """
         c = self.config
@@ -327,7 +332,8 @@ class ACVAE(Recommender):
         super().compile(
             optimizer=optimizer
             or keras.optimizers.AdamW(
-                c.learning_rate, weight_decay=c.weight_decay
+                schedule(c.learning_rate) if schedule else c.learning_rate,
+                weight_decay=c.weight_decay,
             ),
             **kwargs,
         )
@@ -484,6 +490,7 @@ class ACVAE(Recommender):
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Steps phi, theta and omega, and psi, on one batch."""
         c = self.config
+        self.count_tokens(batch["items"])
         autoencoder = self.autoencoder_variables
         critic = self.critic.trainable_variables
         psi = self.adversary.trainable_variables

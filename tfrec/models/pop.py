@@ -60,6 +60,7 @@ class Pop(Recommender):
         Returns:
             `interactions`, the number counted so far.
         """
+        self.count_tokens(batch["items"])
         size = self.num_items + 1
         counts = tf.math.bincount(
             batch["items"], minlength=size, maxlength=size, dtype=tf.int64

@@ -75,6 +75,16 @@ class Recommender(keras.Model):
         self.ranking_metrics = [
             metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)
         ]
+        # In float64, which counts exactly beyond 16 million.
+        self.tokens = keras.metrics.Sum("tokens", dtype="float64")
+
+    def count_tokens(self, items: tf.Tensor) -> None:
+        """Counts the items to predict; each `train_step` calls it.
+
+        Args:
+            items: int32 `[batch, length + 1]`, 0 at the end.
+        """
+        self.tokens.update_state(tf.math.count_nonzero(items[:, 1:]))
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Everything is built before `fit`. Keras would average the first batch
