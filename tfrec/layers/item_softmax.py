@@ -33,11 +33,13 @@ class ItemSoftmax(keras.layers.Layer):
         self.num_items = num_items
         self.label_smoothing = label_smoothing
         self.matmul_dtype = matmul_dtype
-        self.embedding = embedding
+        # Behind a function, so that Keras does not count the embedding's
+        # variables as this layer's.
+        self._tied = embedding and (lambda: embedding.embeddings[1:])
 
     def build(self, input_shape):
         """Creates the item vectors, `[num_items, dim]`, and biases."""
-        if self.embedding is None:
+        if not self._tied:
             self.own_kernel = self.add_weight(
                 name="kernel", shape=[self.num_items, input_shape[-1]]
             )
@@ -48,9 +50,9 @@ class ItemSoftmax(keras.layers.Layer):
     @property
     def kernel(self) -> tf.Tensor:
         """Item vectors, `[num_items, dim]`."""
-        if self.embedding is None:
+        if not self._tied:
             return tf.convert_to_tensor(self.own_kernel)
-        return self.embedding.embeddings[1:]
+        return self._tied()
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
         """Returns log-probabilities, float32 `[..., num_items]`."""

@@ -492,19 +492,15 @@ class ACVAE(Recommender):
         c = self.config
         self.count_tokens(batch["items"])
         autoencoder = self.autoencoder_variables
-        critic = self.critic.trainable_variables
-        psi = self.adversary.trainable_variables
+        critic = self.critic.trainable_variables if c.contrastive_weight else []
         with tf.GradientTape(persistent=True) as tape:
             terms = self.objectives(batch["items"], batch["weight"])
-        gradients = tape.gradient(
-            terms["loss"],
-            autoencoder + critic,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
+        gradients = tape.gradient(terms["loss"], autoencoder + critic)
         self.optimizer.apply(gradients[: len(autoencoder)])
         if c.contrastive_weight:
             self.critic_optimizer.apply(gradients[len(autoencoder) :])
         if c.adversarial_weight:
+            psi = self.adversary.trainable_variables
             self.adversary_optimizer.apply(
                 tape.gradient(terms["adversary_loss"], psi)
             )
