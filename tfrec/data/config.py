@@ -1,8 +1,10 @@
 """The settings of data preparation."""
 
 import dataclasses
+import datetime
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +18,35 @@ _SYNTHETIC = (
     "synthetic_length",
     "synthetic_seed",
 )
-# The settings that only some datasets read. Given with another one, they are
-# an error: a flag is never silently ignored.
+# The settings that only some choices read. Given with another choice, they
+# are an error: a flag is never silently ignored.
 _OWN_SETTINGS = {
-    "ml-latest-small": (),
-    "ml-1m": (),
-    "ml-10m": (),
-    "yelp": ("since",),
-    "csv": (
-        "sequence_column",
-        "item_column",
-        "timestamp_column",
-        "rating_column",
-        "separator",
-    ),
-    "sequences": ("sequence_ids",),
-    "synthetic": _SYNTHETIC,
+    "dataset": {
+        "ml-latest-small": ("rating_above",),
+        "ml-1m": ("rating_above",),
+        "ml-10m": ("rating_above",),
+        "yelp": ("rating_above", "since"),
+        "csv": (
+            "sequence_column",
+            "item_column",
+            "timestamp_column",
+            "rating_column",
+            "rating_above",
+            "separator",
+        ),
+        "sequences": ("sequence_ids",),
+        "synthetic": _SYNTHETIC,
+    },
+    "protocol": {
+        "holdout": ("test_fraction", "validation_fraction"),
+        "leave_one_out": (),
+    },
 }
-DATASETS = tuple(_OWN_SETTINGS)
+DATASETS = tuple(_OWN_SETTINGS["dataset"])
+PROTOCOLS = tuple(_OWN_SETTINGS["protocol"])
 # Where things lie and what the work may use: no part of a dataset's identity.
 _PLACES = ("raw_dir", "data_dir", "memory_limit", "threads")
+_MEMORY = re.compile(r"[0-9]+([.][0-9]+)? *[KMGT]i?B")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +58,8 @@ class DataConfig(Settings):
     )
     raw_dir: str = setting(
         "",
-        "Folder of the raw files (csv, sequences: a file or a folder). Empty: "
-        "data/raw/<dataset>, where MovieLens is downloaded.",
+        "Folder of the raw files (csv, sequences, yelp: a file or a folder). "
+        "MovieLens is downloaded to it if absent. Empty: data/raw/<dataset>.",
     )
     data_dir: str = setting(
         "",
@@ -102,7 +113,7 @@ class DataConfig(Settings):
         "holdout",
         "How targets are held out: the last test_fraction of each sequence, "
         "or its last item.",
-        choices=("holdout", "leave_one_out"),
+        choices=PROTOCOLS,
     )
     test_fraction: float = setting(
         0.2,
@@ -116,7 +127,11 @@ class DataConfig(Settings):
         minimum=0,
         below=1,
     )
-    shards: int = setting(8, "Files in each split.", minimum=1)
+    shards: int = setting(
+        8,
+        "Files in each split, at most: there is one for each 1000 sequences.",
+        minimum=1,
+    )
     synthetic_users: int = setting(
         2000, "synthetic: number of sequences.", minimum=1
     )
@@ -127,7 +142,7 @@ class DataConfig(Settings):
         10, "synthetic: number of taste clusters.", minimum=1
     )
     synthetic_length: int = setting(
-        40, "synthetic: mean length of a sequence.", minimum=2
+        30, "synthetic: mean length of a sequence.", minimum=2
     )
     synthetic_seed: int = setting(0, "synthetic: seed of the generator.")
     memory_limit: str = setting(
@@ -141,39 +156,64 @@ class DataConfig(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        own = _OWN_SETTINGS[self.dataset]
-        foreign = {n for names in _OWN_SETTINGS.values() for n in names}
-        for field in dataclasses.fields(self):
-            if field.name in foreign.difference(own) and (
-                getattr(self, field.name) != field.default
-            ):
-                raise InputError(
-                    f"`--{field.name}` means nothing with "
-                    f"--dataset={self.dataset}. Remove it."
-                )
+        for choice, names in self._foreign().items():
+            for name in names:
+                self._refuse(name, f"--{choice}={getattr(self, choice)}")
+        if self.dataset == "csv" and not self.rating_column:
+            self._refuse("rating_above", "no --rating_column")
+        if not _MEMORY.fullmatch(self.memory_limit):
+            raise InputError(
+                "`--memory_limit` must be an amount such as 2GB or 500MB. "
+                f"Received: {self.memory_limit!r}."
+            )
+        if self.since and not _is_day(self.since):
+            raise InputError(
+                "`--since` must be a day such as 2018-01-01. Received: "
+                f"{self.since!r}."
+            )
 
     def identity(self) -> dict[str, Any]:
-        """Returns the settings that decide what the prepared dataset holds.
+        """Returns the settings that decide what a prepared dataset holds.
 
-        Places, memory and the settings of other datasets are left out.
+        Places, memory and what the dataset does not read are left out.
         """
-        own = _OWN_SETTINGS[self.dataset]
-        others = {n for names in _OWN_SETTINGS.values() for n in names}
-        skipped = others.difference(own).union(_PLACES)
+        skipped = set(_PLACES).union(*self._foreign().values())
         return {k: v for k, v in self.to_dict().items() if k not in skipped}
 
     @property
     def raw_path(self) -> Path:
         """Where the raw files are looked for."""
-        return Path(self.raw_dir or Path("data", "raw", self.dataset))
+        place = self.raw_dir or Path("data", "raw", self.dataset)
+        return Path(place).expanduser()
 
     @property
     def data_path(self) -> Path:
         """Where the prepared dataset is, or will be written."""
         if self.data_dir:
-            return Path(self.data_dir)
+            return Path(self.data_dir).expanduser()
         # Two logs of one format are two datasets: the place tells them apart.
         place = str(self.raw_path.absolute()) if self.raw_dir else ""
         text = json.dumps([self.identity(), place], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return Path("data", f"{self.dataset}-{digest}")
+
+    def _foreign(self) -> dict[str, set[str]]:
+        """Returns, by choice, the settings that only other values read."""
+        return {
+            choice: {n for names in owners.values() for n in names}
+            - set(owners[getattr(self, choice)])
+            for choice, owners in _OWN_SETTINGS.items()
+        }
+
+    def _refuse(self, name: str, choice: str) -> None:
+        if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+            raise InputError(
+                f"`--{name}` means nothing with {choice}. Remove it."
+            )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

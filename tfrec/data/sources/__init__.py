@@ -6,7 +6,15 @@ from tfrec.data.sources.base import Source
 
 __all__ = ["Source", "get_source"]
 
+_MOVIELENS = ("tfrec.data.sources.movielens", "MovieLensSource")
+# Loaded on use: a source may need what another does not.
 _HOMES = {
+    "ml-latest-small": _MOVIELENS,
+    "ml-1m": _MOVIELENS,
+    "ml-10m": _MOVIELENS,
+    "yelp": ("tfrec.data.sources.yelp", "YelpSource"),
+    "csv": ("tfrec.data.sources.table", "TableSource"),
+    "sequences": ("tfrec.data.sources.sequences", "SequencesSource"),
     "synthetic": ("tfrec.data.sources.synthetic", "SyntheticSource"),
 }
 

@@ -1,0 +1,116 @@
+"""Text files with a header and separated fields: CSV and its kin."""
+
+import csv
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+
+from tfrec.data.sources.lines import decoded_lines, sql_text
+from tfrec.errors import InputError
+
+
+class Delimited:
+    """Files with one header, plain or gzipped; fields may be quoted.
+
+    Args:
+        paths: The files; those of one log follow each other in this order.
+        separator: The text between fields.
+
+    Raises:
+        InputError: If a file is empty or the headers differ.
+    """
+
+    def __init__(self, paths: Sequence[Path], separator: str = ","):
+        self._paths = paths
+        self._separator = separator
+        self.columns = self._header(paths[0])
+        for path in paths[1:]:
+            if (header := self._header(path)) != self.columns:
+                raise InputError(
+                    f"{path}, line 1: the files of a folder must have one "
+                    f"header. Expected: {', '.join(self.columns)}, as in "
+                    f"{paths[0]}. Received: {', '.join(header)}."
+                )
+
+    def table(
+        self, connection: ibis.BaseBackend, names: Mapping[str, str]
+    ) -> ir.Table:
+        """Returns some columns as strings, and `position`, from 0.
+
+        Args:
+            connection: The engine.
+            names: The columns of the files, by the names they shall get.
+        """
+        # Numbered names, because those of a header can be anything.
+        kinds = ", ".join(
+            f"'c{number}': 'VARCHAR'" for number in range(len(self.columns))
+        )
+        chosen = ", ".join(
+            f"c{self.columns.index(name)} AS {role}"
+            for role, name in names.items()
+        )
+        files = ", ".join(map(sql_text, self._paths))
+        return connection.sql(
+            f"SELECT row_number() OVER () - 1 AS position, {chosen} "
+            f"FROM read_csv([{files}], columns={{{kinds}}}, header=true, "
+            f"delim={sql_text(self._separator)}, quote='\"', escape='\"', "
+            "auto_detect=false, strict_mode=true)",
+            schema={"position": "int64"} | dict.fromkeys(names, "string"),
+        )
+
+    def where(self, position: int) -> tuple[str, str]:
+        """Returns a record's place, "x/log.csv, line 7", and its text.
+
+        Raises:
+            InputError: If a record up to it has too many or too few fields,
+                an open quote, or cannot be decoded.
+        """
+        place, fields = next(itertools.islice(self._records(), position, None))
+        return place, self._separator.join(fields)
+
+    def check(self) -> None:
+        """Raises `InputError` at the first malformed record."""
+        for _ in self._records():
+            pass
+
+    def _header(self, path: Path) -> list[str]:
+        for _, fields in self._rows(path):
+            return fields
+        raise InputError(f"{path} is empty; expected a header and rows.")
+
+    def _records(self) -> Iterator[tuple[str, list[str]]]:
+        expected = len(self.columns)
+        for path in self._paths:
+            rows = self._rows(path)
+            next(rows)
+            for line, fields in rows:
+                place = f"{path}, line {line}"
+                if len(fields) != expected:
+                    text = self._separator.join(fields)
+                    raise InputError(
+                        f"{place}: expected {expected} fields separated by "
+                        f"{self._separator!r}. Received {len(fields)}: "
+                        f"{text[:120]!r}."
+                    )
+                yield place, fields
+
+    def _rows(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        """Yields each record's fields and the number of its first line."""
+        lines = decoded_lines(path)
+        if len(self._separator) > 1:
+            for number, text in enumerate(lines, 1):
+                if text.strip("\r\n"):
+                    yield number, text.rstrip("\r\n").split(self._separator)
+            return
+        reader = csv.reader(lines, delimiter=self._separator, strict=True)
+        first = 1
+        try:
+            for fields in reader:
+                if fields:
+                    yield first, fields
+                first = reader.line_num + 1
+        except csv.Error as error:
+            raise InputError(f"{path}, line {first}: {error}.") from error

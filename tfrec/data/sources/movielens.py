@@ -1,0 +1,182 @@
+"""`ml-latest-small`, `ml-1m` and `ml-10m`: the MovieLens ratings.
+
+Harper and Konstan, "The MovieLens Datasets: History and Context" (2015).
+"""
+
+from pathlib import Path
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+from tfrec.data.config import DataConfig
+from tfrec.data.download import Archive, download
+from tfrec.data.sources.base import Source
+from tfrec.data.sources.delimited import Delimited
+from tfrec.data.sources.fields import refuse_first, store, store_interactions
+from tfrec.data.sources.lines import Lines
+from tfrec.errors import InputError
+
+_SITE = "https://files.grouplens.org/datasets/movielens/"
+_ARCHIVES = {
+    # Its authors change this one now and then: they publish the checksum.
+    "ml-latest-small": Archive(_SITE + "ml-latest-small.zip"),
+    "ml-1m": Archive(
+        _SITE + "ml-1m.zip", md5="c4d9eecfca2ab87c1945afe126590906"
+    ),
+    "ml-10m": Archive(
+        _SITE + "ml-10m.zip", md5="ce571fd55effeba0271552578f2648bd"
+    ),
+}
+# The folders that the archives unpack to.
+_FOLDERS = ("", "ml-latest-small", "ml-1m", "ml-10m", "ml-10M100K")
+_SEPARATOR = "::"
+
+
+class MovieLensSource(Source):
+    """Ratings as `ratings.dat` (`::` between fields) or `ratings.csv`."""
+
+    def fetch(self, config: DataConfig) -> None:
+        """Downloads and unpacks the archive if there are no ratings.
+
+        Raises:
+            InputError: If it cannot be had: which file to put where.
+        """
+        if not self._find(config, self._ratings):
+            download(
+                _ARCHIVES[self.name],
+                config.raw_path,
+                [self._ratings, self._movies],
+            )
+
+    def files(self, config: DataConfig) -> list[Path]:
+        """Returns the file of ratings."""
+        found = self._find(config, self._ratings)
+        if not found:
+            raise InputError(
+                f"`--raw_dir` must be a folder with {self._ratings}, from "
+                f"{_ARCHIVES[self.name].url}. Received: {config.raw_path}."
+            )
+        return [found]
+
+    def table(
+        self, connection: ibis.BaseBackend, config: DataConfig
+    ) -> ir.Table:
+        """Returns the interactions, every line checked."""
+        (path,) = self.files(config)
+        _check_end(path)
+        if path.suffix == ".csv":
+            names = _columns(
+                path,
+                sequence="userId",
+                item="movieId",
+                rating="rating",
+                timestamp="timestamp",
+            )
+            raw = Delimited([path])
+            fields = raw.table(connection, names)
+            return store_interactions(connection, fields, raw)
+        raw = Lines(path)
+        fields = _split(
+            raw.table(connection), ["sequence", "item", "rating", "timestamp"]
+        )
+        layout = "4 fields, user::movie::rating::timestamp"
+        return store_interactions(connection, fields, raw, layout=layout)
+
+    def titles(
+        self, connection: ibis.BaseBackend, config: DataConfig
+    ) -> ir.Table | None:
+        """Returns the movies' titles, if their file is there."""
+        path = self._find(config, self._movies)
+        if not path:
+            return None
+        if path.suffix == ".csv":
+            names = _columns(path, item="movieId", title="title")
+            raw = Delimited([path])
+            fields = raw.table(connection, names)
+        else:
+            # In ml-1m, é is one byte.
+            encoding = "latin-1" if self.name == "ml-1m" else "utf-8"
+            raw = Lines(path, encoding)
+            fields = _split(raw.table(connection), ["item", "title", "genres"])
+        table = store(connection, "titles", fields, raw)
+        expected = table.item.isnull().ifelse(
+            "3 fields, movie::title::genres", ibis.null(dt.string)
+        )
+        refuse_first(table, expected, raw)
+        return table.select("item", "title")
+
+    @property
+    def _ratings(self) -> str:
+        return f"ratings.{self._ending}"
+
+    @property
+    def _movies(self) -> str:
+        return f"movies.{self._ending}"
+
+    @property
+    def _ending(self) -> str:
+        return "csv" if self.name == "ml-latest-small" else "dat"
+
+    def _find(self, config: DataConfig, name: str) -> Path | None:
+        paths = (config.raw_path / folder / name for folder in _FOLDERS)
+        return next((path for path in paths if path.is_file()), None)
+
+
+def _columns(path: Path, **names: str) -> dict[str, str]:
+    """Returns the names, if the file has these columns.
+
+    Raises:
+        InputError: If one is missing.
+    """
+    header = Delimited([path]).columns
+    for name in names.values():
+        if name not in header:
+            raise InputError(
+                f"{path}, line 1: expected the columns "
+                f"{', '.join(names.values())}, separated by commas. Received: "
+                f"{', '.join(header)}."
+            )
+    return names
+
+
+def _split(lines: ir.Table, names: list[str]) -> ir.Table:
+    """Splits lines at `::`; where there are too few or many fields: nulls."""
+    fields = lines.line.split(_SEPARATOR)
+    whole = fields.length() == len(names)
+    null = ibis.null(dt.string)
+    return lines.select(
+        "position",
+        **{
+            name: whole.ifelse(fields[place], null)
+            for place, name in enumerate(names)
+        },
+    )
+
+
+def _check_end(path: Path) -> None:
+    """Raises if the last timestamp was cut short.
+
+    A file that ends inside its last number still parses. The published files
+    end with a line end, and seconds since 1970 have had 9 digits since 1973,
+    so fewer digits than in the line before, and no line end, are a cut.
+
+    Raises:
+        InputError: If the file seems cut short.
+    """
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        lines = file.read().split(b"\n")
+    if not lines[-1] or len(lines) < 3:
+        return
+    before, last = (
+        line.replace(b"::", b",").rpartition(b",")[2].strip()
+        for line in lines[-2:]
+    )
+    if len(before) >= 9 and len(last) < len(before):
+        raise InputError(
+            f"{path}, last line: expected a timestamp as long as the one "
+            f"before it, and a line end. Received: {lines[-1].decode()!r}. The "
+            "file seems cut short: copy it again. If the line is whole, end "
+            "it with a line end."
+        )

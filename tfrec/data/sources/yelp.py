@@ -1,0 +1,85 @@
+"""`yelp`: the reviews of the Yelp open dataset, as JSON lines."""
+
+from pathlib import Path
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+from tfrec.data.config import DataConfig
+from tfrec.data.sources.base import Source
+from tfrec.data.sources.fields import store, store_interactions
+from tfrec.data.sources.lines import Lines
+from tfrec.errors import InputError
+
+_REVIEWS = "yelp_academic_dataset_review.json"
+_BUSINESSES = "yelp_academic_dataset_business.json"
+
+
+class YelpSource(Source):
+    """Users' reviews of businesses; a review's stars are its rating."""
+
+    def files(self, config: DataConfig) -> list[Path]:
+        """Returns the file of reviews."""
+        path = config.raw_path
+        if path.is_dir():
+            path = path / _REVIEWS
+        if path.is_file():
+            return [path]
+        raise InputError(
+            f"`--raw_dir` must be {_REVIEWS}, or the folder that holds it "
+            "(and the file of businesses, for their names). Yelp gives them "
+            "to those who sign for them: https://business.yelp.com/data. "
+            f"Received: {config.raw_path}."
+        )
+
+    def table(
+        self, connection: ibis.BaseBackend, config: DataConfig
+    ) -> ir.Table:
+        """Returns the interactions, every line checked."""
+        raw = Lines(self.files(config)[0])
+        fields = _members(
+            raw.table(connection),
+            sequence="user_id",
+            item="business_id",
+            rating="stars",
+            timestamp="date",
+        )
+        layout = "a JSON object with user_id, business_id, stars and date"
+        return store_interactions(connection, fields, raw, "iso", layout)
+
+    def titles(
+        self, connection: ibis.BaseBackend, config: DataConfig
+    ) -> ir.Table | None:
+        """Returns the businesses' names, if their file is there."""
+        path = self.files(config)[0].with_name(_BUSINESSES)
+        if not path.is_file():
+            return None
+        raw = Lines(path)
+        fields = _members(
+            raw.table(connection), item="business_id", title="name"
+        )
+        return store(connection, "titles", fields, raw)
+
+
+@ibis.udf.scalar.builtin
+def json_extract_string(document: str, path: str) -> str:
+    """DuckDB's: the text of a member, whatever its type."""
+
+
+@ibis.udf.scalar.builtin
+def json_valid(document: str) -> bool:
+    """DuckDB's: whether a text is JSON."""
+
+
+def _members(lines: ir.Table, **names: str) -> ir.Table:
+    """Takes members out of JSON lines; where the line is not JSON: nulls."""
+    null = ibis.null(dt.string)
+    document = json_valid(lines.line).ifelse(lines.line, null)
+    return lines.select(
+        "position",
+        **{
+            role: json_extract_string(document, f"$.{name}")
+            for role, name in names.items()
+        },
+    )
