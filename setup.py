@@ -1,0 +1,44 @@
+"""Installs tfrec: `pip install .`, or `pip install -e ".[dev]"` to change it.
+
+Every dependency has both bounds: the lower ones were installed together on
+Python 3.10, the newest versions below the upper ones on 3.10 to 3.13.
+"""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$',
+    (ROOT / "tfrec" / "__init__.py").read_text(encoding="utf-8"),
+    re.MULTILINE,
+).group(1)
+
+setup(
+    name="tfrec",
+    version=VERSION,
+    description="Variational sequential recommendation on TensorFlow",
+    license="Apache-2.0",
+    packages=find_packages(include=["tfrec", "tfrec.*"]),
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        "absl-py>=2.1,<3",
+        "duckdb>=1.4,<3",
+        "ibis-framework[duckdb]>=11.0,<13",
+        "keras>=3.12,<3.16",
+        "numpy>=1.26,<3",
+        "pyarrow>=21.0,<27",
+        # TensorFlow 2.21 no longer installs TensorBoard.
+        "tensorboard>=2.20,<2.22",
+        "tensorflow>=2.20,<2.22",
+        "tensorflow-probability>=0.25,<0.26",
+        "tensorflow-serving-api>=2.20,<2.22",
+        # TensorFlow Probability imports these two without asking for them.
+        "setuptools>=68,<85",
+        "tf-keras>=2.20,<2.22",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={"dev": ["pytest>=8.4,<10", "ruff>=0.17,<0.18"]},
+)
