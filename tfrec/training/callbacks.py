@@ -1,0 +1,237 @@
+"""Keras callbacks of a run: watch, count, record, save, select, stop."""
+
+import csv
+import io
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfrec.errors import InputError
+from tfrec.training.checkpoints import Checkpoints, Progress
+from tfrec.training.config import TrainingConfig
+from tfrec.training.files import write_text
+
+
+class Bar(keras.callbacks.ProgbarLogger):
+    """Keras's progress bar, with the loss and the validation metric only.
+
+    Args:
+        config: Settings of the run.
+    """
+
+    def __init__(self, config: TrainingConfig):
+        super().__init__()
+        self._shown = ("loss", f"val_{config.validation_metric}")
+        self._config = config
+
+    def set_params(self, params):
+        """Counts epochs of the run, not of this call of `fit`."""
+        super().set_params({**params, "epochs": self._config.epochs})
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Updates the bar."""
+        super().on_train_batch_end(batch, self._choose(logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Completes the bar."""
+        super().on_epoch_end(epoch, self._choose(logs))
+
+    def _choose(self, logs):
+        return {name: logs[name] for name in self._shown if name in logs}
+
+
+def verbosity(config: TrainingConfig) -> int:
+    """Returns the `verbose` argument of Keras's `fit` and `evaluate`."""
+    shown = config.verbose
+    if shown == "auto":
+        shown = "bar" if sys.stdout.isatty() else "line"
+    return {"none": 0, "bar": 1, "line": 2}[shown]
+
+
+class NanGuard(keras.callbacks.Callback):
+    """Stops when a term of the objective is no longer finite.
+
+    Must come before `Recorder`, which would save and count the step.
+
+    Args:
+        config: Settings of the run.
+        progress: Tells the steps before this one.
+    """
+
+    def __init__(self, config: TrainingConfig, progress: Progress):
+        super().__init__()
+        self._steps = config.steps_per_execution
+        self._progress = progress
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Raises `InputError` naming the step and the terms."""
+        wrong = [k for k, v in logs.items() if not np.isfinite(v)]
+        if not wrong:
+            return
+        first, last = self._progress.step + 1, self._progress.step + self._steps
+        steps = f"step {last}" if first == last else f"steps {first} to {last}"
+        terms = ", ".join(f"{name} is {float(logs[name])}" for name in wrong)
+        raise InputError(
+            f"Training diverged at {steps}: {terms}. The last checkpoint, from "
+            "before it, is kept. Start another run with a lower "
+            "`--learning_rate`."
+        )
+
+
+class Recorder(keras.callbacks.Callback):
+    """Counts steps, keeps the numbers of each epoch, saves and selects.
+
+    Args:
+        config: Settings of the run.
+        steps_per_epoch: Training steps in an epoch.
+        progress: Where the run stands; updated.
+        checkpoints: Where it is saved.
+        log: The file of one row for each epoch.
+        observe: Called with the row of an epoch, to which it may add.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        steps_per_epoch: int,
+        progress: Progress,
+        checkpoints: Checkpoints,
+        log: Path,
+        observe: Callable[[dict[str, Any]], None],
+    ):
+        super().__init__()
+        self._config = config
+        self._steps_per_epoch = steps_per_epoch
+        self._progress = progress
+        self._checkpoints = checkpoints
+        self._log = log
+        self._observe = observe
+        self._metrics: list[np.ndarray] = []
+        self._traced = False
+        self._clock: tuple[float, int, int] | None = None
+        self._epoch_seconds, self._epoch_tokens, self._epoch_steps = 0.0, 0, 0
+        self._saved_at = self._started_at = time.monotonic()
+        self._wall_before = progress.wall_seconds
+        write_epochs(log, progress.epochs)
+
+    def on_train_begin(self, logs=None):
+        """Keeps the metrics of an epoch that is resumed in its middle."""
+        if self._progress.step % self._steps_per_epoch:
+            self._metrics = [np.array(v) for v in self.model.metrics_variables]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock."""
+        # Keras has just reset the metrics.
+        if self._metrics:
+            for variable, value in zip(
+                self.model.metrics_variables, self._metrics, strict=True
+            ):
+                variable.assign(value)
+            self._metrics = []
+        self._epoch_seconds, self._epoch_tokens, self._epoch_steps = 0.0, 0, 0
+        self._start_clock()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts, and saves when it is time."""
+        self._progress.step += self._config.steps_per_execution
+        if not self._traced:
+            self._traced = True
+            self._start_clock()
+        # At the end of an epoch `on_epoch_end` saves: resumed from here, the
+        # run would skip its validation.
+        if self._progress.step % self._steps_per_epoch and self._due():
+            self._stop_clock()
+            self._save("last")
+            self._start_clock()
+
+    def on_test_begin(self, logs=None):
+        """Stops the clock: validation is no training."""
+        self._stop_clock()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Records the epoch, keeps the better one, decides on stopping."""
+        self._stop_clock()
+        progress = self._progress
+        row = {"epoch": epoch + 1, "step": progress.step}
+        row |= {name: float(value) for name, value in logs.items()}
+        if self._epoch_seconds:
+            row["tokens_per_second"] = self._epoch_tokens / self._epoch_seconds
+            row["steps_per_second"] = self._epoch_steps / self._epoch_seconds
+        self._observe(row)
+        progress.epochs.append(row)
+        better = self._select(row)
+        last = finished(progress, self._config, self._steps_per_epoch)
+        if better:
+            self._save("best")
+        if better or last or self._due():
+            self._save("last")
+        write_epochs(self._log, progress.epochs)
+        self.model.stop_training = last
+
+    def _select(self, row: dict[str, Any]) -> bool:
+        """Returns whether this epoch is the best so far."""
+        progress = self._progress
+        value = row.get(f"val_{self._config.validation_metric}")
+        if value is None:
+            return False
+        if progress.best is not None and value <= progress.best:
+            return False
+        progress.best, progress.best_epoch = value, row["epoch"]
+        return True
+
+    def _due(self) -> bool:
+        minutes = (time.monotonic() - self._saved_at) / 60
+        return minutes >= self._config.checkpoint_minutes
+
+    def _save(self, name: str) -> None:
+        now = time.monotonic()
+        self._progress.wall_seconds = self._wall_before + now - self._started_at
+        self._checkpoints.save(name)
+        self._saved_at = now
+
+    def _start_clock(self) -> None:
+        # The first step is mostly spent on tracing the graph.
+        if self._traced:
+            tokens = int(self.model.tokens.result())
+            self._clock = time.monotonic(), tokens, self._progress.step
+
+    def _stop_clock(self) -> None:
+        if self._clock is None:
+            return
+        started, tokens, step = self._clock
+        self._clock = None
+        seconds = time.monotonic() - started
+        tokens = int(self.model.tokens.result()) - tokens
+        self._epoch_seconds += seconds
+        self._epoch_tokens += tokens
+        self._epoch_steps += self._progress.step - step
+        self._progress.training_seconds += seconds
+        self._progress.tokens += tokens
+
+
+def finished(
+    progress: Progress, config: TrainingConfig, steps_per_epoch: int
+) -> bool:
+    """Returns whether a run has had its epochs or lost its patience."""
+    epoch = progress.step // steps_per_epoch
+    if epoch >= config.epochs:
+        return True
+    waited = epoch - progress.best_epoch
+    return bool(
+        config.patience and progress.best_epoch and waited >= config.patience
+    )
+
+
+def write_epochs(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Writes the rows of all epochs as CSV; a number not taken is empty."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

@@ -1,0 +1,197 @@
+"""Checkpoints of a run: everything a step depends on, and how far it got."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfrec.errors import InputError
+from tfrec.models import Recommender
+from tfrec.training.files import writing
+
+_PROGRESS = "progress/.ATTRIBUTES/py_state"
+
+
+@dataclasses.dataclass(eq=False)
+class Progress(tf.train.experimental.PythonState):
+    """How far a run got. Kept in its checkpoints.
+
+    Attributes:
+        step: Training steps taken, over all epochs.
+        best: Best value of the validation metric; None before the first.
+        best_epoch: Its epoch, from 1; 0 before the first.
+        tokens: Items predicted in `training_seconds`.
+        training_seconds: Time spent on training steps, compilation left out.
+        wall_seconds: Time spent on everything, over all resumptions.
+        epochs: One row of numbers for each finished epoch.
+    """
+
+    step: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    tokens: int = 0
+    training_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def serialize(self) -> str:
+        """See base class."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return json.dumps({name: getattr(self, name) for name in names})
+
+    def deserialize(self, text: bytes) -> None:
+        """See base class."""
+        for name, value in json.loads(text).items():
+            setattr(self, name, value)
+
+
+def optimizers(model: Recommender) -> dict[str, keras.optimizers.Optimizer]:
+    """Returns every optimizer of a compiled model by its attribute's name."""
+    return {
+        name: value
+        for name, value in sorted(vars(model).items())
+        if isinstance(value, keras.optimizers.Optimizer)
+    }
+
+
+def _numbered(variables: list[keras.Variable]) -> dict[str, tf.Variable]:
+    # By position and own name: the rest of a Keras path counts the layers
+    # made earlier in the process. TensorFlow checks the shapes.
+    return {f"{i:04d}_{v.name}": v.value for i, v in enumerate(variables)}
+
+
+class Checkpoints:
+    """The `last` and the `best` checkpoint of a run, each complete.
+
+    A checkpoint holds the model with the states of its random generators, the
+    metrics of the epoch so far, every optimizer, and the progress. TensorFlow
+    writes a checkpoint under a temporary name and deletes the previous one
+    only after the new one is recorded, so that a process may be killed at any
+    moment.
+
+    Args:
+        folder: `checkpoints` in the run directory.
+        model: A compiled model with all variables built.
+        progress: Saved and restored along with it.
+    """
+
+    def __init__(self, folder: Path, model: Recommender, progress: Progress):
+        self._folder = folder
+        self._model = model
+        self._checkpoint = tf.train.Checkpoint(
+            progress=progress,
+            model=_numbered(model.variables),
+            metrics=_numbered(model.metrics_variables),
+            optimizers={
+                name: _numbered(optimizer.variables)
+                for name, optimizer in optimizers(model).items()
+            },
+        )
+        with writing(folder):
+            self._managers = {
+                name: tf.train.CheckpointManager(
+                    self._checkpoint,
+                    str(folder / name),
+                    max_to_keep=1,
+                    checkpoint_name="checkpoint",
+                )
+                for name in ("last", "best")
+            }
+
+    def save(self, name: str) -> None:
+        """Saves a checkpoint as `last` or `best`.
+
+        Raises:
+            InputError: If a weight is not finite, which would make the
+                checkpoint useless, or if it cannot be written.
+        """
+        for variable in self._model.variables:
+            finite = not variable.dtype.startswith("float") or bool(
+                tf.reduce_all(tf.math.is_finite(variable.value))
+            )
+            if not finite:
+                raise InputError(
+                    f"Training diverged: the weight {variable.path} is not "
+                    "finite. The checkpoint before it is kept in "
+                    f"{self._folder}. Start another run with a lower learning "
+                    "rate."
+                )
+        with writing(self._folder):
+            self._managers[name].save()
+
+    def restore_newest(self) -> None:
+        """Restores what was saved last, if anything was.
+
+        Raises:
+            InputError: If it cannot be read.
+        """
+        path = newest_checkpoint(self._folder)
+        if path:
+            _restore(self._checkpoint, path)
+
+
+def restore_model(folder: Path, model: Recommender) -> None:
+    """Restores the weights that a run selected: the best, else the last.
+
+    Args:
+        folder: `checkpoints` in the run directory.
+        model: A model with all variables built.
+
+    Raises:
+        InputError: If there is no checkpoint or it cannot be read.
+    """
+    path = _latest(folder / "best") or _latest(folder / "last")
+    if not path:
+        raise InputError(
+            f"{folder} holds no checkpoint yet. Train the run first: "
+            "`python -m tfrec.train`."
+        )
+    _restore(tf.train.Checkpoint(model=_numbered(model.variables)), path)
+
+
+def newest_checkpoint(folder: Path) -> str | None:
+    """Returns the checkpoint with the most steps; None if there is none."""
+    # `last` comes first, so that it wins a tie: the numbers of later
+    # checkpoints continue from it.
+    found = [_latest(folder / name) for name in ("last", "best")]
+    return max(
+        filter(None, found), key=lambda p: read_progress(p).step, default=None
+    )
+
+
+def read_progress(path: str) -> Progress:
+    """Reads how far a run had got at a checkpoint.
+
+    Raises:
+        InputError: If the checkpoint cannot be read.
+    """
+    progress = Progress()
+    try:
+        reader = tf.train.load_checkpoint(path)
+        progress.deserialize(reader.get_tensor(_PROGRESS))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise _unreadable(path) from error
+    return progress
+
+
+def _latest(folder: Path) -> str | None:
+    return tf.train.latest_checkpoint(str(folder))
+
+
+def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
+    try:
+        status = checkpoint.restore(path)
+        status.assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: str) -> InputError:
+    return InputError(
+        f"The checkpoint {path} is damaged or belongs to another model. Delete "
+        "its folder to use the other one beside it, or the run directory to "
+        "start again."
+    )

@@ -1,0 +1,144 @@
+"""The settings of a training run."""
+
+import dataclasses
+
+from tfrec.errors import InputError, nearest_names
+from tfrec.settings import Settings, setting
+
+# May differ when a run is resumed: they decide how long and where it runs,
+# and what is shown, not what a step computes.
+_CHANGEABLE = (
+    "run_dir",
+    "epochs",
+    "patience",
+    "distribution",
+    "checkpoint_minutes",
+    "diagnostic_sequences",
+    "verbose",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig(Settings):
+    """How a model is trained, selected and watched."""
+
+    model: str = setting("acvae", "Name of the model.")
+    run_dir: str = setting(
+        "",
+        "Folder of the run: configuration, checkpoints, TensorBoard, numbers. "
+        "A run that was interrupted is resumed. Empty: runs/<model>-<name of "
+        "the prepared dataset>.",
+    )
+    epochs: int = setting(
+        100,
+        "Largest number of epochs. Raise it to continue a finished run.",
+        minimum=1,
+    )
+    batch_size: int = setting(
+        64, "Sequences in a training batch, over all devices.", minimum=1
+    )
+    evaluation_batch_size: int = setting(
+        256, "Sequences in an evaluation batch.", minimum=1
+    )
+    seed: int = setting(
+        0, "Seed of the weights, the noise and the order.", minimum=0
+    )
+    deterministic: bool = setting(
+        False,
+        "Use only operations that repeat bit for bit, at some cost in speed.",
+    )
+    distribution: str = setting(
+        "auto",
+        "mirrored: on all GPUs of this machine. auto: mirrored if there are "
+        "several. none: on one device.",
+        choices=("auto", "none", "mirrored"),
+    )
+    fit_on: str = setting(
+        "train",
+        "train: choose the epoch on the validation split. all: train on it as "
+        "well, for a fixed number of epochs.",
+        choices=("train", "all"),
+    )
+    cutoffs: tuple[int, ...] = setting(
+        (5, 10, 20), "The k of recall@k, ndcg@k and mrr@k.", minimum=1
+    )
+    validation_metric: str = setting(
+        "ndcg@10", "The metric by which the best epoch is chosen."
+    )
+    validate_every: int = setting(
+        1, "Epochs from one validation to the next.", minimum=1
+    )
+    patience: int = setting(
+        0,
+        "Stop after this many epochs without a better validation metric. 0: "
+        "never.",
+        minimum=0,
+    )
+    learning_rate_schedule: str = setting(
+        "constant",
+        "Course of the learning rate; cosine lets it fall to 0 over all "
+        "epochs.",
+        choices=("constant", "cosine"),
+    )
+    warmup_epochs: float = setting(
+        0.0,
+        "cosine: epochs in which the learning rate first rises from 0.",
+        minimum=0.0,
+    )
+    steps_per_execution: int = setting(
+        1,
+        "Steps in one call of the graph. More is faster on a GPU; must divide "
+        "the steps of an epoch.",
+        minimum=1,
+    )
+    checkpoint_minutes: float = setting(
+        5.0,
+        "Minutes from one checkpoint to the next. Besides, each better epoch "
+        "is kept. 0: after each step.",
+        minimum=0.0,
+    )
+    diagnostic_sequences: int = setting(
+        256,
+        "Sequences on which correlation, active units and histograms of the "
+        "latents are computed. 0: none.",
+        minimum=0,
+    )
+    verbose: str = setting(
+        "auto",
+        "bar: progress within each epoch. line: one line for each epoch. auto: "
+        "bar on a terminal, else line.",
+        choices=("auto", "bar", "line", "none"),
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        metrics = [
+            f"{name}@{k}"
+            for name in ("recall", "ndcg", "mrr")
+            for k in self.cutoffs
+        ]
+        if self.validation_metric not in metrics:
+            raise InputError(
+                f"`--validation_metric` must be one of {', '.join(metrics)}. "
+                f"Received: {self.validation_metric}."
+                f"{nearest_names(self.validation_metric, metrics)}"
+            )
+        cosine = self.learning_rate_schedule == "cosine"
+        if self.warmup_epochs and not cosine:
+            raise InputError(
+                "`--warmup_epochs` means nothing with "
+                f"--learning_rate_schedule={self.learning_rate_schedule}. "
+                "Remove it."
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise InputError(
+                f"`--warmup_epochs` must be below `--epochs` ({self.epochs}). "
+                f"Received: {self.warmup_epochs}."
+            )
+
+    def identity(self) -> dict[str, object]:
+        """Returns the settings that a resumed run must share."""
+        # The cosine's length is the number of epochs.
+        fixed = {"epochs"} if self.learning_rate_schedule == "cosine" else set()
+        skipped = set(_CHANGEABLE) - fixed
+        return {k: v for k, v in self.to_dict().items() if k not in skipped}

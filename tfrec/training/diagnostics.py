@@ -1,0 +1,98 @@
+"""What the latents of a model are worth, measured on a sample."""
+
+import tensorflow as tf
+
+from tfrec.data import PreparedDataset
+from tfrec.models import Recommender
+from tfrec.models.recommender import newest
+
+# A dimension whose mean moves less than this across inputs carries nothing
+# (Burda, Grosse, Salakhutdinov 2016, Importance Weighted Autoencoders).
+_ACTIVE_VARIANCE = 0.01
+
+# The pipeline sorts about this many batches by length together.
+_BATCHES = 32
+
+
+def correlation(latents: tf.Tensor) -> tf.Tensor:
+    """Returns corr, the sum of squares of C - I (ACVAE, eq. 14).
+
+    Args:
+        latents: float `[n, latent_dim]`. C is the matrix of correlation
+            coefficients of its columns. Of independent columns corr is about
+            latent_dim (latent_dim - 1) / n.
+    """
+    centred = latents - tf.reduce_mean(latents, 0)
+    scale = tf.sqrt(tf.reduce_sum(tf.square(centred), 0))
+    unit = tf.math.divide_no_nan(centred, scale)
+    coefficients = tf.matmul(unit, unit, transpose_a=True)
+    return tf.reduce_sum(
+        tf.square(tf.linalg.set_diag(coefficients, tf.zeros_like(scale)))
+    )
+
+
+def active_units(means: tf.Tensor) -> tf.Tensor:
+    """Counts the dimensions that vary with the input.
+
+    Args:
+        means: float `[n, latent_dim]`, the posterior's centre for n inputs.
+    """
+    variance = tf.math.reduce_variance(means, 0)
+    return tf.reduce_sum(tf.cast(variance > _ACTIVE_VARIANCE, tf.int32))
+
+
+class LatentDiagnostics:
+    """Diagnostics of a model with latents, on the same histories each time.
+
+    Args:
+        model: A model with `latents(items, noise)`.
+        data: Where the histories are taken from.
+        split: "validation" or "test".
+        sequences: Number of histories.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        data: PreparedDataset,
+        split: str,
+        sequences: int,
+    ):
+        self._model = model
+        # So many small batches are of all lengths; one large one would be of
+        # the shortest histories.
+        batches = data.evaluation(split, -(-sequences // _BATCHES))
+        self._histories = [
+            newest(batch["history"], model.config.max_length)
+            for batch in batches.take(_BATCHES)
+        ]
+
+    def __call__(self) -> tuple[dict[str, float], tf.Tensor]:
+        """Measures the latents of every position.
+
+        Returns:
+            `corr` and `active_units`, and the sampled latents,
+            `[n, latent_dim]`.
+        """
+        samples, means = zip(
+            *(self._latents(history) for history in self._histories),
+            strict=True,
+        )
+        samples = tf.concat(samples, 0)
+        numbers = {
+            "corr": float(correlation(samples)),
+            "active_units": int(active_units(tf.concat(means, 0))),
+        }
+        return numbers, samples
+
+    @tf.function(reduce_retracing=True)
+    def _latents(self, history):
+        # Its own fixed noise: looking must not change what training draws.
+        noise = tf.random.stateless_normal(
+            [*tf.unstack(tf.shape(history)), self._model.posterior.noise_dim],
+            seed=[0, 0],
+        )
+        samples = self._model.latents(history, noise)
+        means = self._model.latents(history, None)
+        valid = history > 0
+        return tf.boolean_mask(samples, valid), tf.boolean_mask(means, valid)

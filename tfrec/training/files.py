@@ -1,0 +1,65 @@
+"""Files of a run directory, written whole or not at all."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfrec.errors import InputError
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the errors of a full disk or an unwritable folder into one.
+
+    Args:
+        path: What is being written, for the message.
+
+    Raises:
+        InputError: If the body raises an error of the file system.
+    """
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "message", None) or error
+        raise InputError(
+            f"Cannot write {path}: {reason}. Give `--run_dir` a folder that "
+            "can be written, on a disk with space left."
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file under a temporary name and renames it.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Writes JSON as `write_text` does."""
+    write_text(path, json.dumps(values, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads what `write_json` wrote.
+
+    Raises:
+        InputError: If it is no JSON object.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
