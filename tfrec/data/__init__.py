@@ -5,7 +5,7 @@ from typing import Any
 
 _HOMES = {
     "DataConfig": "tfrec.data.config",
-    "prepare": "tfrec.data.prepare",
+    "prepare": "tfrec.data.preparation",
     "PreparedDataset": "tfrec.data.prepared",
     "Vocabulary": "tfrec.data.vocabulary",
 }

@@ -43,6 +43,9 @@ class Manifest:
         data_checksum: See `data_checksum`.
         short_sequences: Sequences that are not in train because their
             training part has fewer than 2 items.
+        duplicates: Events of the raw log with the sequence, item and
+            timestamp of an earlier one.
+        raw_files: The raw files as they were: {file, bytes}.
         created_with: Versions of the programs that wrote it.
         format_version: Version of the layout of the folder.
     """
@@ -56,6 +59,8 @@ class Manifest:
     splits: dict[str, dict[str, Any]]
     data_checksum: str
     short_sequences: int = 0
+    duplicates: int = 0
+    raw_files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     created_with: dict[str, str] = dataclasses.field(default_factory=_versions)
     format_version: int = FORMAT_VERSION
 

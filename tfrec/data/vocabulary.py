@@ -49,6 +49,12 @@ class Vocabulary:
             )
         return cls(items)
 
+    @staticmethod
+    def write(folder: Path, items: Iterable[str]) -> None:
+        """Writes `items.txt` from a stream of ids, in the order of index."""
+        with open(Path(folder) / FILE_NAME, "wb") as file:
+            file.writelines(item.encode() + b"\n" for item in items)
+
     @property
     def size(self) -> int:
         """Number of items; the largest index."""

@@ -1,0 +1,238 @@
+"""From a raw log to a prepared dataset."""
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from tqdm import tqdm
+
+from tfrec.data import engine, examples, filters
+from tfrec.data.config import DataConfig
+from tfrec.data.manifest import FILE_NAME, Manifest, data_checksum
+from tfrec.data.prepared import PreparedDataset
+from tfrec.data.records import ShardWriter, file_checksum
+from tfrec.data.sources import Source, get_source
+from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
+from tfrec.data.vocabulary import Vocabulary
+from tfrec.errors import InputError
+
+_SPLITS = ("train", "validation", "test")
+# Rows in one Arrow batch: a few MB.
+_BATCH_ROWS = 200_000
+_SEQUENCES_PER_SHARD = 1000
+
+
+def prepare(config: DataConfig) -> PreparedDataset:
+    """Prepares a raw log, or opens what was prepared with these settings.
+
+    The work is done out of core, within `config.memory_limit`. The folder
+    gets its name when it is complete; a failure leaves nothing behind. A
+    progress bar is shown on a terminal.
+
+    Args:
+        config: What to prepare, from where, where to.
+
+    Raises:
+        InputError: If the raw log is absent or malformed, if nothing is left
+            of it after a filter, if the folder cannot be written, or holds
+            something else than these settings prepare.
+
+    Example:
+
+        data = prepare(DataConfig(dataset="ml-1m", raw_dir="ml-1m"))
+        print(data.manifest.counts)
+    """
+    target = config.data_path
+    source = get_source(config.dataset)
+    if (target / FILE_NAME).exists():
+        return _open_same(target, source, config)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(
+            "`--data_dir` must be a new or empty folder, or a prepared "
+            f"dataset. Received: {target}, which is neither."
+        )
+    source.fetch(config)
+    with _new_folder(target) as folder:
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        with (
+            tqdm(unit=" interactions", disable=None, leave=False) as bar,
+            engine.connect(config, scratch) as connection,
+        ):
+            manifest = _write(connection, source, config, folder, bar)
+        shutil.rmtree(scratch)
+        manifest.save(folder)
+    return _open_same(target, source, config)
+
+
+def _open_same(
+    target: Path, source: Source, config: DataConfig
+) -> PreparedDataset:
+    """Opens a prepared dataset if it is the one that is asked for."""
+    manifest = Manifest.load(target)
+    held = manifest.settings
+    differing = [
+        f"{name}={held.get(name)} (asked for: {value})"
+        for name, value in config.identity().items()
+        if held.get(name) != value
+    ]
+    # Where the raw files are not at hand, there is nothing to compare.
+    with contextlib.suppress(InputError):
+        raw_files = _raw_files(source, config)
+        if raw_files != manifest.raw_files:
+            differing.append(
+                f"raw files {manifest.raw_files} (found now: {raw_files})"
+            )
+    if differing:
+        raise InputError(
+            f"`--data_dir` ({target}) holds a dataset prepared with "
+            f"{', '.join(differing)}. Give another folder, or delete this one "
+            "to prepare it again."
+        )
+    return PreparedDataset.open(target)
+
+
+@contextlib.contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """Gives a folder that becomes `target` on success, and else vanishes."""
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        try:
+            os.replace(partial, target)
+        except OSError:
+            # Another process may have been quicker with the same work.
+            if not (target / FILE_NAME).exists():
+                raise
+    except OSError as error:
+        raise InputError(
+            f"Cannot prepare {target}: {error}. Give `--data_dir` a folder "
+            "that can be written, on a disk with space left."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(
+    connection: ibis.BaseBackend,
+    source: Source,
+    config: DataConfig,
+    folder: Path,
+    bar: tqdm,
+) -> Manifest:
+    """Writes all files but the manifest, which it returns."""
+    bar.set_description(f"reading {config.dataset}")
+    log = source.table(connection, config)
+    counts = []
+    for step in filters.steps(log, config):
+        bar.set_description(f"counting: {step.name}")
+        counts.append(_count(step, counts))
+    table = connection.create_table("filtered", step.table)
+    left = counts[-1]
+    bar.set_description("numbering items")
+    items = connection.create_table("items", examples.number_items(table))
+    ordered = engine.stream(connection, items.order_by("index"), _BATCH_ROWS)
+    Vocabulary.write(
+        folder, (i for batch in ordered for i in batch["item"].to_pylist())
+    )
+    _write_titles(connection, source, config, items, folder)
+    bar.set_description("ordering")
+    rows = examples.order_rows(table, items, config)
+    shards = min(config.shards, -(-left["sequences"] // _SEQUENCES_PER_SHARD))
+    with contextlib.ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(ShardWriter(folder, split, shards))
+            for split in _SPLITS
+        }
+        bar.reset(left["interactions"])
+        batches = engine.stream(connection, rows, _BATCH_ROWS)
+        for grouped in examples.group_rows(_ticking(batches, bar)):
+            for split, batch in grouped.items():
+                writers[split].write(batch)
+    summaries = {split: writer.summary for split, writer in writers.items()}
+    return Manifest(
+        source=config.dataset,
+        settings=config.to_dict(),
+        counts=counts,
+        mean_length=left["interactions"] / left["sequences"],
+        density=left["interactions"] / (left["sequences"] * left["items"]),
+        protocol=config.protocol,
+        splits=summaries,
+        data_checksum=data_checksum(
+            summaries, file_checksum(folder / VOCABULARY)
+        ),
+        short_sequences=left["sequences"] - summaries["train"]["records"],
+        duplicates=filters.count_duplicates(log).to_pyarrow().as_py(),
+        raw_files=_raw_files(source, config),
+    )
+
+
+def _count(step: filters.Step, before: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts what a step left.
+
+    Raises:
+        InputError: If it left nothing: which filter, which flag.
+    """
+    table = step.table
+    counted = table.aggregate(
+        interactions=table.count(),
+        sequences=table.sequence.nunique(),
+        items=table["item"].nunique(),
+    )
+    (values,) = counted.to_pyarrow().to_pylist()
+    if values["interactions"]:
+        return {"step": step.name, **values}
+    if not before:
+        raise InputError("The raw log has no interactions.")
+    raise InputError(
+        f"No interactions are left after the filter '{step.name}'; before it "
+        f"there were {before[-1]['interactions']} of "
+        f"{before[-1]['sequences']} sequences. Change `--{step.flag}`."
+    )
+
+
+def _write_titles(
+    connection: ibis.BaseBackend,
+    source: Source,
+    config: DataConfig,
+    items: ir.Table,
+    folder: Path,
+) -> None:
+    """Writes `titles.tsv` for the items that have a title."""
+    titles = source.titles(connection, config)
+    if titles is None:
+        return
+    known = items.join(titles, "item")
+    known = known.group_by(["index", "item"]).agg(title=known.title.min())
+    known = known.filter(known.title.notnull()).order_by("index")
+    with open(folder / "titles.tsv", "w", encoding="utf-8", newline="") as file:
+        for batch in engine.stream(connection, known, _BATCH_ROWS):
+            for row in batch.to_pylist():
+                title = re.sub(r"[\t\r\n]+", " ", row["title"])
+                file.write(f"{row['item']}\t{title}\n")
+
+
+def _ticking(
+    batches: Iterable[pa.RecordBatch], bar: tqdm
+) -> Iterator[pa.RecordBatch]:
+    bar.set_description("writing")
+    for batch in batches:
+        yield batch
+        bar.update(batch.num_rows)
+
+
+def _raw_files(source: Source, config: DataConfig) -> list[dict[str, Any]]:
+    """Describes the raw files, to notice when they change."""
+    return [
+        {"file": path.name, "bytes": path.stat().st_size}
+        for path in source.files(config)
+    ]
