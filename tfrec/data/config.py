@@ -139,7 +139,7 @@ class DataConfig(Settings):
         500, "synthetic: number of items.", minimum=2
     )
     synthetic_clusters: int = setting(
-        10, "synthetic: number of taste clusters.", minimum=1
+        5, "synthetic: number of taste clusters.", minimum=1
     )
     synthetic_length: int = setting(
         30, "synthetic: mean length of a sequence.", minimum=2
