@@ -94,7 +94,9 @@ class Recommender(keras.Model):
     def _get_metrics_result_or_logs(self, logs):
         # The last step's logs average what the replicas hold. Read from here,
         # outside the replicas, a metric sums over them first.
-        results = {m.name: m.result() for m in self.metrics if m.name in logs}
+        results = {
+            m.name: float(m.result()) for m in self.metrics if m.name in logs
+        }
         return {**logs, **results}
 
     def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
