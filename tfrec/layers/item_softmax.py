@@ -47,6 +47,15 @@ class ItemSoftmax(keras.layers.Layer):
             name="bias", shape=[self.num_items], initializer="zeros"
         )
 
+    def start_at(self, counts: tf.Tensor) -> None:
+        """Sets the biases to the log-frequencies of the items.
+
+        Args:
+            counts: float32 `[num_items]`, interactions per item.
+        """
+        logits = tf.math.log(counts + 1.0)
+        self.bias.assign(logits - tf.reduce_mean(logits))
+
     @property
     def kernel(self) -> tf.Tensor:
         """Item vectors, `[num_items, dim]`."""

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfrec.layers.implicit_posterior import ImplicitPosterior
 from tfrec.layers.item_softmax import ItemSoftmax
 from tfrec.layers.recurrent import GRU
-from tfrec.models.recommender import Recommender, newest
+from tfrec.models.recommender import Recommender, count_items, newest
 from tfrec.settings import Settings, setting
 
 
@@ -183,7 +183,12 @@ class ACVAE(Recommender):
         c = self.config
         # phi: embedding, encoder, posterior.
         self.embedding = keras.layers.Embedding(
-            num_items + 1, c.embedding_dim, name="item_embedding"
+            num_items + 1,
+            c.embedding_dim,
+            # Items far apart from the start: with Keras's tiny default the
+            # encoder cannot tell them apart for many epochs.
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            name="item_embedding",
         )
         self.embedding_dropout = keras.layers.Dropout(c.embedding_dropout)
         self.encoder = GRU(c.gru_units, name="encoder")
@@ -371,6 +376,18 @@ class ACVAE(Recommender):
         self.adversary_optimizer.build(self.adversary.trainable_variables)
         self.critic_optimizer.build(self.critic.trainable_variables)
 
+    def adapt(self, batches: tf.data.Dataset) -> None:
+        """Starts the softmax at the items' popularity.
+
+        The decoder's tanh units would otherwise saturate while they learn it,
+        and training stands still at the popularity model for many epochs.
+        """
+        self.item_softmax.start_at(
+            count_items(
+                batches.map(lambda batch: batch["items"]), self.num_items
+            )
+        )
+
     def objectives(
         self, items: tf.Tensor, weight: tf.Tensor, training: bool = True
     ) -> dict[str, tf.Tensor]:
@@ -504,8 +521,11 @@ class ACVAE(Recommender):
             self.adversary_optimizer.apply(
                 tape.gradient(terms["adversary_loss"], psi)
             )
+        # A replica holds its part of each sum; a mean over replicas of
+        # `replicas` times the part is the sum.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for name, metric in self.terms.items():
-            metric.update_state(terms[name])
+            metric.update_state(replicas * terms[name], 1 / replicas)
         return {name: metric.result() for name, metric in self.terms.items()}
 
 

@@ -54,6 +54,13 @@ class Recommender(keras.Model):
         """
         raise NotImplementedError
 
+    def adapt(self, batches: tf.data.Dataset) -> None:
+        """Sets what is counted rather than learned, before training.
+
+        Args:
+            batches: One epoch of training batches.
+        """
+
     def build_all(self) -> None:
         """Creates every variable, of optimizers too.
 
@@ -181,3 +188,23 @@ def newest(history: tf.Tensor, max_length: int) -> tf.Tensor:
     kept = tf.minimum(length, max_length)
     places = tf.maximum(lengths - kept, 0)[:, None] + tf.range(kept)
     return tf.gather(history, places, batch_dims=1)
+
+
+def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:
+    """Counts each item's interactions.
+
+    Args:
+        items: int32 tensors of any shape, 0 for padding.
+        num_items: Number of items in the vocabulary.
+
+    Returns:
+        float32 `[num_items]`; entry j counts item j + 1.
+    """
+
+    def add(counts, batch):
+        flat = tf.reshape(batch, [-1])
+        return counts + tf.math.bincount(
+            flat, minlength=num_items + 1, dtype=tf.float32
+        )
+
+    return items.reduce(tf.zeros([num_items + 1]), add)[1:]
