@@ -161,16 +161,22 @@ def define_flags(
             owners.setdefault(field.name, []).append((config, field))
     for name, owned in owners.items():
         kind, is_list = _kind(owned[0][1])
-        text = _help(owned)
         if is_list:
-            flags.DEFINE_list(name, None, text, flag_values=flag_values)
-        elif kind is bool:
-            flags.DEFINE_boolean(name, None, text, flag_values=flag_values)
+            define = flags.DEFINE_list
         else:
-            define = {int: flags.DEFINE_integer, float: flags.DEFINE_float}
-            define.get(kind, flags.DEFINE_string)(
-                name, None, text, flag_values=flag_values
-            )
+            define = {
+                bool: flags.DEFINE_boolean,
+                int: flags.DEFINE_integer,
+                float: flags.DEFINE_float,
+            }.get(kind, flags.DEFINE_string)
+        define(
+            name,
+            None,
+            _help(owned),
+            flag_values=flag_values,
+            # `--help` groups the flags by it.
+            module_name=owned[0][0].__name__,
+        )
     for name in required:
         flags.mark_flag_as_required(name, flag_values=flag_values)
 
@@ -183,7 +189,9 @@ def _help(owned: list[tuple[type, dataclasses.Field]]) -> str:
         parts.append(f"One of: {', '.join(field.metadata['choices'])}.")
     defaults = {owner.__name__: f.default for owner, f in owned}
     shown = {str(default) for default in defaults.values()}
-    if len(shown) == 1:
+    if shown == {""}:  # The help says what an empty text means.
+        pass
+    elif len(shown) == 1:
         parts.append(f"Default: {shown.pop()}.")
     else:
         each = ", ".join(f"{d} ({owner})" for owner, d in defaults.items())

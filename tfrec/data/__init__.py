@@ -5,6 +5,7 @@ from typing import Any
 
 _HOMES = {
     "DataConfig": "tfrec.data.config",
+    "card": "tfrec.data.summary",
     "prepare": "tfrec.data.preparation",
     "PreparedDataset": "tfrec.data.prepared",
     "Vocabulary": "tfrec.data.vocabulary",
