@@ -186,15 +186,15 @@ class SyntheticSource(Source):
             "timestamp": timestamps[user, column],
             "position": np.arange(len(user)),
         }
-        return ibis.memtable(pa.table(log))
+        table = ibis.memtable(pa.table(log))
+        return connection.create_table("interactions", table)
 
     def titles(
         self, connection: ibis.BaseBackend, config: DataConfig
     ) -> ir.Table:
         world = build_world(config)
-        return ibis.memtable(
-            pa.table({"item": world.items, "title": world.titles})
-        )
+        table = ibis.memtable({"item": world.items, "title": world.titles})
+        return connection.create_table("titles", table)
 
 
 # Sequences drawn at once: a draw needs memory for every place of the ring.
