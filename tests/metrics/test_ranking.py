@@ -108,7 +108,9 @@ def test_constant_scores_give_chance_level(num_items):
 
 def test_neighbouring_floats_are_no_ties():
     # Their difference is denormal, and TensorFlow flushes those to zero.
-    scores = np.float32([[2e-38, np.nextafter(np.float32(2e-38), 1)]])
+    scores = np.float32(
+        [[2e-38, np.nextafter(np.float32(2e-38), np.float32(1))]]
+    )
     ranks = target_ranks(scores, [[1, 2]], NONE)
     np.testing.assert_array_equal(ranks, [[2, 1]])
 
