@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfrec.models.pop import Pop
+from tfrec.training.strategy import make_strategy
 
 # Item 3 five times, item 2 three times, 5 and 1 once, 4 and 6 never.
 ITEMS = np.int32(
@@ -19,8 +20,7 @@ def batches(batch_size):
 
 
 def fitted(batch_size=2, replicas=1):
-    devices = [f"CPU:{i}" for i in range(replicas)]
-    with tf.distribute.MirroredStrategy(devices).scope():
+    with make_strategy("mirrored" if replicas == 2 else "none").scope():
         model = Pop(num_items=6)
         model.compile(cutoffs=(1, 2))
         model.build_all()

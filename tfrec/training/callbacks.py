@@ -159,7 +159,7 @@ class Recorder(keras.callbacks.Callback):
         progress = self._progress
         row = {"epoch": epoch + 1, "step": progress.step}
         row |= {name: float(value) for name, value in logs.items()}
-        if self._epoch_seconds:
+        if self._epoch_steps:
             row["tokens_per_second"] = self._epoch_tokens / self._epoch_seconds
             row["steps_per_second"] = self._epoch_steps / self._epoch_seconds
         self._observe(row)

@@ -37,6 +37,9 @@ class Progress(tf.train.experimental.PythonState):
     wall_seconds: float = 0.0
     epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
+    def __str__(self) -> str:
+        return f"{len(self.epochs)} epochs, {self.step} steps"
+
     def serialize(self) -> str:
         """See base class."""
         names = [field.name for field in dataclasses.fields(self)]

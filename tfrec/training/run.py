@@ -123,6 +123,7 @@ def train(
     if newest and numbers.exists():
         progress = read_progress(newest)
         if finished(progress, config, steps):
+            _say(config, f"{folder} is finished: {progress}.")
             return read_json(numbers)
 
     if config.deterministic:
@@ -133,6 +134,17 @@ def train(
     progress = Progress()
     checkpoints = Checkpoints(folder / "checkpoints", model, progress)
     checkpoints.restore_newest()
+    if progress.step:
+        _say(config, f"Resuming {folder} after {progress}.")
+    else:
+        model.adapt(
+            data.training(
+                config.batch_size,
+                model.config.max_length,
+                config.seed,
+                config.fit_on,
+            )
+        )
     board = Board(
         folder / "tensorboard", model, _diagnostics(model, data, config)
     )
@@ -188,7 +200,7 @@ def _fit(
             epochs=end,
             steps_per_epoch=steps - offset,
             validation_data=validation,
-            validation_freq=[*range(every, end, every), config.epochs],
+            validation_freq=[*range(every, end + 1, every), config.epochs],
             shuffle=False,
             verbose=verbosity(config),
             callbacks=[NanGuard(config, progress), recorder, Bar(config)],
@@ -340,6 +352,11 @@ def _check_data(
 
 
 # Helpers --------------------------------------------------------------------
+
+
+def _say(config: TrainingConfig, text: str) -> None:
+    if config.verbose != "none":
+        print(text)
 
 
 def _diagnostics(
