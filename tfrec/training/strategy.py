@@ -4,7 +4,6 @@ import functools
 
 import tensorflow as tf
 
-
 # A second MirroredStrategy in a process numbers its collective operations
 # from the start again; TensorFlow then confuses them with those of the first
 # and fails on their shapes. So there is one for each set of devices.

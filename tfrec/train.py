@@ -1,0 +1,51 @@
+"""Trains a model on a log of interactions and measures it.
+
+Prepares the data if that was not done before, trains, keeps the epoch that is
+best on the validation split, and tests it once at the end. Everything goes
+into one folder, `--run_dir`: configuration, checkpoints, TensorBoard,
+`epochs.csv` and the numbers, `metrics.json`. The same command again resumes a
+run that was interrupted, at whatever moment.
+
+    # MovieLens (downloaded), with the default settings of ACVAE.
+    python -m tfrec.train --dataset=ml-latest-small --run_dir=runs/first
+
+    # A published result, with files that are already here.
+    python -m tfrec.train --flagfile=configs/acvae/ml_1m.flags \\
+        --raw_dir=~/ml-1m --run_dir=runs/ml_1m
+
+    # Your own log: a CSV file with the columns user, item and time.
+    python -m tfrec.train --dataset=csv --raw_dir=clicks.csv \\
+        --sequence_column=user --timestamp_column=time --run_dir=runs/mine
+
+    # Watch it, then ask it.
+    tensorboard --logdir runs
+    python -m tfrec.recommend --run_dir=runs/mine --history=a,b,c
+"""
+
+from tfrec import cli, settings
+from tfrec.data import DataConfig, prepare
+from tfrec.models import MODELS, get_model
+from tfrec.training import TrainingConfig, train
+
+_MODEL_CONFIGS = [model.config_class for model in MODELS.values()]
+
+
+def main() -> None:
+    """Trains as the flags say."""
+    config = settings.from_flags(TrainingConfig)
+    model_config = get_model(config.model).config_class
+    settings.refuse_foreign_flags(
+        [DataConfig, TrainingConfig, model_config],
+        _MODEL_CONFIGS,
+        f"--model={config.model}",
+    )
+    data = prepare(settings.from_flags(DataConfig))
+    result = train(data, config, settings.from_flags(model_config))
+    print()
+    for name, value in result["metrics"].items():
+        print(f"{name}[{result['protocol']}] {value:.4f}")
+
+
+if __name__ == "__main__":
+    settings.define_flags(DataConfig, TrainingConfig, *_MODEL_CONFIGS)
+    cli.run(main)
