@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfrec.errors import InputError
 from tfrec.layers.implicit_posterior import ImplicitPosterior
 from tfrec.layers.item_softmax import ItemSoftmax
 from tfrec.layers.recurrent import GRU
@@ -141,7 +142,8 @@ class Adversary(keras.layers.Layer):
             hidden += layer(hidden)
         logits = tf.squeeze(self.leave(hidden), -1)
         if self.prior:
-            logits += 0.5 * tf.reduce_sum(tf.square(latent), -1)
+            # Centred: its mean under the prior is no part of what T must learn.
+            logits += 0.5 * tf.reduce_sum(tf.square(latent) - 1.0, -1)
         return logits
 
 
@@ -326,8 +328,17 @@ class ACVAE(Recommender):
                 default `optimizer`; constant without it. The discriminators
                 keep theirs, to follow an encoder that settles.
             **kwargs: Passed to `Recommender.compile`.
+
+        Raises:
+            InputError: If alternate updates meet a distribution strategy,
+                which cannot reduce gradients inside a condition.
         """
         c = self.config
+        if c.alternate_updates and tf.distribute.has_strategy():
+            raise InputError(
+                "`--alternate_updates` must be off under a distribution "
+                "strategy. Remove it, or set `--distribution=none`."
+            )
 
         def sgd():
             return keras.optimizers.SGD(
@@ -489,7 +500,7 @@ class ACVAE(Recommender):
             "two at least. Raise `--batch_size`, or set "
             "`--contrastive_weight=0`.",
         )
-        others = tf.roll(latents, 1, 0)
+        others = roll(latents)
         # Both passes as one batch of twice the size: half the steps.
         positive, negative = tf.split(
             self.critic(
@@ -499,7 +510,7 @@ class ACVAE(Recommender):
             2,
         )
         # Compare only where both users have a position.
-        both = tf.logical_and(valid, tf.roll(valid, 1, 0))
+        both = tf.logical_and(valid, roll(valid))
         each = tf.nn.softplus(-positive) * tf.cast(valid, positive.dtype)
         each += tf.nn.softplus(negative) * tf.cast(both, negative.dtype)
         return tf.reduce_sum(weight * tf.reduce_sum(each, 1))
@@ -510,23 +521,53 @@ class ACVAE(Recommender):
         self.count_tokens(batch["items"])
         autoencoder = self.autoencoder_variables
         critic = self.critic.trainable_variables if c.contrastive_weight else []
+        psi = self.adversary.trainable_variables
         with tf.GradientTape(persistent=True) as tape:
             terms = self.objectives(batch["items"], batch["weight"])
-        gradients = tape.gradient(terms["loss"], autoencoder + critic)
-        self.optimizer.apply(gradients[: len(autoencoder)])
-        if c.contrastive_weight:
-            self.critic_optimizer.apply(gradients[len(autoencoder) :])
-        if c.adversarial_weight:
-            psi = self.adversary.trainable_variables
+
+        def step_autoencoder():
+            gradients = tape.gradient(terms["loss"], autoencoder + critic)
+            self.optimizer.apply(gradients[: len(autoencoder)])
+            if critic:
+                self.critic_optimizer.apply(gradients[len(autoencoder) :])
+
+        def step_adversary():
             self.adversary_optimizer.apply(
                 tape.gradient(terms["adversary_loss"], psi)
             )
+
+        if not c.adversarial_weight:
+            step_autoencoder()
+        elif c.alternate_updates:
+            steps = self.optimizer.iterations
+            steps += self.adversary_optimizer.iterations
+            tf.cond(steps % 2 == 0, step_autoencoder, step_adversary)
+        else:
+            step_autoencoder()
+            step_adversary()
         # A replica holds its part of each sum; a mean over replicas of
         # `replicas` times the part is the sum.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for name, metric in self.terms.items():
             metric.update_state(replicas * terms[name], 1 / replicas)
         return {name: metric.result() for name, metric in self.terms.items()}
+
+
+def roll(values: tf.Tensor) -> tf.Tensor:
+    """Rolls rows by one along the global batch, across replicas.
+
+    Args:
+        values: `[batch, ...]`, this replica's part, at least one row.
+    """
+    replica = tf.distribute.get_replica_context()
+    count = replica.num_replicas_in_sync
+    if count == 1:
+        return tf.roll(values, 1, 0)
+    if values.dtype == tf.bool:
+        return tf.cast(roll(tf.cast(values, tf.int32)), tf.bool)
+    last_rows = replica.all_gather(values[-1:], axis=0)
+    before = (replica.replica_id_in_sync_group - 1) % count
+    return tf.concat([last_rows[before][None], values[:-1]], 0)
 
 
 def coming(targets: tf.Tensor, window: int) -> tf.Tensor:
