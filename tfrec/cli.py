@@ -13,7 +13,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from tfrec.errors import InputError, nearest_names
 
@@ -37,8 +37,15 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _run(main: Callable[[], None]) -> int:
+    # TensorFlow's Python side writes through absl.
+    logging.set_verbosity(logging.WARNING)
     try:
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, `head` say, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except InputError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -124,6 +131,8 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
         def load_quietly(module):
             with _errors_only():
                 load(module)
+                # The search for GPUs; TensorFlow makes it once.
+                module.config.list_physical_devices()
 
         spec.loader.exec_module = load_quietly
         return spec

@@ -1,5 +1,7 @@
 """From raw fields to checked interactions."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import duckdb
@@ -34,6 +36,22 @@ class RawFiles(Protocol):
         """Raises `InputError` at the first malformed record."""
 
 
+@contextlib.contextmanager
+def reading(raw: RawFiles) -> Iterator[None]:
+    """Turns the engine's errors in reading raw files into ours.
+
+    Raises:
+        InputError: If a record is malformed: file and line.
+    """
+    try:
+        yield
+    except _READ_ERRORS as error:
+        raw.check()
+        # Malformed in a way that only the engine minds: mixed line ends, say.
+        reason = str(error).partition("\nPossible")[0]
+        raise InputError(f"The raw files cannot be read: {reason}") from error
+
+
 def store(
     connection: ibis.BaseBackend, name: str, table: ir.Table, raw: RawFiles
 ) -> ir.Table:
@@ -42,13 +60,8 @@ def store(
     Raises:
         InputError: If a record is malformed: file and line.
     """
-    try:
+    with reading(raw):
         return connection.create_table(name, table)
-    except _READ_ERRORS as error:
-        raw.check()
-        # Malformed in a way that only the engine minds: mixed line ends, say.
-        reason = str(error).partition("\nPossible")[0]
-        raise InputError(f"The raw files cannot be read: {reason}") from error
 
 
 def store_interactions(

@@ -170,10 +170,11 @@ def _check_end(path: Path) -> None:
     if not lines[-1] or len(lines) < 3:
         return
     before, last = (
-        line.replace(b"::", b",").rpartition(b",")[2].strip()
-        for line in lines[-2:]
+        line.replace(b"::", b",").strip().split(b",") for line in lines[-2:]
     )
-    if len(before) >= 9 and len(last) < len(before):
+    if len(last) < len(before):
+        return  # Named with the other malformed lines.
+    if len(before[-1]) >= 9 and len(last[-1]) < len(before[-1]):
         raise InputError(
             f"{path}, last line: expected a timestamp as long as the one "
             f"before it, and a line end. Received: {lines[-1].decode()!r}. The "

@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from tfrec.data.config import DataConfig
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.delimited import Delimited
-from tfrec.data.sources.fields import store_interactions
+from tfrec.data.sources.fields import reading, store_interactions
 from tfrec.data.sources.parquet import Parquet
 from tfrec.errors import InputError, nearest_names
 
@@ -61,7 +61,9 @@ class TableSource(Source):
         for role, name in names.items():
             _check_column(paths[0], raw.columns, f"--{role}_column", name)
         fields = raw.table(connection, names)
-        return store_interactions(connection, fields, raw, _times(fields))
+        with reading(raw):
+            times = _times(fields)
+        return store_interactions(connection, fields, raw, times)
 
 
 def _check_column(

@@ -1,0 +1,61 @@
+import dataclasses
+
+import pytest
+
+from tfrec.data.config import DATASETS, DataConfig
+from tfrec.data.sources import get_source
+from tfrec.errors import InputError
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_dataset_has_a_source(name):
+    assert get_source(name).name == name
+
+
+def test_a_typo_in_the_dataset_gives_near_names():
+    with pytest.raises(InputError, match="Did you mean 'ml-1m'"):
+        DataConfig(dataset="ml1m")
+
+
+@pytest.mark.parametrize(
+    ("settings", "pattern"),
+    [
+        ({"since": "2018-01-01"}, "`--since` means nothing with --dataset="),
+        ({"item_column": "x"}, "`--item_column` means nothing"),
+        ({"dataset": "sequences", "rating_above": 2}, "`--rating_above` means"),
+        ({"dataset": "csv", "rating_above": 2}, "no --rating_column"),
+        (
+            {"protocol": "leave_one_out", "test_fraction": 0.3},
+            "`--test_fraction` means nothing with --protocol=leave_one_out",
+        ),
+        ({"memory_limit": "much"}, "`--memory_limit`.*2GB.*'much'"),
+        ({"dataset": "yelp", "since": "2018"}, "`--since` must be a day"),
+        ({"test_fraction": 1.0}, "`--test_fraction` must be below 1"),
+        ({"min_sequence_length": 0}, "`--min_sequence_length` must be at le"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, pattern):
+    with pytest.raises(InputError, match=pattern):
+        DataConfig(**settings)
+
+
+def test_the_default_folder_changes_with_what_is_prepared():
+    base = DataConfig()
+    same = dataclasses.replace(base, memory_limit="1GB", threads=1)
+    other = dataclasses.replace(base, truncate_before_split=200)
+    assert base.data_path == same.data_path
+    assert base.data_path != other.data_path
+    assert base.data_path.name.startswith("ml-latest-small-")
+
+
+def test_two_logs_of_one_format_have_two_default_folders():
+    first = DataConfig(dataset="csv", raw_dir="a.csv")
+    second = DataConfig(dataset="csv", raw_dir="b.csv")
+    assert first.data_path != second.data_path
+    assert first.identity() == second.identity()
+
+
+def test_identity_leaves_out_what_the_dataset_does_not_read():
+    identity = DataConfig(dataset="sequences").identity()
+    assert "sequence_ids" in identity
+    assert not {"rating_above", "separator", "raw_dir"} & identity.keys()

@@ -1,0 +1,118 @@
+import random
+
+import ibis
+import pyarrow as pa
+import pytest
+
+from tfrec.data import examples
+from tfrec.data.config import DataConfig
+
+CONFIG = DataConfig(min_sequence_length=1)
+
+
+def make_log(events, seed=0):
+    """A log of `events` random events, with many ties, in no order."""
+    draw = random.Random(seed)
+    return [
+        {
+            "sequence": f"u{draw.randrange(12)}",
+            "item": f"i{draw.randrange(9)}",
+            "timestamp": draw.randrange(15),
+            "position": position * 3,
+        }
+        for position in range(events)
+    ]
+
+
+def in_time(log):
+    return sorted(
+        log, key=lambda event: (event["timestamp"], event["position"])
+    )
+
+
+def reference_vocabulary(log):
+    return list(dict.fromkeys(event["item"] for event in in_time(log)))
+
+
+def reference_examples(log):
+    index = {item: n for n, item in enumerate(reference_vocabulary(log), 1)}
+    result = {"train": [], "validation": [], "test": []}
+    for name in dict.fromkeys(event["sequence"] for event in log):
+        items = [
+            index[event["item"]]
+            for event in in_time(log)
+            if event["sequence"] == name
+        ]
+        n = len(items)
+        m = n - int(0.2 * n)
+        v = m - max(0, min(int(0.1 * m), m - 2))
+        if v >= 2:
+            result["train"].append((name, items[:v], items[v:m]))
+        if v < m:
+            result["validation"].append((name, items[:v], items[v:m]))
+        if m < n:
+            result["test"].append((name, items[:m], items[m:]))
+    return result
+
+
+def rows_of(log):
+    connection = ibis.duckdb.connect()
+    table = connection.create_table(
+        "log", ibis.memtable(pa.Table.from_pylist(log))
+    )
+    items = connection.create_table("items", examples.number_items(table))
+    return examples.order_rows(table, items, CONFIG).to_pyarrow()
+
+
+def found_examples(rows, chunk):
+    result = {"train": [], "validation": [], "test": []}
+    batches = rows.combine_chunks().to_batches(max_chunksize=chunk)
+    for grouped in examples.group_rows(iter(batches)):
+        for split, batch in grouped.items():
+            result[split] += [tuple(r.values()) for r in batch.to_pylist()]
+    return result
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_items_are_numbered_by_first_appearance_in_time(seed):
+    log = make_log(200, seed)
+    numbered = examples.number_items(ibis.memtable(pa.Table.from_pylist(log)))
+    found = numbered.to_pyarrow().to_pylist()
+    assert [row["item"] for row in found] == reference_vocabulary(log)
+    assert [row["index"] for row in found] == list(range(1, len(found) + 1))
+
+
+def test_of_events_at_one_time_the_first_in_the_log_counts():
+    # "b" comes first at time 1; at a later time "a" stands before it.
+    log = [
+        {"sequence": "u", "item": "a", "timestamp": 2, "position": 0},
+        {"sequence": "u", "item": "b", "timestamp": 1, "position": 2},
+        {"sequence": "u", "item": "a", "timestamp": 1, "position": 3},
+    ]
+    numbered = examples.number_items(ibis.memtable(pa.Table.from_pylist(log)))
+    assert numbered.item.to_pyarrow().to_pylist() == ["b", "a"]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1000])
+def test_examples_equal_the_obvious_ones_however_rows_are_cut(chunk):
+    log = make_log(150)
+    assert found_examples(rows_of(log), chunk) == reference_examples(log)
+
+
+def test_a_sequence_longer_than_a_batch_stays_whole():
+    log = [
+        {"sequence": "u", "item": f"i{n}", "timestamp": n, "position": n}
+        for n in range(100)
+    ]
+    found = found_examples(rows_of(log), 8)
+    assert found == reference_examples(log)
+    assert len(found["test"]) == 1
+
+
+def test_too_short_a_sequence_is_not_trained_on():
+    log = [{"sequence": "u", "item": "i", "timestamp": 0, "position": 0}]
+    assert found_examples(rows_of(log), 8) == {
+        "train": [],
+        "validation": [],
+        "test": [],
+    }
