@@ -72,13 +72,19 @@ def test_windows_and_batches_differ_by_at_most_one_row():
             assert smallest > 1 or records == 1 or batch_size == 1
 
 
-def test_steps_per_epoch_is_the_number_of_batches(data):
-    for batch_size in (1, 2, 7, 64, 499, 1000):
-        stream = data.training(batch_size=batch_size)
-        assert stream.cardinality() == data.steps_per_epoch(batch_size)
-        sizes = [len(batch["items"]) for batch in batches(stream)]
-        assert len(sizes) == data.steps_per_epoch(batch_size)
-        assert sum(sizes) == 500
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 64, 499, 1000])
+def test_batches_are_cut_as_planned(data, batch_size):
+    plan = cut(500, batch_size)
+    planned = [
+        window * (i + 1) // count - window * i // count
+        for window, count in zip(plan.windows, plan.batches, strict=True)
+        for i in range(count)
+    ]
+    dataset = data.training(batch_size=batch_size)
+    sizes = [len(batch["items"]) for batch in batches(dataset)]
+    assert sorted(sizes) == sorted(planned)
+    assert len(sizes) == data.steps_per_epoch(batch_size)
+    assert dataset.cardinality() == data.steps_per_epoch(batch_size)
 
 
 def test_the_order_repeats_with_the_seed_and_with_nothing_else(data):
