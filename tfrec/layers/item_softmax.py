@@ -190,9 +190,9 @@ def softmax_loss(
             shares[:, j, None] * tf.gather(kernel, columns[:, j])
             for j in range(targets_per_row)
         )
-        # Clipped so that a probability that underflows costs log(1e38), not
+        # Clipped so that a probability that underflows costs log(1e37), not
         # infinity; its gradient, taken from p, is not affected.
-        log_target = tf.math.log(tf.maximum(probabilities.concat(), 1e-38))
+        log_target = tf.math.log(tf.maximum(probabilities.concat(), 1e-37))
         each = -tf.reduce_sum(shares * log_target, 1)
         if label_smoothing:
             # -sum_j y_j log p_j = -log p_target + s (l_target - mean of l),
