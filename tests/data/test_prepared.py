@@ -131,5 +131,14 @@ def test_arguments_out_of_range_are_named(data, argument):
         data.training(**{argument: -1})
 
 
+def test_a_batch_size_below_one_is_refused(data):
+    for use in (
+        lambda: data.evaluation("validation", 0),
+        lambda: data.steps_per_epoch(0),
+    ):
+        with pytest.raises(InputError, match="`batch_size`"):
+            use()
+
+
 def test_the_manifest_is_that_of_the_folder(data):
     assert Manifest.load(data.data_dir) == data.manifest

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfrec.errors import InputError
+
 # A window is sorted by length and cut into about this many batches: enough
 # that the rows of a batch are alike, few enough that a window stays small.
 _BATCHES_PER_WINDOW = 32
@@ -42,7 +44,14 @@ def cut(records: int, batch_size: int) -> Cut:
     Args:
         records: Number of records in an epoch.
         batch_size: Largest number of rows in a batch.
+
+    Raises:
+        InputError: If `batch_size` is below 1.
     """
+    if batch_size < 1:
+        raise InputError(
+            f"`batch_size` must be at least 1. Received: {batch_size}."
+        )
     count = math.ceil(records / (_BATCHES_PER_WINDOW * batch_size))
     ends = [records * i // count for i in range(count + 1)]
     windows = [end - start for start, end in itertools.pairwise(ends)]

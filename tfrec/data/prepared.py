@@ -183,7 +183,6 @@ class PreparedDataset:
         """
         split = self._training_split(fit_on)
         for name, value, least in (
-            ("batch_size", batch_size, 1),
             ("max_length", max_length, 1),
             ("epochs", epochs, 1),
             ("first_step", first_step, 0),
