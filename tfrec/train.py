@@ -25,7 +25,7 @@ run that was interrupted, at whatever moment.
 from tfrec import cli, settings
 from tfrec.data import DataConfig, prepare
 from tfrec.models import MODELS, get_model
-from tfrec.training import TrainingConfig, train
+from tfrec.training import TrainingConfig, metric_lines, train
 
 _MODEL_CONFIGS = [model.config_class for model in MODELS.values()]
 
@@ -40,10 +40,7 @@ def main() -> None:
         f"--model={config.model}",
     )
     data = prepare(settings.from_flags(DataConfig))
-    result = train(data, config, settings.from_flags(model_config))
-    print()
-    for name, value in result["metrics"].items():
-        print(f"{name}[{result['protocol']}] {value:.4f}")
+    print(metric_lines(train(data, config, settings.from_flags(model_config))))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ _HOMES = {
     "Run": "tfrec.training.run",
     "TrainingConfig": "tfrec.training.config",
     "load_run": "tfrec.training.run",
-    "train": "tfrec.training.run",
+    "metric_lines": "tfrec.training.run",
+    "train": "tfrec.training.fitting",
 }
 __all__ = list(_HOMES)
 

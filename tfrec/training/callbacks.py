@@ -3,8 +3,8 @@
 import csv
 import io
 import sys
+import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,14 @@ from tfrec.errors import InputError
 from tfrec.training.checkpoints import Checkpoints, Progress
 from tfrec.training.config import TrainingConfig
 from tfrec.training.files import write_text
+from tfrec.training.tensorboard import Board
+
+# Within an epoch; most epochs are shorter.
+_STEPS_BETWEEN_EVENTS = 100
 
 
 class Bar(keras.callbacks.ProgbarLogger):
-    """Keras's progress bar, with the loss and the validation metric only.
+    """Keras's progress bar, with no more than the loss and one metric.
 
     Args:
         config: Settings of the run.
@@ -26,7 +30,8 @@ class Bar(keras.callbacks.ProgbarLogger):
 
     def __init__(self, config: TrainingConfig):
         super().__init__()
-        self._shown = ("loss", f"val_{config.validation_metric}")
+        metric = config.validation_metric
+        self._shown = ("loss", metric, f"val_{metric}")
         self._config = config
 
     def set_params(self, params):
@@ -40,6 +45,14 @@ class Bar(keras.callbacks.ProgbarLogger):
     def on_epoch_end(self, epoch, logs=None):
         """Completes the bar."""
         super().on_epoch_end(epoch, self._choose(logs))
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Updates the bar of an evaluation."""
+        super().on_test_batch_end(batch, self._choose(logs))
+
+    def on_test_end(self, logs=None):
+        """Completes the bar of an evaluation."""
+        super().on_test_end(self._choose(logs))
 
     def _choose(self, logs):
         return {name: logs[name] for name in self._shown if name in logs}
@@ -92,7 +105,8 @@ class Recorder(keras.callbacks.Callback):
         progress: Where the run stands; updated.
         checkpoints: Where it is saved.
         log: The file of one row for each epoch.
-        observe: Called with the row of an epoch, to which it may add.
+        board: Where it is shown.
+        stop: When set, the run saves itself and stops after the step.
     """
 
     def __init__(
@@ -102,7 +116,8 @@ class Recorder(keras.callbacks.Callback):
         progress: Progress,
         checkpoints: Checkpoints,
         log: Path,
-        observe: Callable[[dict[str, Any]], None],
+        board: Board,
+        stop: threading.Event,
     ):
         super().__init__()
         self._config = config
@@ -110,7 +125,8 @@ class Recorder(keras.callbacks.Callback):
         self._progress = progress
         self._checkpoints = checkpoints
         self._log = log
-        self._observe = observe
+        self._board = board
+        self._stop = stop
         self._metrics: list[np.ndarray] = []
         self._traced = False
         self._clock: tuple[float, int, int] | None = None
@@ -142,12 +158,17 @@ class Recorder(keras.callbacks.Callback):
         if not self._traced:
             self._traced = True
             self._start_clock()
-        # At the end of an epoch `on_epoch_end` saves: resumed from here, the
-        # run would skip its validation.
-        if self._progress.step % self._steps_per_epoch and self._due():
+        if self._progress.step % self._steps_per_epoch == 0:
+            # `on_epoch_end` saves: resumed from here, the run would skip the
+            # validation of this epoch.
+            return
+        if batch and batch % _STEPS_BETWEEN_EVENTS == 0:
+            self._board.step(logs, self._progress.step)
+        if self._due():
             self._stop_clock()
             self._save("last")
             self._start_clock()
+        self._heed_stop()
 
     def on_test_begin(self, logs=None):
         """Stops the clock: validation is no training."""
@@ -162,7 +183,7 @@ class Recorder(keras.callbacks.Callback):
         if self._epoch_steps:
             row["tokens_per_second"] = self._epoch_tokens / self._epoch_seconds
             row["steps_per_second"] = self._epoch_steps / self._epoch_seconds
-        self._observe(row)
+        self._board.epoch(row)
         progress.epochs.append(row)
         better = self._select(row)
         last = finished(progress, self._config, self._steps_per_epoch)
@@ -172,6 +193,12 @@ class Recorder(keras.callbacks.Callback):
             self._save("last")
         write_epochs(self._log, progress.epochs)
         self.model.stop_training = last
+        self._heed_stop()
+
+    def _heed_stop(self) -> None:
+        if self._stop.is_set():
+            self._save("last")
+            raise KeyboardInterrupt
 
     def _select(self, row: dict[str, Any]) -> bool:
         """Returns whether this epoch is the best so far."""

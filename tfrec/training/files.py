@@ -1,6 +1,7 @@
 """Files of a run directory, written whole or not at all."""
 
 import contextlib
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -32,6 +33,29 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Makes a folder and keeps other processes from training in it.
+
+    The operating system releases the lock of a process that was killed.
+
+    Raises:
+        InputError: If another process has locked it, or it cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(folder / ".lock", "w"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another process is training {folder}. Give another "
+                "`--run_dir`, or wait."
+            ) from None
+        yield
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a file under a temporary name and renames it.
 
@@ -40,7 +64,6 @@ def write_text(path: Path, text: str) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_text(text, encoding="utf-8")
             temporary.replace(path)

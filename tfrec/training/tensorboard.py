@@ -1,7 +1,7 @@
 """What a run shows in TensorBoard."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,20 @@ class Board:
             hparams.hparams(flat)
             self._writer.flush()
 
+    def step(self, terms: Mapping[str, Any], step: int) -> None:
+        """Writes the terms of the objective, and the learning rates.
+
+        Args:
+            terms: Means over the epoch so far.
+            step: Training steps so far.
+        """
+        with writing(self._folder), self._writer.as_default(step=step):
+            for name, value in terms.items():
+                tf.summary.scalar(f"objective/{name}", value)
+            for name, optimizer in optimizers(self._model).items():
+                rate = float(optimizer.learning_rate)
+                tf.summary.scalar(f"learning_rate/{name}", rate)
+
     def epoch(self, row: dict[str, Any]) -> None:
         """Writes the numbers of an epoch, and adds the diagnostics to them.
 
@@ -75,19 +89,25 @@ class Board:
             row: `epoch`, `step`, the terms of the objective, `val_<metric>`
                 and rates named `<unit>_per_second`.
         """
+        groups = {"objective": {}, "validation": {}, "speed": {}}
+        for name, value in row.items():
+            if name.startswith("val_"):
+                groups["validation"][name.removeprefix("val_")] = value
+            elif name.endswith("_per_second"):
+                groups["speed"][name] = value
+            elif name not in ("epoch", "step"):
+                groups["objective"][name] = value
+        latents = None
+        if self._diagnostics:
+            groups["latent"], latents = self._diagnostics()
+            row |= groups["latent"]
+        self.step(groups.pop("objective"), row["step"])
         with writing(self._folder), self._writer.as_default(step=row["step"]):
-            for name, value in row.items():
-                tag = _tag(name)
-                if tag:
-                    tf.summary.scalar(tag, value)
-            for name, rate in learning_rates(self._model).items():
-                tf.summary.scalar(f"learning_rate/{name}", rate)
-            if self._diagnostics:
-                numbers, latents = self._diagnostics()
-                for name, value in numbers.items():
-                    tf.summary.scalar(f"latent/{name}", value)
+            if latents is not None:
                 tf.summary.histogram("latent/samples", latents)
-                row |= numbers
+            for group, numbers in groups.items():
+                for name, value in numbers.items():
+                    tf.summary.scalar(f"{group}/{name}", value)
             self._writer.flush()
 
     def test(self, metrics: dict[str, float], step: int) -> None:
@@ -129,22 +149,3 @@ class Board:
             projector.visualize_embeddings(
                 str(self._folder), projector.ProjectorConfig(embeddings=[shown])
             )
-
-
-def _tag(name: str) -> str | None:
-    """Returns the tag of a row's number; None for what is no number."""
-    if name in ("epoch", "step"):
-        return None
-    if name.startswith("val_"):
-        return f"validation/{name.removeprefix('val_')}"
-    if name.endswith("_per_second"):
-        return f"speed/{name}"
-    return f"objective/{name}"
-
-
-def learning_rates(model: Recommender) -> dict[str, float]:
-    """Returns the learning rate of each optimizer at this step."""
-    return {
-        name: float(optimizer.learning_rate)
-        for name, optimizer in optimizers(model).items()
-    }

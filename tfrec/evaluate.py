@@ -1,0 +1,38 @@
+"""Repeats the measurement of a trained run from its checkpoint.
+
+python -m tfrec.evaluate --run_dir=runs/first
+
+# On the split that chose the epoch, instead of the test split.
+python -m tfrec.evaluate --run_dir=runs/first --split=validation
+"""
+
+import dataclasses
+
+from tfrec import cli, settings
+from tfrec.settings import Settings, setting
+from tfrec.training import load_run, metric_lines
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig(Settings):
+    """What to measure."""
+
+    run_dir: str = setting("", "Folder of the run.")
+    data_dir: str = setting(
+        "", "Where its prepared dataset is now. Empty: where it was."
+    )
+    split: str = setting(
+        "test", "The split to rank.", choices=("test", "validation")
+    )
+
+
+def main() -> None:
+    """Evaluates as the flags say."""
+    config = settings.from_flags(EvaluationConfig)
+    run = load_run(config.run_dir, config.data_dir)
+    print(metric_lines(run.evaluate(config.split)))
+
+
+if __name__ == "__main__":
+    settings.define_flags(EvaluationConfig, required=["run_dir"])
+    cli.run(main)

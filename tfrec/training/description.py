@@ -1,0 +1,122 @@
+"""`config.json`: what a run is, and whether a command means the same run."""
+
+from pathlib import Path
+from typing import Any
+
+import tfrec
+from tfrec.data import DataConfig, PreparedDataset
+from tfrec.errors import InputError
+from tfrec.settings import Settings
+from tfrec.training.config import TrainingConfig
+from tfrec.training.files import read_json, write_json
+
+FORMAT_VERSION = 1
+FILE_NAME = "config.json"
+
+Sections = dict[str, dict[str, Any]]
+
+
+def sections(
+    data: PreparedDataset, config: TrainingConfig, model_config: Settings
+) -> Sections:
+    """Returns every setting of a run by its concern."""
+    return {
+        "data": data.manifest.settings,
+        "training": config.to_dict(),
+        "model": model_config.to_dict(),
+    }
+
+
+def describe(
+    folder: Path,
+    data: PreparedDataset,
+    config: TrainingConfig,
+    model_config: Settings,
+) -> None:
+    """Writes `config.json` into a run directory.
+
+    Raises:
+        InputError: If the directory holds another run, naming the settings
+            that differ; or if it cannot be written.
+    """
+    path = folder / FILE_NAME
+    if path.exists():
+        saved = read_description(folder)
+        check_data(folder, saved, data)
+        before = TrainingConfig.from_dict(saved["training"])
+        changes = _changes(before.identity(), config.identity())
+        changes += _changes(saved["model"], model_config.to_dict())
+        if changes:
+            raise InputError(
+                f"{folder} holds a run with other settings: "
+                f"{'; '.join(changes)}. Give it the old settings to resume "
+                "it, or give another `--run_dir`."
+            )
+    write_json(
+        path,
+        {
+            "format_version": FORMAT_VERSION,
+            **sections(data, config, model_config),
+            "data_dir": str(data.data_dir.absolute()),
+            "data_checksum": data.manifest.data_checksum,
+        },
+    )
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Reads `config.json` of a run directory.
+
+    Raises:
+        InputError: If there is none, or one of another format version.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        raise InputError(
+            "`--run_dir` must be the folder of a run, made by "
+            f"`python -m tfrec.train`. Received: {folder}, which has no "
+            f"{FILE_NAME}."
+        )
+    saved = read_json(path)
+    version = saved.get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {version}; this tfrec "
+            f"({tfrec.__version__}) reads version {FORMAT_VERSION}."
+        )
+    return saved
+
+
+def check_data(
+    folder: Path, saved: dict[str, Any], data: PreparedDataset
+) -> None:
+    """Raises `InputError` if a run was trained on another dataset.
+
+    Args:
+        folder: The run directory.
+        saved: Its description.
+        data: The dataset to be used now.
+    """
+    expected, received = saved["data_checksum"], data.manifest.data_checksum
+    if received == expected:
+        return
+    changes = _changes(
+        DataConfig.from_dict(saved["data"]).identity(),
+        DataConfig.from_dict(data.manifest.settings).identity(),
+    )
+    why = "; ".join(changes) or (
+        f"its data checksum was {expected} and is {received}"
+    )
+    raise InputError(
+        f"{data.data_dir} is not the dataset that {folder} was trained on, so "
+        f"items and sequences do not match: {why}. Give back the old data, or "
+        "train another run."
+    )
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Names the settings that differ."""
+    return [
+        f"--{name} was {before.get(name)} and is {now.get(name)}"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    ]

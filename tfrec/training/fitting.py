@@ -1,0 +1,250 @@
+"""Training a run: start or resume, fit, select, test once."""
+
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import tfrec
+from tfrec.data import PreparedDataset
+from tfrec.errors import InputError
+from tfrec.models import Recommender, get_model
+from tfrec.settings import Settings
+from tfrec.training.callbacks import (
+    Bar,
+    NanGuard,
+    Recorder,
+    finished,
+    verbosity,
+)
+from tfrec.training.checkpoints import (
+    Checkpoints,
+    Progress,
+    newest_checkpoint,
+    read_progress,
+    restore_model,
+)
+from tfrec.training.config import TrainingConfig
+from tfrec.training.description import describe, sections
+from tfrec.training.diagnostics import LatentDiagnostics
+from tfrec.training.files import locked, read_json, write_json
+from tfrec.training.run import CHECKPOINTS, Run, build, explained
+from tfrec.training.signals import stop_requested
+from tfrec.training.strategy import make_strategy
+from tfrec.training.tensorboard import Board
+
+
+def train(
+    data: PreparedDataset,
+    config: TrainingConfig | None = None,
+    model_config: Settings | None = None,
+) -> dict[str, Any]:
+    """Trains a model or resumes its training, and tests it once at the end.
+
+    With `fit_on="train"` the test takes the epoch that is best on the
+    validation split, with `fit_on="all"` the last one. Ctrl-C and SIGTERM stop
+    the run after the current step, with a checkpoint.
+
+    Example:
+
+        data = prepare(DataConfig(dataset="ml-1m"))
+        numbers = train(data, TrainingConfig(epochs=50, run_dir="runs/first"))
+        model = load_run("runs/first").model
+
+    Args:
+        data: What to train on.
+        config: How to train. `deterministic` holds for the whole process.
+        model_config: Settings of the model that `config` names; its defaults
+            when absent.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        InputError: If a setting is wrong, the run directory holds a run with
+            other settings, a file is damaged or cannot be written, or the
+            training diverges.
+        KeyboardInterrupt: If it was stopped by a signal.
+    """
+    config = config or TrainingConfig()
+    model_config = model_config or get_model(config.model).config_class()
+    folder = Path(config.run_dir or f"runs/{config.model}-{data.data_dir.name}")
+    with locked(folder), explained(data):
+        describe(folder, data, config, model_config)
+        done = _numbers_of_finished(folder, data, config)
+        return done or _train(folder, data, config, model_config)
+
+
+def _train(
+    folder: Path,
+    data: PreparedDataset,
+    config: TrainingConfig,
+    model_config: Settings,
+) -> dict[str, Any]:
+    # Asked for now, so that a missing split is reported before the training.
+    data.evaluation("test")
+    validation = None
+    if config.fit_on == "train":
+        validation = data.evaluation("validation", config.evaluation_batch_size)
+    steps = _steps_per_epoch(data, config)
+
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+    with make_strategy(config.distribution).scope():
+        model = build(data, config, model_config)
+
+    progress = Progress()
+    checkpoints = Checkpoints(folder / CHECKPOINTS, model, progress)
+    checkpoints.restore_newest()
+    if progress.step:
+        _say(config, f"Resuming {folder} after {progress}.")
+    else:
+        model.adapt(_batches(model, data, config))
+    board = Board(
+        folder / "tensorboard", model, _diagnostics(model, data, config)
+    )
+    board.configuration(sections(data, config, model_config))
+    with stop_requested() as stop:
+        recorder = Recorder(
+            config,
+            steps,
+            progress,
+            checkpoints,
+            folder / "epochs.csv",
+            board,
+            stop,
+        )
+        _fit(model, data, validation, config, steps, progress, recorder)
+
+    restore_model(folder / CHECKPOINTS, model)
+    if progress.best_epoch:
+        _say(config, f"Testing epoch {progress.best_epoch}, the best.")
+    board.project(data)
+    result = Run(folder, model, data, config).evaluate("test")
+    board.test(result["metrics"], progress.step)
+    result |= _summary(data, config, model, progress)
+    write_json(folder / "metrics.json", result)
+    return result
+
+
+def _fit(
+    model: Recommender,
+    data: PreparedDataset,
+    validation: tf.data.Dataset | None,
+    config: TrainingConfig,
+    steps: int,
+    progress: Progress,
+    recorder: Recorder,
+) -> None:
+    """Fits from where `progress` stands to the end."""
+    every = config.validate_every
+    while not finished(progress, config, steps):
+        epoch, offset = divmod(progress.step, steps)
+        # The rest of an epoch begun earlier is a call of its own, because
+        # every epoch of a call has as many steps.
+        end = epoch + 1 if offset else config.epochs
+        model.fit(
+            _batches(model, data, config, end, progress.step),
+            initial_epoch=epoch,
+            epochs=end,
+            steps_per_epoch=steps - offset,
+            validation_data=validation,
+            validation_freq=[*range(every, end + 1, every), config.epochs],
+            shuffle=False,
+            verbose=verbosity(config),
+            callbacks=[NanGuard(config, progress), recorder, Bar(config)],
+        )
+
+
+def _batches(
+    model: Recommender,
+    data: PreparedDataset,
+    config: TrainingConfig,
+    epochs: int = 1,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    return data.training(
+        batch_size=config.batch_size,
+        max_length=model.config.max_length,
+        seed=config.seed,
+        fit_on=config.fit_on,
+        epochs=epochs,
+        first_step=first_step,
+    )
+
+
+def _steps_per_epoch(data: PreparedDataset, config: TrainingConfig) -> int:
+    steps = data.steps_per_epoch(config.batch_size, config.fit_on)
+    if steps % config.steps_per_execution:
+        divisors = [str(n) for n in range(1, steps + 1) if steps % n == 0]
+        raise InputError(
+            f"`--steps_per_execution` must divide the {steps} steps of an "
+            f"epoch: {', '.join(divisors)}. Received: "
+            f"{config.steps_per_execution}."
+        )
+    return steps
+
+
+def _numbers_of_finished(
+    folder: Path, data: PreparedDataset, config: TrainingConfig
+) -> dict[str, Any] | None:
+    """Returns what `metrics.json` holds if there is nothing left to do."""
+    newest = newest_checkpoint(folder / CHECKPOINTS)
+    path = folder / "metrics.json"
+    if not newest or not path.exists():
+        return None
+    progress = read_progress(newest)
+    if not finished(progress, config, _steps_per_epoch(data, config)):
+        return None
+    _say(config, f"{folder} is finished, after {progress}.")
+    return read_json(path)
+
+
+def _diagnostics(
+    model: Recommender, data: PreparedDataset, config: TrainingConfig
+) -> LatentDiagnostics | None:
+    records = data.manifest.splits["validation"]["records"]
+    count = min(config.diagnostic_sequences, records)
+    if not count or not hasattr(model, "latents"):
+        return None
+    return LatentDiagnostics(model, data, "validation", count)
+
+
+def _summary(
+    data: PreparedDataset,
+    config: TrainingConfig,
+    model: Recommender,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Returns what `metrics.json` says beside the test metrics."""
+    packages = ("tensorflow", "keras", "numpy")
+    rate = None
+    if progress.training_seconds:
+        rate = progress.tokens / progress.training_seconds
+    return {
+        "model": config.model,
+        "parameters": model.count_params(),
+        "epochs": len(progress.epochs),
+        "steps": progress.step,
+        "best_epoch": progress.best_epoch or None,
+        "validation": {config.validation_metric: progress.best},
+        "seed": config.seed,
+        "data_checksum": data.manifest.data_checksum,
+        "versions": {
+            "tfrec": tfrec.__version__,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "wall_seconds": progress.wall_seconds,
+        "tokens_per_second": rate,
+    }
+
+
+def _say(config: TrainingConfig, text: str) -> None:
+    """Prints a line, unless the run is to be silent."""
+    if config.verbose != "none":
+        print(text, flush=True)

@@ -1,0 +1,37 @@
+"""Stopping a run at the next step instead of in the middle of one."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def stop_requested() -> Iterator[threading.Event]:
+    """Gives an event that Ctrl-C or SIGTERM sets, while the body runs.
+
+    The second signal acts as it did before. Outside the main thread Python
+    delivers no signals; there the event stays unset.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number, frame):
+        event.set()
+        restore()
+
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    try:
+        yield event
+    finally:
+        restore()
