@@ -14,7 +14,13 @@ class AddNoise(keras.layers.Layer):
 
     def build(self, input_shape):
         """Creates W, `[units, units]`, and b."""
-        self.bend = keras.layers.Dense(input_shape[-1], activation="tanh")
+        # Quiet at first, so that the noise grows as the objective asks for it
+        # and does not drown the states before they say anything.
+        self.bend = keras.layers.Dense(
+            input_shape[-1],
+            activation="tanh",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
         self.bend.build(input_shape)
 
     def call(self, hidden: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
