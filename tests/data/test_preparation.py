@@ -196,9 +196,14 @@ def test_a_full_disk_under_the_shards_leaves_nothing(tmp_path, monkeypatch):
     assert names(tmp_path) == ["log.csv"]
 
 
-def test_a_full_disk_under_the_engine_leaves_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "kind", [duckdb.IOException, duckdb.TransactionException]
+)
+def test_a_full_disk_under_the_engine_leaves_nothing(
+    tmp_path, monkeypatch, kind
+):
     def number_items(table):
-        raise duckdb.IOException("No space left on device")
+        raise kind("No space left on device")
 
     monkeypatch.setattr(preparation.examples, "number_items", number_items)
     with pytest.raises(InputError, match=r"No space left.*`--data_dir`"):

@@ -37,18 +37,20 @@ def connect(config: DataConfig, folder: Path) -> Iterator[ibis.BaseBackend]:
     except duckdb.OutOfMemoryException as error:
         raise InputError(
             "The preparation needs more memory than `--memory_limit`"
-            f"={config.memory_limit}, or more disk than {folder.parent} has "
-            f"to spill to: {_first_line(error)}"
+            f"={config.memory_limit}, or more disk to spill to than there is "
+            f"beside {config.data_path}: {_first_line(error)}."
         ) from error
-    except (duckdb.IOException, duckdb.FatalException) as error:
+    except (duckdb.OperationalError, duckdb.FatalException) as error:
         raise InputError(
-            f"Cannot read the raw files or write beside {folder.parent}: "
-            f"{_first_line(error)} Give `--data_dir` a folder that can be "
+            "Cannot read the raw files or write beside "
+            f"{config.data_path}: {_first_line(error)}. Give `--data_dir` a folder that can be "
             "written, on a disk with space left."
         ) from error
     finally:
         if connection is not None:
-            connection.disconnect()
+            # After a failure to write, closing fails as well.
+            with contextlib.suppress(duckdb.Error):
+                connection.disconnect()
 
 
 def stream(

@@ -164,6 +164,8 @@ def _time(column: ir.Column, times: str) -> ir.IntegerValue:
         fits = column.re_search(_ISO_TIME)
         column = fits.ifelse(column, ibis.null(dt.string))
     moment = column.try_cast("timestamp")
-    # `epoch_seconds` has a fraction on some engines and none on others.
+    # `epoch_seconds` has a fraction on some engines and none on others; the
+    # text of a time has one on all.
     seconds = moment.epoch_seconds().floor().cast("int64")
-    return seconds * 1_000_000 + moment.microsecond().cast("int64")
+    fraction = moment.cast("string").re_extract(r"[.]([0-9]{1,6})", 1)
+    return seconds * 1_000_000 + fraction.rpad(6, "0").cast("int64")

@@ -1,0 +1,43 @@
+import pytest
+
+from tfrec.data.sources.delimited import Delimited
+from tfrec.errors import InputError
+
+
+def test_where_counts_lines_not_records(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('a,b\n"1\n1",2\n\n3,4\n')
+    raw = Delimited([path])
+    assert raw.columns == ["a", "b"]
+    assert raw.where(0) == (f"{path}, line 2", "1\n1,2")
+    assert raw.where(1) == (f"{path}, line 5", "3,4")
+
+
+def test_where_goes_on_in_the_next_file(tmp_path):
+    paths = [tmp_path / "x.csv", tmp_path / "y.csv"]
+    for path in paths:
+        path.write_text(f"a,b\n1,{path.name}\n")
+    place, text = Delimited(paths).where(1)
+    assert place == f"{paths[1]}, line 2"
+    assert text == "1,y.csv"
+
+
+def test_positions_go_on_in_the_next_file(connection, tmp_path):
+    paths = [tmp_path / f"{name}.csv" for name in "zxy"]
+    for number, path in enumerate(paths):
+        path.write_text(f"a,b\n{number},0\n{number},1\n")
+    table = Delimited(paths).table(connection, {"file": "a", "row": "b"})
+    rows = table.order_by("position").to_pyarrow().to_pylist()
+    assert rows == [
+        {"position": 2 * n + m, "file": str(n), "row": str(m)}
+        for n in range(3)
+        for m in range(2)
+    ]
+
+
+@pytest.mark.parametrize("separator", [",", "::"])
+def test_check_names_the_first_record_of_another_width(tmp_path, separator):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n\n3\n4\n".replace(",", separator))
+    with pytest.raises(InputError, match=r"x\.csv, line 4: expected 2 fields"):
+        Delimited([path], separator).check()

@@ -1,0 +1,38 @@
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from tfrec.data.sources.parquet import Parquet
+from tfrec.errors import InputError
+
+
+def write(path, **columns):
+    pa.parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_positions_go_on_in_the_next_file(connection, tmp_path):
+    paths = [
+        write(tmp_path / "z.parquet", a=[7, 8], b=["x", "y"]),
+        write(tmp_path / "a.parquet", a=[9], b=["z"]),
+    ]
+    raw = Parquet(paths, connection)
+    assert raw.columns == ["a", "b"]
+    table = raw.table(connection, {"number": "a"})
+    assert table.order_by("position").to_pyarrow().to_pylist() == [
+        {"position": 0, "number": 7},
+        {"position": 1, "number": 8},
+        {"position": 2, "number": 9},
+    ]
+    place, text = raw.where(2)
+    assert place == f"{paths[1]}, row 1"
+    assert text == "{'a': 9, 'b': 'z'}"
+
+
+def test_files_of_other_columns_are_refused(connection, tmp_path):
+    paths = [
+        write(tmp_path / "a.parquet", a=[7]),
+        write(tmp_path / "b.parquet", a=["7"]),
+    ]
+    with pytest.raises(InputError, match=r"b\.parquet: .*a int64.*a string"):
+        Parquet(paths, connection)

@@ -1,0 +1,58 @@
+import subprocess
+import sys
+
+
+def run(*flags):
+    return subprocess.run(
+        [sys.executable, "-m", "tfrec.prepare", *flags],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_card_is_printed(tmp_path):
+    lines = [f"u{u} " + " ".join(f"i{n}" for n in range(10)) for u in range(9)]
+    (tmp_path / "log.txt").write_text("\n".join(lines))
+    result = run(
+        "--dataset=sequences",
+        f"--raw_dir={tmp_path / 'log.txt'}",
+        f"--data_dir={tmp_path / 'out'}",
+        "--protocol=leave_one_out",
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["raw", "log", "90", "9", "10"] in rows
+    assert ["test", "9", "81", "9"] in rows
+    assert "leave_one_out, history excluded, 9 users" in result.stdout
+    assert (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_bad_line_is_one_error(tmp_path):
+    (tmp_path / "ratings.dat").write_text("1::2::3::4\n1::2\n")
+    result = run(
+        "--dataset=ml-1m",
+        f"--raw_dir={tmp_path}",
+        f"--data_dir={tmp_path / 'out'}",
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "ratings.dat, line 2: expected 4 fields" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_lists_every_setting_without_tensorflow():
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import runpy, sys; sys.argv = ['prepare', '--help']\n"
+            "try: runpy.run_module('tfrec.prepare', run_name='__main__')\n"
+            "finally: print('tensorflow' in sys.modules, file=sys.stderr)",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr) == (0, "False\n")
+    assert "Data settings:" in result.stdout
+    assert "--truncate_before_split" in result.stdout
