@@ -25,8 +25,8 @@ setup(
     python_requires=">=3.10,<3.14",
     install_requires=[
         "absl-py>=2.1,<3",
-        "duckdb>=1.4,<3",
-        "ibis-framework[duckdb]>=11.0,<13",
+        "duckdb>=2.0,<3",
+        "ibis-framework[duckdb]>=12.0,<13",
         "keras>=3.12,<3.16",
         "numpy>=1.26,<3",
         "pyarrow>=21.0,<27",

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrec.data import DataConfig, prepare
 from tfrec.models.pop import Pop
 from tfrec.training.strategy import make_strategy
 
@@ -127,3 +128,56 @@ def test_counts_are_saved_with_the_weights(tmp_path):
     model = Pop(num_items=6)
     model.load_weights(file)
     np.testing.assert_array_equal(model.counts, COUNTS)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("dataset", "truncate", "recall", "ndcg", "mrr"),
+    [
+        (
+            "ml-latest-small",
+            200,
+            # Published: recall@10 .045, mrr@10 .123, mrr@20 .130, with ties
+            # ranked in the order of some list.
+            [0.028, 0.044, 0.070],
+            [0.057, 0.055, 0.062],
+            [0.114, 0.122, 0.129],
+        ),
+        (
+            "ml-1m",
+            0,
+            [0.023, 0.042, 0.082],
+            [0.076, 0.075, 0.084],
+            [0.139, 0.153, 0.165],
+        ),
+        (
+            "ml-1m",
+            201,
+            [0.022, 0.041, 0.079],
+            [0.059, 0.060, 0.070],
+            [0.112, 0.126, 0.138],
+        ),
+    ],
+)
+def test_the_known_scores_are_reproduced(
+    dataset, truncate, recall, ndcg, mrr, real_data, tmp_path
+):
+    data = prepare(
+        DataConfig(
+            dataset=dataset,
+            raw_dir=real_data / dataset,
+            data_dir=tmp_path / "data",
+            truncate_before_split=truncate,
+        )
+    )
+    model = Pop(data.num_items)
+    model.compile()
+    model.build_all()
+    whole = model.config.max_length
+    model.fit(data.training(max_length=whole, fit_on="all"), verbose=0)
+    results = model.evaluate(
+        data.evaluation("test"), return_dict=True, verbose=0
+    )
+    for metric, expected in (("recall", recall), ("ndcg", ndcg), ("mrr", mrr)):
+        found = [round(results[f"{metric}@{k}"], 3) for k in (5, 10, 20)]
+        assert found == expected, metric
