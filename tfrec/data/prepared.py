@@ -204,6 +204,14 @@ class PreparedDataset:
             first_step=first_step,
         )
 
+    def examples(self, split: str) -> int:
+        """Returns the number of sequences in a split.
+
+        Raises:
+            InputError: If there is no such split or it is empty.
+        """
+        return self._split(split)["records"]
+
     def evaluation(self, split: str, batch_size: int = 256) -> tf.data.Dataset:
         """Streams an evaluation split once; see `evaluation_batches`.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,15 @@ def optimizers(model: Recommender) -> dict[str, keras.optimizers.Optimizer]:
 
 
 def _numbered(variables: list[keras.Variable]) -> dict[str, tf.Variable]:
-    # By position and own name: the rest of a Keras path counts the layers
-    # made earlier in the process. TensorFlow checks the shapes.
-    return {f"{i:04d}_{v.name}": v.value for i, v in enumerate(variables)}
+    # By hand, because TensorFlow's tracking finds no random generators, and
+    # not all layers within Keras layers. By position and path, so that code
+    # with other layers is refused; without the numbers in a path, which count
+    # the layers that a process made before.
+    named = {}
+    for position, variable in enumerate(variables):
+        path = re.sub(r"_\d+(?=[_/]|$)", "", variable.path).replace("/", ".")
+        named[f"{position:04d}.{path}"] = variable.value
+    return named
 
 
 class Checkpoints:

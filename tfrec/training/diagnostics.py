@@ -12,6 +12,8 @@ _ACTIVE_VARIANCE = 0.01
 
 # The pipeline sorts about this many batches by length together.
 _BATCHES = 32
+# Histories encoded at a time.
+_CHUNK = 256
 
 
 def correlation(latents: tf.Tensor) -> tf.Tensor:
@@ -46,25 +48,33 @@ class LatentDiagnostics:
 
     Args:
         model: A model with `latents(items, noise)`.
-        data: Where the histories are taken from.
-        split: "validation" or "test".
-        sequences: Number of histories.
+        data: Its validation histories are the sample.
+        sequences: Largest number of histories.
     """
 
     def __init__(
-        self,
-        model: Recommender,
-        data: PreparedDataset,
-        split: str,
-        sequences: int,
+        self, model: Recommender, data: PreparedDataset, sequences: int
     ):
         self._model = model
+        sequences = min(sequences, data.examples("validation"))
         # So many small batches are of all lengths; one large one would be of
         # the shortest histories.
-        batches = data.evaluation(split, -(-sequences // _BATCHES))
-        self._histories = [
+        batches = data.evaluation("validation", -(-sequences // _BATCHES))
+        histories = [
             newest(batch["history"], model.config.max_length)
             for batch in batches.take(_BATCHES)
+        ]
+        width = max(history.shape[1] for history in histories)
+        padded = tf.concat(
+            [
+                tf.pad(history, [[0, 0], [0, width - history.shape[1]]])
+                for history in histories
+            ],
+            0,
+        )
+        self._chunks = [
+            padded[start : start + _CHUNK]
+            for start in range(0, len(padded), _CHUNK)
         ]
 
     def __call__(self) -> tuple[dict[str, float], tf.Tensor]:
@@ -75,7 +85,7 @@ class LatentDiagnostics:
             `[n, latent_dim]`.
         """
         samples, means = zip(
-            *(self._latents(history) for history in self._histories),
+            *(self._latents(history) for history in self._chunks),
             strict=True,
         )
         samples = tf.concat(samples, 0)

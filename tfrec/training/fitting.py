@@ -85,7 +85,7 @@ def _train(
     model_config: Settings,
 ) -> dict[str, Any]:
     # Asked for now, so that a missing split is reported before the training.
-    data.evaluation("test")
+    data.examples("test")
     validation = None
     if config.fit_on == "train":
         validation = data.evaluation("validation", config.evaluation_batch_size)
@@ -207,11 +207,12 @@ def _numbers_of_finished(
 def _diagnostics(
     model: Recommender, data: PreparedDataset, config: TrainingConfig
 ) -> LatentDiagnostics | None:
-    records = data.manifest.splits["validation"]["records"]
-    count = min(config.diagnostic_sequences, records)
-    if not count or not hasattr(model, "latents"):
+    """Returns diagnostics on validation histories, if the model has latents."""
+    if not config.diagnostic_sequences or not hasattr(model, "latents"):
         return None
-    return LatentDiagnostics(model, data, "validation", count)
+    if not data.manifest.splits["validation"]["records"]:
+        return None
+    return LatentDiagnostics(model, data, config.diagnostic_sequences)
 
 
 def _summary(

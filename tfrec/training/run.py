@@ -68,7 +68,7 @@ class Run:
                 callbacks=[Bar(self.config)],
             )
         names = [metric.name for metric in self.model.ranking_metrics]
-        examples = self.data.manifest.splits[split]["records"]
+        examples = self.data.examples(split)
         return {
             "protocol": self.data.protocol.describe(examples),
             "split": split,

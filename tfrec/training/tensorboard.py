@@ -10,9 +10,10 @@ import tensorflow as tf
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
-from tfrec.data import PreparedDataset
+from tfrec.data import DataConfig, PreparedDataset
 from tfrec.models import Recommender
 from tfrec.training.checkpoints import optimizers
+from tfrec.training.config import TrainingConfig
 from tfrec.training.files import write_text, writing
 
 # TensorBoard's projector loads them all into the browser.
@@ -24,10 +25,12 @@ Diagnostics = Callable[[], tuple[dict[str, float], tf.Tensor]]
 class Board:
     """Writes the events of a run.
 
-    Tags: `objective/<term>`, `validation/<metric>`, `latent/corr`,
-    `latent/active_units`, `latent/samples` (histogram), `speed/<rate>`,
-    `learning_rate/<optimizer>`, `configuration` (text) and HParams, all over
-    training steps; and the projector's item embeddings.
+    Tags, all over training steps: `metrics/val_<metric>`, `objective/<term>`,
+    `optimizer/<which>_learning_rate`, `posterior/corr`,
+    `posterior/active_units`, `posterior/samples` (histogram),
+    `speed/<rate>`, `test/<metric>`; `configuration/<concern>` (text) and
+    HParams; and the projector's item embeddings. TensorBoard sorts groups by
+    name and opens the first two, hence `metrics` and `objective`.
 
     Args:
         folder: `tensorboard` in the run directory.
@@ -51,21 +54,27 @@ class Board:
         """Writes the settings, as text and as hyper-parameters.
 
         Args:
-            sections: Settings by the name of their concern.
+            sections: Settings of "data", "training" and "model".
         """
-        text = json.dumps(sections, indent=2)
+        # By the names of their flags; without places and the like, which
+        # would fill the table.
+        chosen = {
+            **DataConfig.from_dict(sections["data"]).identity(),
+            **TrainingConfig.from_dict(sections["training"]).identity(),
+            **sections["model"],
+        }
         flat = {
-            f"{section}.{name}": value
+            name: value
             if isinstance(value, (bool, int, float, str))
             else json.dumps(value)
-            for section, settings in sections.items()
-            for name, value in settings.items()
+            for name, value in chosen.items()
         }
         with writing(self._folder), self._writer.as_default(step=0):
-            # Indented lines are code in Markdown.
-            lines = text.replace("\n", "\n    ")
-            tf.summary.text("configuration", f"    {lines}")
-            hparams.hparams(flat)
+            for section, settings in sections.items():
+                # Indented lines are code in Markdown.
+                text = json.dumps(settings, indent=2).replace("\n", "\n    ")
+                tf.summary.text(f"configuration/{section}", f"    {text}")
+            hparams.hparams(flat, trial_id=str(self._folder.parent))
             self._writer.flush()
 
     def step(self, terms: Mapping[str, Any], step: int) -> None:
@@ -79,8 +88,10 @@ class Board:
             for name, value in terms.items():
                 tf.summary.scalar(f"objective/{name}", value)
             for name, optimizer in optimizers(self._model).items():
-                rate = float(optimizer.learning_rate)
-                tf.summary.scalar(f"learning_rate/{name}", rate)
+                tf.summary.scalar(
+                    f"optimizer/{name.replace('optimizer', 'learning_rate')}",
+                    float(optimizer.learning_rate),
+                )
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Writes the numbers of an epoch, and adds the diagnostics to them.
@@ -89,22 +100,22 @@ class Board:
             row: `epoch`, `step`, the terms of the objective, `val_<metric>`
                 and rates named `<unit>_per_second`.
         """
-        groups = {"objective": {}, "validation": {}, "speed": {}}
+        groups = {"objective": {}, "metrics": {}, "speed": {}}
         for name, value in row.items():
             if name.startswith("val_"):
-                groups["validation"][name.removeprefix("val_")] = value
+                groups["metrics"][name] = value
             elif name.endswith("_per_second"):
                 groups["speed"][name] = value
             elif name not in ("epoch", "step"):
                 groups["objective"][name] = value
         latents = None
         if self._diagnostics:
-            groups["latent"], latents = self._diagnostics()
-            row |= groups["latent"]
+            groups["posterior"], latents = self._diagnostics()
+            row |= groups["posterior"]
         self.step(groups.pop("objective"), row["step"])
         with writing(self._folder), self._writer.as_default(step=row["step"]):
             if latents is not None:
-                tf.summary.histogram("latent/samples", latents)
+                tf.summary.histogram("posterior/samples", latents)
             for group, numbers in groups.items():
                 for name, value in numbers.items():
                     tf.summary.scalar(f"{group}/{name}", value)
@@ -137,8 +148,8 @@ class Board:
         )
         write_text(
             self._folder / "items.tsv",
-            "item\ttitle\n"
-            + "".join(f"{i}\t{data.titles.get(i, i)}\n" for i in items),
+            "title\titem\n"
+            + "".join(f"{data.titles.get(i, i)}\t{i}\n" for i in items),
         )
         shown = projector.EmbeddingInfo(
             tensor_name="item_embedding",

@@ -1,0 +1,338 @@
+"""Runs: the same numbers however often they are interrupted."""
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.prepared import prepare_sequences
+from tests.toy import Toy, ToyConfig, toy_data
+from tfrec.errors import InputError
+from tfrec.models import MODELS
+from tfrec.training import TrainingConfig, load_run, train
+from tfrec.training.callbacks import Recorder
+from tfrec.training.checkpoints import newest_checkpoint, read_progress
+
+RATES = ("tokens_per_second", "steps_per_second", "wall_seconds")
+
+
+class Killed(BaseException):
+    """What no handler catches, as `kill -9`."""
+
+
+@pytest.fixture
+def kill_after(monkeypatch):
+    """Makes training die after a number of steps; None lets it live."""
+    original = Recorder.on_train_batch_end
+    left = [None]
+
+    def dying(self, batch, logs=None):
+        original(self, batch, logs)
+        if left[0] is not None:
+            left[0] -= 1
+            if not left[0]:
+                raise Killed
+
+    monkeypatch.setattr(Recorder, "on_train_batch_end", dying)
+    return lambda steps: left.__setitem__(0, steps)
+
+
+def epochs(config):
+    with open(f"{config.run_dir}/epochs.csv") as file:
+        return [
+            {k: v for k, v in row.items() if k not in RATES}
+            for row in csv.DictReader(file)
+        ]
+
+
+def state(config):
+    """Every weight, random state and optimizer slot of a run."""
+    path = newest_checkpoint(Path(config.run_dir, "checkpoints"))
+    reader = tf.train.load_checkpoint(path)
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.startswith(("model", "optimizers"))
+    }
+
+
+def assert_same_run(one, two):
+    first, second = state(one), state(two)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], name)
+    assert epochs(one) == epochs(two)
+    numbers = [
+        json.loads(Path(c.run_dir, "metrics.json").read_text())
+        for c in (one, two)
+    ]
+    for name in RATES:
+        for each in numbers:
+            each.pop(name, None)
+    assert numbers[0] == numbers[1]
+
+
+def vectors(config):
+    """The item vectors of the newest checkpoint."""
+    (found,) = (
+        value
+        for name, value in state(config).items()
+        if name.startswith("model") and "embeddings" in name
+    )
+    return found
+
+
+def progress(config):
+    return read_progress(newest_checkpoint(Path(config.run_dir, "checkpoints")))
+
+
+def test_a_run_leaves_its_numbers(data, finished_run):
+    folder = Path(finished_run.run_dir)
+    numbers = json.loads((folder / "metrics.json").read_text())
+    assert numbers["protocol"] == "holdout 0.2, history excluded, 23 users"
+    assert (numbers["split"], numbers["examples"]) == ("test", 23)
+    assert list(numbers["metrics"])[:3] == ["recall@5", "ndcg@5", "mrr@5"]
+    assert (numbers["epochs"], numbers["steps"]) == (3, 12)
+    assert numbers["seed"] == 0
+    assert numbers["data_checksum"] == data.manifest.data_checksum
+    assert numbers["versions"]["tensorflow"] == tf.__version__
+    assert numbers["wall_seconds"] > 0
+    assert numbers["tokens_per_second"] > 0
+    assert [row["epoch"] for row in epochs(finished_run)] == ["1", "2", "3"]
+    assert {path.name for path in folder.iterdir()} == {
+        ".lock",
+        "checkpoints",
+        "config.json",
+        "epochs.csv",
+        "metrics.json",
+        "tensorboard",
+    }
+
+
+def test_a_run_interrupted_anywhere_ends_as_if_it_had_not_been(
+    data, settings, finished_run, kill_after
+):
+    config = settings(checkpoint_minutes=0.0)
+    # In the middle of an epoch, and at the end of one, before its validation.
+    for steps in (2, 2, 5):
+        kill_after(steps)
+        with pytest.raises(Killed):
+            train(data, config)
+    kill_after(None)
+    train(data, config)
+    assert_same_run(finished_run, config)
+
+
+def test_only_the_steps_after_the_last_checkpoint_are_lost(
+    data, settings, kill_after
+):
+    config = settings(checkpoint_minutes=60.0)
+    kill_after(6)
+    with pytest.raises(Killed):
+        train(data, config)
+    # The first epoch is the best so far, so it was saved.
+    assert progress(config).step == 4
+
+
+def test_a_finished_run_is_not_trained_again(
+    data, copied_run, monkeypatch, capsys
+):
+    monkeypatch.setattr(Toy, "fit", None)
+    numbers = train(data, dataclasses.replace(copied_run, verbose="line"))
+    path = Path(copied_run.run_dir, "metrics.json")
+    assert numbers == json.loads(path.read_text())
+    assert "is finished, after 3 epochs, 12 steps" in capsys.readouterr().out
+
+
+def test_a_run_killed_before_its_test_is_tested(data, copied_run, monkeypatch):
+    path = Path(copied_run.run_dir, "metrics.json")
+    numbers = json.loads(path.read_text())
+    path.unlink()
+    monkeypatch.setattr(Toy, "fit", None)
+    assert train(data, copied_run) == numbers
+
+
+def test_more_epochs_continue_a_finished_run(data, settings, finished_run):
+    train(data, settings(epochs=2))
+    train(data, settings(epochs=3))
+    assert_same_run(finished_run, settings())
+
+
+def test_a_run_with_other_settings_is_refused_by_name(data, copied_run):
+    with pytest.raises(
+        InputError, match=r"--seed was 0 and is 1; --max_length was 10 and is 4"
+    ):
+        train(
+            data,
+            dataclasses.replace(copied_run, seed=1),
+            ToyConfig(max_length=4),
+        )
+
+
+def test_a_run_on_other_data_is_refused(copied_run, tmp_path):
+    other = toy_data(tmp_path / "other", seed=1)
+    with pytest.raises(InputError, match=r"not the dataset that .* trained on"):
+        train(other, copied_run)
+
+
+def test_the_best_epoch_is_tested(data, settings, monkeypatch):
+    """The metric is made to be best in epoch 2."""
+    weights = []
+
+    class Peaked(Toy):
+        def evaluate(self, *args, **kwargs):
+            found = super().evaluate(*args, **kwargs)
+            if not kwargs.get("callbacks") or len(weights) == 3:
+                return found
+            weights.append(self.embedding.embeddings.numpy())
+            found["ndcg@10"] = [0.1, 0.3, 0.2][len(weights) - 1]
+            return found
+
+    monkeypatch.setitem(MODELS, "toy", Peaked)
+    config = settings()
+    numbers = train(data, config)
+    assert numbers["best_epoch"] == 2
+    assert numbers["validation"] == {"ndcg@10": 0.3}
+    run = load_run(config.run_dir)
+    np.testing.assert_array_equal(run.model.embedding.embeddings, weights[1])
+    assert run.evaluate()["metrics"] == numbers["metrics"]
+
+
+def test_patience_stops_a_run_that_gets_no_better(data, settings):
+    # Nothing is learned, so the first epoch stays the best.
+    still = ToyConfig(learning_rate=1e-30)
+    numbers = train(data, settings(epochs=50, patience=2), still)
+    assert numbers["best_epoch"] == 1
+    assert numbers["epochs"] == 3
+
+
+def test_fit_on_all_keeps_the_last_epoch_and_never_validates(data, settings):
+    config = settings(fit_on="all", epochs=2)
+    numbers = train(data, config)
+    assert numbers["best_epoch"] is None
+    assert not Path(
+        config.run_dir, "checkpoints", "best", "checkpoint"
+    ).exists()
+    assert not any(name.startswith("val_") for name in epochs(config)[0])
+    assert progress(config).step == numbers["steps"]
+    np.testing.assert_array_equal(
+        load_run(config.run_dir).model.embedding.embeddings, vectors(config)
+    )
+
+
+def test_validation_may_be_rarer_but_includes_the_last_epoch(data, settings):
+    config = settings(epochs=5, validate_every=2)
+    train(data, config)
+    validated = [bool(row["val_ndcg@10"]) for row in epochs(config)]
+    assert validated == [False, True, False, True, True]
+
+
+def test_several_steps_in_one_execution_are_the_same_steps(
+    data, settings, finished_run
+):
+    config = settings(steps_per_execution=2)
+    train(data, config)
+    assert_same_run(finished_run, config)
+
+
+def test_steps_per_execution_must_divide_an_epoch(data, settings):
+    with pytest.raises(InputError, match="the 4 steps of an epoch: 1, 2, 4"):
+        train(data, settings(steps_per_execution=3))
+
+
+def test_a_schedule_is_resumed_where_it_was(
+    data, settings, tmp_path, kill_after
+):
+    course = {
+        "learning_rate_schedule": "cosine",
+        "warmup_epochs": 0.5,
+        "epochs": 2,
+    }
+    whole = settings(run_dir=tmp_path / "whole", **course)
+    train(data, whole)
+    torn = settings(checkpoint_minutes=0.0, **course)
+    kill_after(5)
+    with pytest.raises(Killed):
+        train(data, torn)
+    kill_after(None)
+    train(data, torn)
+    assert_same_run(whole, torn)
+    with pytest.raises(InputError, match="--epochs was 2 and is 4"):
+        train(data, dataclasses.replace(torn, epochs=4))
+
+
+def test_a_model_without_a_learning_rate_has_no_schedule(data, settings):
+    with pytest.raises(InputError, match="--model=pop, which has no learning"):
+        train(data, settings(model="pop", learning_rate_schedule="cosine"))
+
+
+def test_a_signal_stops_a_run_after_its_step(data, settings, monkeypatch):
+    config = settings(checkpoint_minutes=60.0)
+    original = Recorder.on_train_batch_end
+
+    def terminate(self, batch, logs=None):
+        if batch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(self, batch, logs)
+
+    monkeypatch.setattr(Recorder, "on_train_batch_end", terminate)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, config)
+    assert progress(config).step == 3
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_divergence_names_step_and_term_and_keeps_the_checkpoint(
+    data, settings, monkeypatch
+):
+    class Diverging(Toy):
+        def train_step(self, batch):
+            logs = super().train_step(batch)
+            broken = self.optimizer.iterations >= 7
+            logs["spread"] = tf.where(broken, np.nan, logs["spread"])
+            return logs
+
+    monkeypatch.setitem(MODELS, "toy", Diverging)
+    config = settings(checkpoint_minutes=0.0)
+    with pytest.raises(InputError, match=r"at step 7: spread is nan\."):
+        train(data, config)
+    assert progress(config).step == 6
+
+
+def test_a_damaged_shard_met_while_training_is_named(settings, tmp_path):
+    data = toy_data(tmp_path / "data")
+    shard = sorted((tmp_path / "data").glob("train-*"))[1]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    shard.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{shard.name} is damaged \(record"):
+        train(data, settings())
+
+
+def test_a_missing_split_is_reported_before_the_training(settings, tmp_path):
+    data = prepare_sequences(tmp_path / "data", [[1, 2, 3]] * 4)
+    with pytest.raises(InputError, match="has no test sequences"):
+        train(data, settings())
+
+
+def test_a_folder_that_cannot_be_written_is_reported(data, settings, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"Cannot write .*file/run"):
+        train(data, settings(run_dir=tmp_path / "file" / "run"))
+
+
+def test_an_unknown_model_suggests_the_nearest(data):
+    with pytest.raises(InputError, match="Did you mean 'acvae'"):
+        train(data, TrainingConfig(model="acvea"))
+
+
+def test_another_seed_is_another_run(data, settings, finished_run):
+    config = settings(seed=1)
+    train(data, config)
+    assert not np.array_equal(vectors(config), vectors(finished_run))
