@@ -158,6 +158,14 @@ def test_an_empty_folder_is_filled(tmp_path):
     assert prepare(config).data_dir == config.data_path
 
 
+def test_the_working_directory_is_not_replaced(tmp_path, monkeypatch):
+    config = make_config(tmp_path, make_lines())
+    config.data_path.mkdir()
+    monkeypatch.chdir(config.data_path)
+    with pytest.raises(InputError, match="not the working directory"):
+        prepare(DataConfig(**config.to_dict() | {"data_dir": "."}))
+
+
 @pytest.mark.parametrize(
     ("settings", "step", "flag"),
     [

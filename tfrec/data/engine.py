@@ -43,8 +43,8 @@ def connect(config: DataConfig, folder: Path) -> Iterator[ibis.BaseBackend]:
     except (duckdb.OperationalError, duckdb.FatalException) as error:
         raise InputError(
             "Cannot read the raw files or write beside "
-            f"{config.data_path}: {_first_line(error)}. Give `--data_dir` a folder that can be "
-            "written, on a disk with space left."
+            f"{config.data_path}: {_first_line(error)}. Give `--data_dir` a "
+            "folder that can be written, on a disk with space left."
         ) from error
     finally:
         if connection is not None:

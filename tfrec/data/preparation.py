@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,10 +55,14 @@ def prepare(config: DataConfig) -> PreparedDataset:
     source = get_source(config.dataset)
     if (target / FILE_NAME).exists():
         return _open_same(target, source, config)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and (
+        not target.is_dir()
+        or any(target.iterdir())
+        or target.samefile(os.curdir)
+    ):
         raise InputError(
-            "`--data_dir` must be a new or empty folder, or a prepared "
-            f"dataset. Received: {target}, which is neither."
+            "`--data_dir` must be a new or empty folder, not the working "
+            f"directory, or a prepared dataset. Received: {target}."
         )
     source.fetch(config)
     with _new_folder(target) as folder:
@@ -65,6 +70,7 @@ def prepare(config: DataConfig) -> PreparedDataset:
         scratch.mkdir()
         with (
             tqdm(unit=" interactions", disable=None, leave=False) as bar,
+            _refreshed(bar),
             engine.connect(config, scratch) as connection,
         ):
             manifest = _write(connection, source, config, folder, bar)
@@ -130,22 +136,22 @@ def _write(
     bar: tqdm,
 ) -> Manifest:
     """Writes all files but the manifest, which it returns."""
-    bar.set_description(f"reading {config.dataset}")
+    bar.set_description_str(f"reading {config.dataset}")
     log = source.table(connection, config)
     counts = []
     for step in filters.steps(log, config):
-        bar.set_description(f"counting: {step.name}")
+        bar.set_description_str(f"counting: {step.name}")
         counts.append(_count(step, counts))
     table = connection.create_table("filtered", step.table)
     left = counts[-1]
-    bar.set_description("numbering items")
+    bar.set_description_str("numbering items")
     items = connection.create_table("items", examples.number_items(table))
     ordered = engine.stream(connection, items.order_by("index"), _BATCH_ROWS)
     Vocabulary.write(
         folder, (i for batch in ordered for i in batch["item"].to_pylist())
     )
     _write_titles(connection, source, config, items, folder)
-    bar.set_description("ordering")
+    bar.set_description_str("ordering")
     rows = examples.order_rows(table, items, config)
     shards = min(config.shards, -(-left["sequences"] // _SEQUENCES_PER_SHARD))
     with contextlib.ExitStack() as stack:
@@ -224,10 +230,28 @@ def _write_titles(
 def _ticking(
     batches: Iterable[pa.RecordBatch], bar: tqdm
 ) -> Iterator[pa.RecordBatch]:
-    bar.set_description("writing")
+    bar.set_description_str("writing")
     for batch in batches:
         yield batch
         bar.update(batch.num_rows)
+
+
+@contextlib.contextmanager
+def _refreshed(bar: tqdm) -> Iterator[None]:
+    """Lets the time run on a bar while the engine works for long."""
+    done = threading.Event()
+
+    def refresh():
+        while not done.wait(1):
+            bar.refresh()
+
+    thread = threading.Thread(target=refresh, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _raw_files(source: Source, config: DataConfig) -> list[dict[str, Any]]:

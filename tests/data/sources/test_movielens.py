@@ -134,6 +134,16 @@ def test_the_missing_file_is_named_with_its_source(tmp_path):
     assert str(tmp_path) in str(error.value)
 
 
+def test_a_file_for_a_folder_is_refused_without_a_download(tmp_path):
+    write(tmp_path / "ratings.dat", LINES)
+    path = tmp_path / "ratings.dat"
+    config = DataConfig(dataset="ml-1m", raw_dir=str(path))
+    source = get_source("ml-1m")
+    source.fetch(config)
+    with pytest.raises(InputError, match="must be a folder"):
+        source.files(config)
+
+
 def test_ratings_are_found_where_the_archive_unpacks(connection, tmp_path):
     folder = tmp_path / "ml-10M100K"
     folder.mkdir()

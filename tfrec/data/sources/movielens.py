@@ -42,7 +42,8 @@ class MovieLensSource(Source):
         Raises:
             InputError: If it cannot be had: which file to put where.
         """
-        if not self._find(config, self._ratings):
+        absent = not self._find(config, self._ratings)
+        if absent and not config.raw_path.is_file():
             download(
                 _ARCHIVES[self.name],
                 config.raw_path,
