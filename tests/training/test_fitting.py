@@ -129,6 +129,21 @@ def test_a_run_interrupted_anywhere_ends_as_if_it_had_not_been(
     assert_same_run(finished_run, config)
 
 
+def test_a_run_on_two_devices_is_resumed_as_exactly(
+    data, settings, tmp_path, kill_after
+):
+    two = {"distribution": "mirrored", "epochs": 2, "checkpoint_minutes": 0.0}
+    whole = settings(run_dir=tmp_path / "whole", **two)
+    train(data, whole)
+    torn = settings(**two)
+    kill_after(6)
+    with pytest.raises(Killed):
+        train(data, torn)
+    kill_after(None)
+    train(data, torn)
+    assert_same_run(whole, torn)
+
+
 def test_only_the_steps_after_the_last_checkpoint_are_lost(
     data, settings, kill_after
 ):

@@ -182,7 +182,7 @@ def read_progress(path: str) -> Progress:
     try:
         reader = tf.train.load_checkpoint(path)
         progress.deserialize(reader.get_tensor(_PROGRESS))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, IndexError) as error:
         raise _unreadable(path) from error
     return progress
 

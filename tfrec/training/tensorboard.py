@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
@@ -29,7 +30,7 @@ class Board:
     `optimizer/<which>_learning_rate`, `posterior/corr`,
     `posterior/active_units`, `posterior/samples` (histogram),
     `speed/<rate>`, `test/<metric>`; `configuration/<concern>` (text) and
-    HParams; and the projector's item embeddings. TensorBoard sorts groups by
+    HParams; and the projector's item vectors. TensorBoard sorts groups by
     name and opens the first two, hence `metrics` and `objective`.
 
     Args:
@@ -90,7 +91,8 @@ class Board:
             for name, optimizer in optimizers(self._model).items():
                 tf.summary.scalar(
                     f"optimizer/{name.replace('optimizer', 'learning_rate')}",
-                    float(optimizer.learning_rate),
+                    # A variable with a copy on each device under a strategy.
+                    tf.convert_to_tensor(optimizer.learning_rate),
                 )
 
     def epoch(self, row: dict[str, Any]) -> None:
@@ -129,34 +131,50 @@ class Board:
             self._writer.flush()
 
     def project(self, data: PreparedDataset) -> None:
-        """Writes the item embeddings, named by title, for the projector.
+        """Writes the item vectors, named by title, for the projector.
 
-        Does nothing for a model without a layer `embedding`.
+        Those that the model reads, `item_embedding`, and those that it
+        predicts with, `item_softmax`, unless they are the same; nothing for a
+        model without any.
         """
-        layer = getattr(self._model, "embedding", None)
-        if layer is None:
-            return
+        vectors = {}
+        for name, layer, attribute in (
+            ("item_embedding", "embedding", "embeddings"),
+            ("item_softmax", "item_softmax", "kernel"),
+        ):
+            if hasattr(self._model, layer):
+                values = getattr(getattr(self._model, layer), attribute)
+                # Row 0 of an embedding is padding.
+                vectors[name] = keras.ops.convert_to_numpy(values)[
+                    -data.num_items :
+                ]
+        if len(vectors) == 2 and np.array_equal(*vectors.values()):
+            del vectors["item_softmax"]
         items = data.vocabulary.items[:_PROJECTED_ITEMS]
-        # Row 0 is padding.
-        vectors = keras.ops.convert_to_numpy(layer.embeddings)[1:]
-        write_text(
-            self._folder / "item_embedding.tsv",
-            "".join(
-                "\t".join(f"{x:.6g}" for x in vector) + "\n"
-                for vector in vectors[: len(items)]
-            ),
-        )
+        shown = []
+        for name, rows in vectors.items():
+            write_text(
+                self._folder / f"{name}.tsv",
+                "".join(
+                    "\t".join(f"{x:.6g}" for x in row) + "\n"
+                    for row in rows[: len(items)]
+                ),
+            )
+            shown.append(
+                projector.EmbeddingInfo(
+                    tensor_name=name,
+                    tensor_path=f"{name}.tsv",
+                    metadata_path="items.tsv",
+                )
+            )
+        if not shown:
+            return
         write_text(
             self._folder / "items.tsv",
             "title\titem\n"
             + "".join(f"{data.titles.get(i, i)}\t{i}\n" for i in items),
         )
-        shown = projector.EmbeddingInfo(
-            tensor_name="item_embedding",
-            tensor_path="item_embedding.tsv",
-            metadata_path="items.tsv",
-        )
         with writing(self._folder):
             projector.visualize_embeddings(
-                str(self._folder), projector.ProjectorConfig(embeddings=[shown])
+                str(self._folder), projector.ProjectorConfig(embeddings=shown)
             )
