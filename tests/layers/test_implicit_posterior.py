@@ -49,4 +49,8 @@ def test_dropout_acts_in_training_alone():
     layer = posterior()
     hidden, noise = tf.random.normal([1, 3, 6]), tf.zeros([1, 3, 12])
     assert (layer(hidden, noise) == layer(hidden, noise)).numpy().all()
-    assert (layer(hidden, noise) != layer(hidden, noise, training=True)).numpy().any()
+    assert (
+        (layer(hidden, noise) != layer(hidden, noise, training=True))
+        .numpy()
+        .any()
+    )
