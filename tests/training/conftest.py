@@ -9,13 +9,13 @@ from tfrec.models import MODELS
 from tfrec.training import TrainingConfig, train
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def data(tmp_path_factory):
     """A small prepared dataset."""
     return toy_data(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def toy():
     """Registers the model `toy`."""
     with pytest.MonkeyPatch.context() as patch:
@@ -29,13 +29,12 @@ def settings(tmp_path):
     return lambda **changes: short(**{"run_dir": tmp_path / "run", **changes})
 
 
-@pytest.fixture(scope="module")
-def finished_run(data, tmp_path_factory):
+@pytest.fixture(scope="package")
+def finished_run(toy, data, tmp_path_factory):
     """The settings of a run that was trained; not to be changed."""
-    config = short(tmp_path_factory.mktemp("finished") / "run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(MODELS, "toy", Toy)
-        train(data, config)
+    folder = tmp_path_factory.mktemp("finished")
+    config = short(folder / "run", diagnostic_sequences=16)
+    train(data, config)
     return config
 
 

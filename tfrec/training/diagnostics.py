@@ -49,7 +49,7 @@ class LatentDiagnostics:
     Args:
         model: A model with `latents(items, noise)`.
         data: Its validation histories are the sample.
-        sequences: Largest number of histories.
+        sequences: Number of histories, or a few more.
     """
 
     def __init__(

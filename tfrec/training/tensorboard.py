@@ -133,14 +133,15 @@ class Board:
     def project(self, data: PreparedDataset) -> None:
         """Writes the item vectors, named by title, for the projector.
 
-        Those that the model reads, `item_embedding`, and those that it
-        predicts with, `item_softmax`, unless they are the same; nothing for a
-        model without any.
+        `items_predicted` are the vectors of the softmax, where items are near
+        that come after the same histories; `items_read` those of the
+        embedding, unless they are the same. TensorBoard shows the first by
+        name. Does nothing for a model without either.
         """
         vectors = {}
         for name, layer, attribute in (
-            ("item_embedding", "embedding", "embeddings"),
-            ("item_softmax", "item_softmax", "kernel"),
+            ("items_predicted", "item_softmax", "kernel"),
+            ("items_read", "embedding", "embeddings"),
         ):
             if hasattr(self._model, layer):
                 values = getattr(getattr(self._model, layer), attribute)
@@ -149,7 +150,7 @@ class Board:
                     -data.num_items :
                 ]
         if len(vectors) == 2 and np.array_equal(*vectors.values()):
-            del vectors["item_softmax"]
+            del vectors["items_read"]
         items = data.vocabulary.items[:_PROJECTED_ITEMS]
         shown = []
         for name, rows in vectors.items():

@@ -1,0 +1,74 @@
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfrec.errors import InputError
+from tfrec.training import TrainingConfig
+from tfrec.training.callbacks import (
+    Bar,
+    NanGuard,
+    finished,
+    verbosity,
+    write_epochs,
+)
+from tfrec.training.checkpoints import Progress
+
+
+def test_the_bar_shows_the_loss_and_one_metric(capsys):
+    bar = Bar(TrainingConfig(epochs=9))
+    bar.set_params({"verbose": 2, "epochs": 3, "steps": 1})
+    bar.on_train_begin()
+    bar.on_epoch_begin(1)
+    bar.on_epoch_end(1, {"loss": 1.5, "term": 2.5, "val_ndcg@10": 0.25})
+    shown = capsys.readouterr().out
+    assert "Epoch 2/9" in shown
+    assert "loss: 1.5000 - val_ndcg@10: 0.2500" in shown
+    assert "term" not in shown
+
+
+@pytest.mark.parametrize(
+    ("verbose", "expected"), [("bar", 1), ("line", 2), ("none", 0), ("auto", 2)]
+)
+def test_progress_is_a_line_where_there_is_no_terminal(verbose, expected):
+    assert verbosity(TrainingConfig(verbose=verbose)) == expected
+
+
+def test_the_guard_names_steps_and_every_broken_term():
+    logs = {"loss": np.inf, "fine": 1.0, "kl": np.float32("nan"), "count": 3}
+    guard = NanGuard(TrainingConfig(), Progress(step=41))
+    guard.on_train_batch_end(0, {"loss": 1.0})
+    with pytest.raises(InputError, match="at step 42: loss is inf, kl is nan"):
+        guard.on_train_batch_end(1, logs)
+    guard = NanGuard(TrainingConfig(steps_per_execution=5), Progress(step=40))
+    with pytest.raises(InputError, match="at steps 41 to 45: loss is inf"):
+        guard.on_train_batch_end(1, logs)
+
+
+def test_a_run_ends_with_its_epochs_or_its_patience():
+    config = TrainingConfig(epochs=10, patience=3)
+    progress = Progress(step=4 * 7, best_epoch=5)
+    assert not finished(progress, config, steps_per_epoch=4)
+    progress.step = 4 * 8
+    assert finished(progress, config, steps_per_epoch=4)
+    patient = dataclasses.replace(config, patience=0)
+    assert not finished(progress, patient, steps_per_epoch=4)
+    progress.step = 4 * 10
+    assert finished(progress, patient, steps_per_epoch=4)
+
+
+def test_no_patience_is_lost_before_the_first_validation():
+    config = TrainingConfig(epochs=10, patience=2, validate_every=5)
+    assert not finished(Progress(step=4), config, steps_per_epoch=1)
+
+
+def test_epochs_are_a_table_with_a_cell_for_every_number(tmp_path):
+    path = tmp_path / "epochs.csv"
+    write_epochs(path, [{"epoch": 1, "loss": 0.1}, {"epoch": 2, "val": 1 / 3}])
+    with open(path) as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [
+        {"epoch": "1", "loss": "0.1", "val": ""},
+        {"epoch": "2", "loss": "", "val": repr(1 / 3)},
+    ]

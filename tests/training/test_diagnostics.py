@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.prepared import prepare_sequences
+from tests.toy import Toy, ToyConfig
+from tfrec.training.diagnostics import (
+    LatentDiagnostics,
+    active_units,
+    correlation,
+)
+
+
+def test_corr_is_equation_14():
+    latents = np.random.default_rng(0).normal(size=[50, 4])
+    latents[:, 1] += 2 * latents[:, 0]
+    matrix = np.corrcoef(latents, rowvar=False)
+    expected = ((matrix - np.eye(4)) ** 2).sum()
+    assert float(correlation(tf.constant(latents))) == pytest.approx(expected)
+
+
+def test_a_constant_dimension_correlates_with_nothing():
+    latents = np.random.default_rng(0).normal(size=[50, 2])
+    with_constant = np.column_stack([latents, np.ones(50)])
+    assert float(correlation(tf.constant(with_constant))) == pytest.approx(
+        float(correlation(tf.constant(latents)))
+    )
+
+
+def test_a_unit_is_active_if_its_mean_moves():
+    means = np.random.default_rng(0).normal(size=[1000, 3]) * [1, 0.2, 0.05]
+    assert int(active_units(tf.constant(means))) == 2
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Histories of 1 to 60 items; the item says how long its history is."""
+    pairs = [([n] * n, [1]) for n in range(1, 61)] * 10
+    return prepare_sequences(tmp_path, [[1, 2]], validation=pairs)
+
+
+def test_the_sample_has_histories_of_all_lengths_and_their_newest_items(data):
+    model = Toy(data.num_items, ToyConfig(max_length=20))
+    diagnostics = LatentDiagnostics(model, data, sequences=320)
+    vectors = 100 * np.arange(61)[:, None] * np.ones(3)
+    model.embedding.embeddings.assign(vectors)
+    numbers, samples = diagnostics()
+    # The vectors are far larger than the noise.
+    seen = np.round(samples.numpy().mean(1) / 100).astype(int)
+    positions = np.bincount(seen, minlength=61)[1:]
+    # A history of n items has n positions, or the newest 20.
+    histories = positions / np.minimum(np.arange(1, 61), 20)
+    assert histories.sum() == pytest.approx(320)
+    assert (histories > 0).sum() > 50
+    assert numbers["active_units"] == 3
+
+
+def test_looking_changes_nothing_that_training_draws(data):
+    model = Toy(data.num_items)
+    diagnostics = LatentDiagnostics(model, data, sequences=64)
+    before = [np.array(v) for v in model.variables]
+    first, samples = diagnostics()
+    again, same = diagnostics()
+    assert first == again
+    np.testing.assert_array_equal(samples, same)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)

@@ -1,0 +1,120 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.toy import toy_data
+from tfrec.errors import InputError
+from tfrec.training import load_run, metric_lines
+from tfrec.training.run import explained
+
+
+@pytest.fixture(scope="module")
+def run(finished_run):
+    return load_run(finished_run.run_dir)
+
+
+def test_a_loaded_run_repeats_its_numbers_exactly(run, finished_run):
+    saved = json.loads(Path(finished_run.run_dir, "metrics.json").read_text())
+    found = run.evaluate()
+    assert found == {name: saved[name] for name in found}
+    best = run.evaluate("validation")
+    assert best["metrics"]["ndcg@10"] == saved["validation"]["ndcg@10"]
+    assert best["split"] == "validation"
+
+
+def test_a_line_says_its_protocol(run):
+    lines = metric_lines(
+        {"protocol": "holdout 0.2", "metrics": {"recall@5": 0.25, "mrr@5": 0.1}}
+    )
+    assert lines.splitlines() == [
+        "recall@5[holdout 0.2] 0.2500",
+        "mrr@5[holdout 0.2] 0.1000",
+    ]
+
+
+def test_recommendations_have_titles_and_leave_out_the_history(run):
+    best, unknown = run.recommend(["item 3", "nothing", "item 5"], k=10)
+    assert unknown == ["nothing"]
+    assert len(best) == 10
+    assert {"item 3", "item 5"}.isdisjoint(item for item, _, _ in best)
+    assert all(
+        title == item.replace("item", "Title") for item, title, _ in best
+    )
+    scores = [score for _, _, score in best]
+    assert scores == sorted(scores, reverse=True)
+    expected = run.model.score(np.int32([[3, 5]]))[0]
+    index = int(best[0].item.split()[1]) - 1
+    assert scores[0] == pytest.approx(float(expected[index]))
+
+
+def test_a_history_without_any_known_item_is_an_error_that_helps(run):
+    with pytest.raises(InputError, match=r"such as item 1, item 2.*: x, y\."):
+        run.recommend(["x", "y"])
+
+
+def test_k_is_bounded_by_the_items_left(run):
+    with pytest.raises(InputError, match=r"between 1 and 11,.*Received: 12"):
+        run.recommend(["item 3", "item 3"], k=12)
+
+
+def test_data_that_has_moved_can_be_named(copied_run, data, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(data.data_dir, moved)
+    path = Path(copied_run.run_dir, "config.json")
+    saved = json.loads(path.read_text())
+    saved["data_dir"] = str(tmp_path / "gone")
+    path.write_text(json.dumps(saved))
+    with pytest.raises(InputError, match="gone"):
+        load_run(copied_run.run_dir)
+    run = load_run(copied_run.run_dir, data_dir=moved)
+    assert run.data.data_dir == moved
+
+
+def test_a_vocabulary_of_other_data_does_not_match(copied_run, tmp_path):
+    other = toy_data(tmp_path / "other", seed=1)
+    with pytest.raises(InputError, match="items and sequences do not match"):
+        load_run(copied_run.run_dir, data_dir=other.data_dir)
+
+
+def test_a_folder_that_is_no_run_is_reported(tmp_path):
+    with pytest.raises(InputError, match=r"which has no config\.json"):
+        load_run(tmp_path)
+
+
+def test_a_run_of_another_format_is_refused(copied_run):
+    path = Path(copied_run.run_dir, "config.json")
+    path.write_text(path.read_text().replace('version": 1', 'version": 2'))
+    with pytest.raises(InputError, match="format version 2; this tfrec"):
+        load_run(copied_run.run_dir)
+
+
+def test_a_check_that_fails_in_a_graph_is_told_without_its_trace(data):
+    @tf.function
+    def step(rows):
+        tf.debugging.assert_greater(rows, 1, "Two rows at least.")
+        return rows
+
+    with (
+        pytest.raises(InputError, match=r"^Two rows at least\.$"),
+        explained(data),
+    ):
+        step(tf.constant(1))
+
+
+def test_too_little_memory_says_what_to_lower(data):
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+    with (
+        pytest.raises(InputError, match="Lower `--batch_size`"),
+        explained(data),
+    ):
+        raise error
+
+
+def test_errors_of_the_program_stay_what_they_are(data):
+    error = tf.errors.InvalidArgumentError(None, None, "shapes differ")
+    with pytest.raises(tf.errors.InvalidArgumentError), explained(data):
+        raise error
