@@ -12,18 +12,23 @@ from tfrec.data.config import DataConfig
 
 
 def number_items(table: ir.Table) -> ir.Table:
-    """Gives each item its index, 1 for the first to appear in time.
+    """Gives each item its index, 1 for the first to appear.
+
+    Appearance is in the order in which `order_rows` puts the events: sequence
+    after sequence as the log first names them, each in time. The published
+    numbers of Pop, which ranks equals in the order of the vocabulary, come
+    from that order.
 
     Returns:
         A table of `item` and `index` int64, in the order of the index.
     """
-    first = table.group_by("item").agg(timestamp=table.timestamp.min())
-    # Of events at one time, that which stands first in the log.
-    events = table.join(first, ["item", "timestamp"])
-    first = events.group_by("item").agg(
-        timestamp=events.timestamp.min(), position=events.position.min()
-    )
-    index = ibis.row_number().over(order_by=[first.timestamp, first.position])
+    whole = ibis.window(group_by=table.sequence)
+    events = table.mutate(start=table.position.min().over(whole))
+    order = [events.start, events.timestamp, events.position]
+    nth = ibis.row_number().over(group_by=events["item"], order_by=order)
+    first = events.mutate(nth=nth).filter(ibis._.nth == 0)
+    order = [first.start, first.timestamp, first.position]
+    index = ibis.row_number().over(order_by=order)
     numbered = first.select("item", index=index.cast("int64") + 1)
     return numbered.order_by("index")
 

@@ -16,7 +16,7 @@ class Vocabulary:
     """The items of a prepared dataset, by index.
 
     Index 0 is padding; the item with index n stands in line n of `items.txt`.
-    The order is that of first appearance in time.
+    The order is that of first appearance, sequence by sequence in time.
 
     Args:
         items: Distinct, non-empty ids; the first one gets index 1.

@@ -8,6 +8,10 @@ import tensorflow as tf
 from tfrec.models.recommender import Recommender
 from tfrec.settings import Settings, setting
 
+# Between the scores of equals: the least that float32 keeps apart at a
+# log-probability of -16 to -32.
+_SLIVER = 2e-6
+
 
 @dataclasses.dataclass(frozen=True)
 class PopConfig(Settings):
@@ -75,10 +79,18 @@ class Pop(Recommender):
         """Returns the log of each item's share of the training interactions.
 
         An item never seen counts as half an interaction: its score is finite
-        and below that of every item seen.
+        and below that of every item seen. Of items seen equally often, the
+        one earlier in the vocabulary comes first, by a sliver of probability:
+        Pop gives one list, and so gave the published numbers.
         """
         # In float64: float32 logarithms of counts in the millions tie.
         counts = tf.maximum(tf.cast(self.counts, tf.float64), 0.5)
-        scores = tf.math.log(counts) - tf.math.log(tf.reduce_sum(counts))
-        scores = tf.cast(scores, tf.float32)
+        order = tf.argsort(counts, direction="DESCENDING", stable=True)
+        falling = -tf.gather(counts, order)
+        place = tf.range(self.num_items) - tf.searchsorted(falling, falling)
+        share = tf.gather(counts, order) / tf.reduce_sum(counts)
+        ranked = tf.math.log(share) - _SLIVER * tf.cast(place, tf.float64)
+        scores = tf.gather(
+            tf.cast(ranked, tf.float32), tf.math.invert_permutation(order)
+        )
         return tf.tile(scores[None], [tf.shape(history)[0], 1])
