@@ -138,8 +138,16 @@ def test_a_run_interrupted_anywhere_ends_as_if_it_had_not_been(
 
 
 def test_a_run_on_two_devices_is_resumed_as_exactly(
-    data, settings, tmp_path, kill_after
+    data, settings, tmp_path, kill_after, monkeypatch
 ):
+    replicas = []
+
+    class Watched(Toy):
+        def build_all(self):
+            super().build_all()
+            replicas.append(self.distribute_strategy.num_replicas_in_sync)
+
+    monkeypatch.setitem(MODELS, "toy", Watched)
     two = {"distribution": "mirrored", "epochs": 2, "checkpoint_minutes": 0.0}
     whole = settings(run_dir=tmp_path / "whole", **two)
     train(data, whole)
@@ -150,6 +158,7 @@ def test_a_run_on_two_devices_is_resumed_as_exactly(
     kill_after(None)
     train(data, torn)
     assert_same_run(whole, torn)
+    assert replicas == [2, 2, 2]
 
 
 def test_only_the_steps_after_the_last_checkpoint_are_lost(
