@@ -29,8 +29,8 @@ test: $(INSTALLED)
 demo: $(INSTALLED)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags \
 		--run_dir=$(RUN_DIR)
-	$(PY) -m tfrec.evaluate --run_dir=$(RUN_DIR)
-	$(PY) -m tfrec.recommend --run_dir=$(RUN_DIR) --history=1,2,3
+	$(PY) -m tfrec.evaluate --run_dir=$(RUN_DIR) --oracle
+	$(PY) -m tfrec.recommend --run_dir=$(RUN_DIR) --history=salsa-001,bluegrass-015,bluegrass-003
 
 $(INSTALLED): setup.py
 	@if [[ -z "$(PYTHON)" ]]; then \

@@ -4,11 +4,15 @@ python -m tfrec.evaluate --run_dir=runs/first
 
 # On the split that chose the epoch, instead of the test split.
 python -m tfrec.evaluate --run_dir=runs/first --split=validation
+
+# Beside the best that can be expected, which the synthetic dataset knows.
+python -m tfrec.evaluate --run_dir=runs/quickstart --oracle
 """
 
 import dataclasses
 
 from tfrec import cli, settings
+from tfrec.data.oracle import Oracle
 from tfrec.settings import Settings, setting
 from tfrec.training import load_run, metric_lines
 
@@ -24,13 +28,22 @@ class EvaluationConfig(Settings):
     split: str = setting(
         "test", "The split to rank.", choices=("test", "validation")
     )
+    oracle: bool = setting(
+        False,
+        "synthetic: print the best recall and NDCG that can be expected, too.",
+    )
 
 
 def main() -> None:
     """Evaluates as the flags say."""
     config = settings.from_flags(EvaluationConfig)
     run = load_run(config.run_dir, config.data_dir)
-    print(metric_lines(run.evaluate(config.split)))
+    result = run.evaluate(config.split)
+    print(metric_lines(result))
+    if config.oracle:
+        best = Oracle(run.data).evaluate(config.split, run.config.cutoffs)
+        print("The best that can be expected:")
+        print(metric_lines({**result, "metrics": best}))
 
 
 if __name__ == "__main__":
