@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfrec.errors import InputError
 from tfrec.models import ACVAE, ACVAEConfig
-from tfrec.models.acvae import coming
+from tfrec.models.recommender import coming
 
 SMALL = {
     "embedding_dim": 8,

@@ -13,10 +13,11 @@ import keras
 import tensorflow as tf
 
 from tfrec.errors import InputError
+from tfrec.layers.discriminators import Adversary, ContrastiveCritic, roll
 from tfrec.layers.implicit_posterior import ImplicitPosterior
 from tfrec.layers.item_softmax import ItemSoftmax
 from tfrec.layers.recurrent import GRU
-from tfrec.models.recommender import Recommender, count_items, newest
+from tfrec.models.recommender import Recommender, coming, count_items, newest
 from tfrec.settings import Settings, setting
 
 
@@ -117,67 +118,6 @@ class ACVAEConfig(Settings):
     )
 
 
-class Adversary(keras.layers.Layer):
-    """T_psi(x, z), eq. 7: its optimum is log q(z | x) - log p(z), eq. 8.
-
-    Args:
-        units: Width of the two residual ELU layers.
-        prior: Whether |z|^2 / 2 is added to the output. With a standard normal
-            prior -log p(z) is |z|^2 / 2 plus a constant, so the network only
-            has to learn the rest.
-    """
-
-    def __init__(self, units: int, prior: bool, **kwargs):
-        super().__init__(**kwargs)
-        self.prior = prior
-        self.enter = keras.layers.Dense(units, activation="elu")
-        self.residuals = [
-            keras.layers.Dense(units, activation="elu") for _ in range(2)
-        ]
-        self.leave = keras.layers.Dense(1)
-        self.units = units
-
-    def build(self, items_shape, latent_shape):
-        """Builds for `[n, embedding_dim]` and `[n, latent_dim]`."""
-        self.enter.build((None, items_shape[-1] + latent_shape[-1]))
-        for layer in (*self.residuals, self.leave):
-            layer.build((None, self.units))
-
-    def call(self, items: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
-        """Returns one logit for each row of item embeddings and latents."""
-        hidden = self.enter(tf.concat([items, latent], -1))
-        for layer in self.residuals:
-            hidden += layer(hidden)
-        logits = tf.squeeze(self.leave(hidden), -1)
-        if self.prior:
-            # Centred: its mean under the prior is no part of what T must learn.
-            logits += 0.5 * tf.reduce_sum(tf.square(latent) - 1.0, -1)
-        return logits
-
-
-class ContrastiveCritic(keras.layers.Layer):
-    """G_omega(x, z), eq. 12: does this latent belong to this sequence?
-
-    Args:
-        units: Size of the state.
-    """
-
-    def __init__(self, units: int, **kwargs):
-        super().__init__(**kwargs)
-        self.gru = GRU(units)
-        self.leave = keras.layers.Dense(1)
-
-    def build(self, items_shape, latent_shape):
-        """Builds for `[batch, length, dim]` embeddings and latents."""
-        self.gru.build((None, None, items_shape[-1] + latent_shape[-1]))
-        self.leave.build((None, None, self.gru.units))
-
-    def call(self, items: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
-        """Returns one logit per position, `[batch, length]`."""
-        states = self.gru(tf.concat([items, latent], -1))
-        return tf.squeeze(self.leave(states), -1)
-
-
 class ACVAE(Recommender):
     """The model and its two objectives, eq. 13.
 
@@ -196,8 +136,11 @@ class ACVAE(Recommender):
             num_items + 1,
             c.embedding_dim,
             # Items far apart from the start: with Keras's tiny default the
-            # encoder cannot tell them apart for many epochs.
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            # encoder cannot tell them apart for many epochs. As vectors of
+            # the softmax they have to be shorter.
+            embeddings_initializer=keras.initializers.RandomNormal(
+                stddev=c.embedding_dim**-0.5 if c.tie_weights else 1.0
+            ),
             name="item_embedding",
         )
         self.embedding_dropout = keras.layers.Dropout(c.embedding_dropout)
@@ -329,7 +272,7 @@ class ACVAE(Recommender):
         optimizer: Any = None,
         adversary_optimizer: Any = None,
         critic_optimizer: Any = None,
-        schedule: Callable[[float], Any] | None = None,
+        schedule: Callable[..., Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Sets the three optimizers; those of section 4.3 by default.
@@ -339,7 +282,8 @@ class ACVAE(Recommender):
             adversary_optimizer: For T (psi).
             critic_optimizer: For G (omega).
             schedule: Makes a Keras schedule from the learning rate of the
-                default `optimizer`; constant without it. The discriminators
+                default `optimizer` and from `every`, the training steps for
+                each of its steps; constant without it. The discriminators
                 keep theirs, to follow an encoder that settles.
             **kwargs: Passed to `Recommender.compile`.
 
@@ -362,7 +306,9 @@ class ACVAE(Recommender):
         super().compile(
             optimizer=optimizer
             or keras.optimizers.AdamW(
-                schedule(c.learning_rate) if schedule else c.learning_rate,
+                schedule(c.learning_rate, every=1 + c.alternate_updates)
+                if schedule
+                else c.learning_rate,
                 weight_decay=c.weight_decay,
             ),
             **kwargs,
@@ -565,35 +511,3 @@ class ACVAE(Recommender):
         for name, metric in self.terms.items():
             metric.update_state(replicas * terms[name], 1 / replicas)
         return {name: metric.result() for name, metric in self.terms.items()}
-
-
-def roll(values: tf.Tensor) -> tf.Tensor:
-    """Rolls rows by one along the global batch, across replicas.
-
-    Args:
-        values: `[batch, ...]`, this replica's part, at least one row.
-    """
-    replica = tf.distribute.get_replica_context()
-    count = replica.num_replicas_in_sync
-    if count == 1:
-        return tf.roll(values, 1, 0)
-    if values.dtype == tf.bool:
-        return tf.cast(roll(tf.cast(values, tf.int32)), tf.bool)
-    last_rows = replica.all_gather(values[-1:], axis=0)
-    before = (replica.replica_id_in_sync_group - 1) % count
-    return tf.concat([last_rows[before][None], values[:-1]], 0)
-
-
-def coming(targets: tf.Tensor, window: int) -> tf.Tensor:
-    """Lays each target beside the ones that follow it.
-
-    Args:
-        targets: int32 `[batch, length]`, 0 at the end.
-        window: Targets per position.
-
-    Returns:
-        int32 `[batch, length, window]`, 0 beyond the end.
-    """
-    length = tf.shape(targets)[1]
-    padded = tf.pad(targets, [[0, 0], [0, window - 1]])
-    return tf.stack([padded[:, i : i + length] for i in range(window)], -1)

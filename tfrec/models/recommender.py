@@ -70,15 +70,20 @@ class Recommender(keras.Model):
         self.built = True
 
     def compile(
-        self, cutoffs: Sequence[int] = (5, 10, 20), **kwargs: Any
+        self,
+        cutoffs: Sequence[int] = (5, 10, 20),
+        jit_compile: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Prepares the model for `fit` and `evaluate`.
 
         Args:
             cutoffs: The k of recall@k, ndcg@k and mrr@k.
+            jit_compile: Whether XLA compiles the steps. Keras would choose it
+                on a GPU, but it compiles no shapes that depend on the data.
             **kwargs: Passed to `keras.Model.compile`.
         """
-        super().compile(**kwargs)
+        super().compile(jit_compile=jit_compile, **kwargs)
         self.ranking_metrics = [
             metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)
         ]
@@ -208,3 +213,18 @@ def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:
         )
 
     return items.reduce(tf.zeros([num_items + 1]), add)[1:]
+
+
+def coming(targets: tf.Tensor, window: int) -> tf.Tensor:
+    """Lays each target beside the ones that follow it.
+
+    Args:
+        targets: int32 `[batch, length]`, 0 at the end.
+        window: Targets per position.
+
+    Returns:
+        int32 `[batch, length, window]`, 0 beyond the end.
+    """
+    length = tf.shape(targets)[1]
+    padded = tf.pad(targets, [[0, 0], [0, window - 1]])
+    return tf.stack([padded[:, i : i + length] for i in range(window)], -1)
