@@ -1,0 +1,83 @@
+"""Tests of what every model shares."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrec.errors import InputError
+from tfrec.models import get_model
+from tfrec.models.pop import PopConfig
+from tfrec.models.recommender import (
+    EXCLUDED,
+    Recommender,
+    count_items,
+    exclude,
+    newest,
+)
+
+
+class Fixed(Recommender):
+    """Scores items by their number, whatever the history."""
+
+    config_class = PopConfig
+
+    def score(self, history):
+        """Returns rising scores."""
+        scores = tf.range(self.num_items, dtype=tf.float32) - 10.0
+        return tf.tile(scores[None], [tf.shape(history)[0], 1])
+
+
+def test_the_newest_items_of_each_row_are_kept():
+    history = tf.constant([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0], [0, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(
+        newest(history, 3), [[3, 4, 5], [6, 7, 0], [0, 0, 0]]
+    )
+    np.testing.assert_array_equal(newest(history, 9), history)
+
+
+def test_excluded_items_score_below_all_others():
+    scores = exclude(tf.zeros([2, 4]), tf.constant([[2, 2, 0], [0, 0, 0]]))
+    expected = [[0, EXCLUDED, 0, 0], [0, 0, 0, 0]]
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_items_are_counted_without_padding():
+    items = tf.data.Dataset.from_tensor_slices([[1, 3, 0], [3, 3, 0]])
+    np.testing.assert_array_equal(count_items(items, 4), [1, 0, 3, 0])
+
+
+def test_recommend_leaves_the_history_out():
+    items, scores = Fixed(6).recommend([[6, 4], [1]], k=2)
+    np.testing.assert_array_equal(items, [[5, 3], [6, 5]])
+    np.testing.assert_array_equal(scores, [[-6, -8], [-5, -6]])
+
+
+def test_recommend_may_keep_the_history():
+    items, _ = Fixed(6).recommend([[6]], k=1, exclude_history=False)
+    assert items.tolist() == [[6]]
+
+
+def test_a_history_may_be_empty_or_an_array():
+    assert Fixed(3).recommend([[]], k=1)[0].tolist() == [[3]]
+    assert Fixed(3).recommend(np.array([[3, 0]]), k=1)[0].tolist() == [[2]]
+
+
+@pytest.mark.parametrize("k", [0, 7])
+def test_k_beyond_the_items_is_refused(k):
+    with pytest.raises(ValueError, match=rf"\(6\)\. Received: k={k}"):
+        Fixed(6).recommend([[1]], k=k)
+
+
+def test_an_index_beyond_the_items_is_refused():
+    with pytest.raises(ValueError, match=r"up to 6\. Received: 7"):
+        Fixed(6).recommend([[7]], k=1)
+
+
+def test_a_model_needs_items():
+    with pytest.raises(ValueError, match="Received: 0"):
+        Fixed(0)
+
+
+def test_a_typo_in_a_model_name_suggests_the_nearest():
+    with pytest.raises(InputError, match=r"acve\. Did you mean"):
+        get_model("acve")
