@@ -28,3 +28,13 @@ def test_cosine_without_warm_up_starts_at_the_peak():
     rate = make_schedule(config, steps_per_epoch=20)(0.1)
     assert float(rate(0)) == pytest.approx(0.1)
     assert float(rate(60)) == pytest.approx(0, abs=1e-8)
+
+
+def test_an_optimizer_that_steps_every_second_time_gets_as_far():
+    config = TrainingConfig(
+        learning_rate_schedule="cosine", warmup_epochs=1, epochs=3
+    )
+    schedule = make_schedule(config, steps_per_epoch=20)
+    whole, half = schedule(0.1), schedule(0.1, every=2)
+    for step in range(0, 61, 6):
+        assert float(half(step // 2)) == pytest.approx(float(whole(step)))

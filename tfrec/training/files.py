@@ -26,7 +26,10 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "message", None) or error
+        reason = str(error)
+        if isinstance(error, tf.errors.OpError):
+            # "{{function_node ...}} path; No space left on device [Op:...]"
+            reason = error.message.rpartition("}} ")[2].partition(" [Op")[0]
         raise InputError(
             f"Cannot write {path}: {reason}. Give `--run_dir` a folder that "
             "can be written, on a disk with space left."

@@ -103,6 +103,7 @@ def _train(
     if progress.step:
         _say(config, f"Resuming {folder} after {progress}.")
     else:
+        _say(config, f"Training {config.model} in {folder}.")
         model.adapt(_batches(model, data, config))
     board = Board(
         folder / "tensorboard", model, _diagnostics(model, data, config)

@@ -6,7 +6,7 @@ import keras
 
 from tfrec.training.config import TrainingConfig
 
-Schedule = Callable[[float], keras.optimizers.schedules.LearningRateSchedule]
+Schedule = Callable[..., keras.optimizers.schedules.LearningRateSchedule]
 
 
 def make_schedule(
@@ -19,19 +19,23 @@ def make_schedule(
         steps_per_epoch: Training steps in an epoch.
 
     Returns:
-        None for a constant learning rate.
+        None for a constant learning rate. Otherwise a function of the peak
+        and of `every`, the training steps for each step of the optimizer (1 by
+        default).
     """
     if config.learning_rate_schedule == "constant":
         return None
     warmup = round(config.warmup_epochs * steps_per_epoch)
     steps = config.epochs * steps_per_epoch
 
-    def cosine(peak: float) -> keras.optimizers.schedules.CosineDecay:
+    def cosine(
+        peak: float, every: int = 1
+    ) -> keras.optimizers.schedules.CosineDecay:
         return keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else peak,
-            decay_steps=steps - warmup,
+            decay_steps=(steps - warmup) / every,
             warmup_target=peak if warmup else None,
-            warmup_steps=warmup,
+            warmup_steps=warmup / every,
         )
 
     return cosine
