@@ -31,10 +31,7 @@ def in_time(log):
 
 
 def reference_vocabulary(log):
-    names = list(dict.fromkeys(event["sequence"] for event in log))
-    ordered = sorted(
-        in_time(log), key=lambda event: names.index(event["sequence"])
-    )
+    ordered = sorted(in_time(log), key=lambda event: event["sequence"])
     return list(dict.fromkeys(event["item"] for event in ordered))
 
 

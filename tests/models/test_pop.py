@@ -55,6 +55,13 @@ def test_equals_are_ranked_by_the_vocabulary_and_items_never_seen_last():
     assert (np.argsort(-scores) + 1).tolist() == [3, 2, 1, 5, 4, 6]
 
 
+def test_a_long_tie_ends_above_the_next_smaller_count():
+    model = Pop(num_items=1_000_000)
+    model.counts.assign(np.repeat([2, 1], 500_000))
+    scores = model.score(tf.zeros([1, 1], tf.int32))[0].numpy()
+    assert scores[:500_000].min() > scores[500_000:].max()
+
+
 def test_large_counts_that_differ_do_not_tie():
     model = Pop(num_items=3)
     model.counts.assign([3_000_000, 3_000_001, 0])

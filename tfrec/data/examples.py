@@ -14,22 +14,22 @@ from tfrec.data.config import DataConfig
 def number_items(table: ir.Table) -> ir.Table:
     """Gives each item its index, 1 for the first to appear.
 
-    Appearance is in the order in which `order_rows` puts the events: sequence
-    after sequence as the log first names them, each in time. The published
-    numbers of Pop, which ranks equals in the order of the vocabulary, come
-    from that order.
+    Appearance is in time, sequence after sequence in the order of their ids,
+    so that the order of the raw lines does not matter. The known numbers of
+    Pop, which ranks equals in the order of the vocabulary, come from such an
+    order.
 
     Returns:
         A table of `item` and `index` int64, in the order of the index.
     """
-    whole = ibis.window(group_by=table.sequence)
-    events = table.mutate(start=table.position.min().over(whole))
-    order = [events.start, events.timestamp, events.position]
-    nth = ibis.row_number().over(group_by=events["item"], order_by=order)
-    first = events.mutate(nth=nth).filter(ibis._.nth == 0)
-    order = [first.start, first.timestamp, first.position]
-    index = ibis.row_number().over(order_by=order)
-    numbered = first.select("item", index=index.cast("int64") + 1)
+    keys = ["sequence", "timestamp", "position"]
+    events = table.select("item", *keys)
+    # Each item's first event: first by one key, of these by the next.
+    for key in keys:
+        first = events.group_by("item").agg(**{key: events[key].min()})
+        events = events.join(first, ["item", key])
+    index = ibis.row_number().over(order_by=[events[key] for key in keys])
+    numbered = events.select("item", index=index.cast("int64") + 1)
     return numbered.order_by("index")
 
 

@@ -28,7 +28,7 @@ class Pop(Recommender):
     """Scores items by how often they occur in the training sequences.
 
     The counts are a weight and not learned: one epoch counts everything, and
-    fitting again counts everything again, which changes no score.
+    fitting again counts everything again, which changes no rank.
 
     Args:
         num_items: Number of items in the vocabulary.
@@ -86,10 +86,12 @@ class Pop(Recommender):
         # In float64: float32 logarithms of counts in the millions tie.
         counts = tf.maximum(tf.cast(self.counts, tf.float64), 0.5)
         order = tf.argsort(counts, direction="DESCENDING", stable=True)
-        falling = -tf.gather(counts, order)
-        place = tf.range(self.num_items) - tf.searchsorted(falling, falling)
-        share = tf.gather(counts, order) / tf.reduce_sum(counts)
-        ranked = tf.math.log(share) - _SLIVER * tf.cast(place, tf.float64)
+        falling = tf.gather(counts, order)
+        place = tf.range(self.num_items) - tf.searchsorted(-falling, -falling)
+        slivers = _SLIVER * tf.cast(place, tf.float64)
+        # However long a tie, it ends above the next smaller count.
+        slivers = tf.minimum(slivers, 0.5 / (falling + 1))
+        ranked = tf.math.log(falling / tf.reduce_sum(counts)) - slivers
         scores = tf.gather(
             tf.cast(ranked, tf.float32), tf.math.invert_permutation(order)
         )
