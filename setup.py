@@ -25,7 +25,7 @@ setup(
     python_requires=">=3.10,<3.14",
     install_requires=[
         "absl-py>=2.1,<3",
-        "duckdb>=2.0,<3",
+        "duckdb>=1.5.4,<3",
         "ibis-framework[duckdb]>=12.0,<13",
         "keras>=3.12,<3.16",
         "numpy>=1.26,<3",
