@@ -304,8 +304,10 @@ def test_a_model_without_a_learning_rate_has_no_schedule(data, settings):
         train(data, settings(model="pop", learning_rate_schedule="cosine"))
 
 
-def test_a_signal_stops_a_run_after_its_step(data, settings, monkeypatch):
-    config = settings(checkpoint_minutes=60.0)
+def test_a_signal_stops_a_run_after_its_step(
+    data, settings, monkeypatch, capsys
+):
+    config = settings(checkpoint_minutes=60.0, verbose="line")
     original = Recorder.on_train_batch_end
 
     def terminate(self, batch, logs=None):
@@ -317,6 +319,7 @@ def test_a_signal_stops_a_run_after_its_step(data, settings, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(data, config)
     assert progress(config).step == 3
+    assert "Stopped after 0 epochs, 3 steps." in capsys.readouterr().out
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

@@ -66,6 +66,12 @@ def verbosity(config: TrainingConfig) -> int:
     return {"none": 0, "bar": 1, "line": 2}[shown]
 
 
+def say(config: TrainingConfig, text: str) -> None:
+    """Prints a line, unless the run is to be silent."""
+    if config.verbose != "none":
+        print(text, flush=True)
+
+
 class NanGuard(keras.callbacks.Callback):
     """Stops when a term of the objective is no longer finite.
 
@@ -198,6 +204,10 @@ class Recorder(keras.callbacks.Callback):
     def _heed_stop(self) -> None:
         if self._stop.is_set():
             self._save("last")
+            say(
+                self._config,
+                f"\nStopped after {self._progress}. The same command resumes.",
+            )
             raise KeyboardInterrupt
 
     def _select(self, row: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from tfrec.training.callbacks import (
     NanGuard,
     Recorder,
     finished,
+    say,
     verbosity,
 )
 from tfrec.training.checkpoints import (
@@ -101,9 +102,9 @@ def _train(
     checkpoints = Checkpoints(folder / CHECKPOINTS, model, progress)
     checkpoints.restore_newest()
     if progress.step:
-        _say(config, f"Resuming {folder} after {progress}.")
+        say(config, f"Resuming {folder} after {progress}.")
     else:
-        _say(config, f"Training {config.model} in {folder}.")
+        say(config, f"Training {config.model} in {folder}.")
         model.adapt(_batches(model, data, config))
     board = Board(
         folder / "tensorboard", model, _diagnostics(model, data, config)
@@ -123,7 +124,7 @@ def _train(
 
     restore_model(folder / CHECKPOINTS, model)
     if progress.best_epoch:
-        _say(config, f"Testing epoch {progress.best_epoch}, the best.")
+        say(config, f"Testing epoch {progress.best_epoch}, the best.")
     board.project(data)
     result = Run(folder, model, data, config).evaluate("test")
     board.test(result["metrics"], progress.step)
@@ -201,7 +202,7 @@ def _numbers_of_finished(
     progress = read_progress(newest)
     if not finished(progress, config, _steps_per_epoch(data, config)):
         return None
-    _say(config, f"{folder} is finished, after {progress}.")
+    say(config, f"{folder} is finished, after {progress}.")
     return read_json(path)
 
 
@@ -244,9 +245,3 @@ def _summary(
         "wall_seconds": progress.wall_seconds,
         "tokens_per_second": rate,
     }
-
-
-def _say(config: TrainingConfig, text: str) -> None:
-    """Prints a line, unless the run is to be silent."""
-    if config.verbose != "none":
-        print(text, flush=True)
