@@ -48,8 +48,6 @@ class Toy(Recommender):
         self.terms = {
             name: keras.metrics.Mean(name=name) for name in ("loss", "spread")
         }
-
-    def build_all(self):
         self.optimizer.build(self.embedding.trainable_variables)
         self.scale_optimizer.build([self.scale])
 

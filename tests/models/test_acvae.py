@@ -24,7 +24,6 @@ def model(num_items: int = 15, **changes) -> ACVAE:
     """Returns a small compiled model."""
     made = ACVAE(num_items, ACVAEConfig(**{**SMALL, **changes}))
     made.compile()
-    made.build_all()
     return made
 
 
@@ -150,7 +149,6 @@ def test_the_adversary_loss_does_not_move_the_encoder():
         optimizer=keras.optimizers.SGD(0.0),
         adversary_optimizer=keras.optimizers.SGD(0.5),
     )
-    net.build_all()
     before = [v.numpy() for v in net.autoencoder_variables]
     psi = net.adversary.trainable_variables[0].numpy()
     net.train_step(batch())

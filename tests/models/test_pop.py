@@ -24,7 +24,6 @@ def fitted(batch_size=2, replicas=1):
     with make_strategy("mirrored" if replicas == 2 else "none").scope():
         model = Pop(num_items=6)
         model.compile(cutoffs=(1, 2))
-        model.build_all()
     model.fit(batches(batch_size), verbose=0)
     return model
 
@@ -175,7 +174,6 @@ def test_the_known_scores_are_reproduced(
     )
     model = Pop(data.num_items)
     model.compile()
-    model.build_all()
     whole = model.config.max_length
     model.fit(data.training(max_length=whole, fit_on="all"), verbose=0)
     results = model.evaluate(

@@ -22,7 +22,6 @@ from tfrec.training.checkpoints import (
 def toy(num_items=5):
     model = Toy(num_items)
     model.compile(cutoffs=(5,))
-    model.build_all()
     return model
 
 
@@ -70,7 +69,6 @@ def test_a_checkpoint_holds_every_variable_of_acvae(folder):
     def make():
         model = ACVAE(5, ACVAEConfig(embedding_dim=2, latent_dim=2))
         model.compile()
-        model.build_all()
         return model
 
     model = make()

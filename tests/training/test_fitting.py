@@ -143,8 +143,8 @@ def test_a_run_on_two_devices_is_resumed_as_exactly(
     replicas = []
 
     class Watched(Toy):
-        def build_all(self):
-            super().build_all()
+        def compile(self, **kwargs):
+            super().compile(**kwargs)
             replicas.append(self.distribute_strategy.num_replicas_in_sync)
 
     monkeypatch.setitem(MODELS, "toy", Watched)

@@ -46,7 +46,6 @@ def fit(data, distribution, **settings):
         model = ACVAE(data.num_items, config)
         # Plain SGD: Adam divides rounding errors by their own size.
         model.compile(optimizer=keras.optimizers.SGD(0.1))
-        model.build_all()
     history = model.fit(data.training(batch_size=9), verbose=0, shuffle=False)
     metrics = model.evaluate(
         data.evaluation("test", 9), return_dict=True, verbose=0

@@ -119,7 +119,6 @@ def test_the_projector_shows_the_selected_vectors_by_title(
 def test_long_epochs_are_shown_on_the_way(tmp_path):
     model = Toy(3)
     model.compile()
-    model.build_all()
     board = Board(tmp_path, model)
     board.step({"loss": 1.5}, 100)
     board.step({"loss": 1.25}, 200)

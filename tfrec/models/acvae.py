@@ -315,6 +315,9 @@ class ACVAE(Recommender):
         )
         self.adversary_optimizer = adversary_optimizer or sgd()
         self.critic_optimizer = critic_optimizer or sgd()
+        self.optimizer.build(self.autoencoder_variables)
+        self.adversary_optimizer.build(self.adversary.trainable_variables)
+        self.critic_optimizer.build(self.critic.trainable_variables)
         self.terms = {
             name: keras.metrics.Mean(name=name)
             for name in (
@@ -340,12 +343,6 @@ class ACVAE(Recommender):
             )
             for variable in layer.trainable_variables
         ]
-
-    def build_all(self) -> None:
-        """Creates the slots of the three optimizers."""
-        self.optimizer.build(self.autoencoder_variables)
-        self.adversary_optimizer.build(self.adversary.trainable_variables)
-        self.critic_optimizer.build(self.critic.trainable_variables)
 
     def adapt(self, batches: tf.data.Dataset) -> None:
         """Starts the softmax at the items' popularity.

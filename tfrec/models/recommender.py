@@ -61,14 +61,6 @@ class Recommender(keras.Model):
             batches: One epoch of training batches.
         """
 
-    def build_all(self) -> None:
-        """Creates every variable, of optimizers too.
-
-        Called inside `strategy.scope()` after `compile`: variables made later,
-        in the first step, fail under a distribution strategy.
-        """
-        self.built = True
-
     def compile(
         self,
         cutoffs: Sequence[int] = (5, 10, 20),
@@ -76,6 +68,9 @@ class Recommender(keras.Model):
         **kwargs: Any,
     ) -> None:
         """Prepares the model for `fit` and `evaluate`.
+
+        A subclass creates the variables of its optimizers here: made later, in
+        the first step, they fail under a distribution strategy.
 
         Args:
             cutoffs: The k of recall@k, ndcg@k and mrr@k.

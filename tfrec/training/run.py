@@ -179,7 +179,6 @@ def build(
         steps_per_execution=config.steps_per_execution,
         **options,
     )
-    model.build_all()
     return model
 
 
