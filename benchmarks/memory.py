@@ -7,7 +7,8 @@ ML-1M (575,000 interactions, 3,533 items), each in a process of its own: an
 epoch of ACVAE with the default settings, its validation and the test. Prints
 the largest resident memory of each.
 
-RESULT
+    prepare  0.92 GB
+    train    1.65 GB
 """
 
 import os
