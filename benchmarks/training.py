@@ -20,11 +20,11 @@ fastest round, so other work on the machine hits all alike. Takes about 3
 minutes on two idle cores. On two threads of an Intel Xeon with AVX-512:
 
                               items/s  of its floor  times naive
-    floor, float32             41,290          1.00         10.2
-    ACVAE, float32             22,315          0.54          5.5
-    floor, bfloat16            58,599          1.00         14.4
-    ACVAE, bfloat16            24,170          0.41          6.0
-    naive, float32              4,061                        1.0
+    floor, float32             42,807          1.00         11.1
+    ACVAE, float32             21,662          0.51          5.6
+    floor, bfloat16            60,016          1.00         15.5
+    ACVAE, bfloat16            23,388          0.39          6.1
+    naive, float32              3,861                        1.0
 """
 
 from tfrec import cli, settings
