@@ -23,7 +23,7 @@ from tfrec.settings import Settings, setting
 
 @dataclasses.dataclass(frozen=True)
 class ACVAEConfig(Settings):
-    """Settings of ACVAE; the defaults are the paper's, section 4.3."""
+    """Settings of ACVAE; sizes as in section 4.3, departures in the README."""
 
     max_length: int = setting(
         200, "Items of a history that the model reads; newest kept.", minimum=1
