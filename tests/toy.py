@@ -50,9 +50,11 @@ class Toy(Recommender):
         self.optimizer.build(self.embedding.trainable_variables)
         self.scale_optimizer.build([self.scale])
 
-    def latents(self, items, noise):
-        latents = self.embedding(items)
-        return latents if noise is None else latents + noise
+    def encode(self, items, training=False):
+        return self.embedding(items)
+
+    def draw(self, encoded, noise, training=False):
+        return encoded if noise is None else encoded + noise
 
     def score(self, history):
         scores = tf.reduce_sum(self.embedding.embeddings[1:], -1)[None]
@@ -64,7 +66,7 @@ class Toy(Recommender):
         noise = keras.random.normal([1, 1, 3], seed=self.noise_seed)
         variables = self.embedding.trainable_variables
         with tf.GradientTape() as tape:
-            distance = self.scale * self.latents(items, noise) - 1.0
+            distance = self.scale * self.draw(self.encode(items), noise) - 1.0
             each = tf.reduce_sum(tf.square(distance), [1, 2])
             loss = tf.reduce_sum(batch["weight"] * each)
         *gradients, scale = tape.gradient(loss, [*variables, self.scale])

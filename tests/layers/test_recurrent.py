@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfrec.layers.recurrent import GRU
@@ -20,7 +21,8 @@ def pair(units: int, shape: tuple[int, ...]) -> tuple[GRU, keras.layers.GRU]:
     return ours, theirs
 
 
-def test_states_and_gradients_equal_those_of_keras():
+@pytest.mark.parametrize("training", [True, False])
+def test_states_and_gradients_equal_those_of_keras(training):
     inputs = tf.random.normal([3, 11, 5])
     upstream = tf.random.normal([3, 11, 7])
     results = []
@@ -30,7 +32,7 @@ def test_states_and_gradients_equal_those_of_keras():
         def run(inputs, layer=layer):
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
-                states = layer(inputs)
+                states = layer(inputs, training=training)
             variables = [v.value for v in layer.trainable_variables]
             gradients = tape.gradient(states, [inputs, *variables], upstream)
             return [states, *gradients]
@@ -50,10 +52,14 @@ def test_future_inputs_do_not_change_past_states():
     assert np.abs(before[:, 4:] - after[:, 4:]).max() > 1e-3
 
 
-def test_any_length_runs_through_one_traced_function():
-    layer, _ = pair(4, (None, None, 3))
-    traced = tf.function(
-        layer, input_signature=[tf.TensorSpec([None, None, 3])]
-    )
-    for length in (1, 5):
-        assert traced(tf.ones([2, length, 3])).shape == (2, length, 4)
+@pytest.mark.parametrize("training", [True, False])
+def test_any_length_runs_through_one_traced_function(training):
+    layer, theirs = pair(4, (None, None, 3))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3])])
+    def traced(inputs):
+        return layer(inputs, training=training)
+
+    for length in (1, 5, 8, 17):
+        inputs = tf.random.normal([2, length, 3])
+        np.testing.assert_allclose(traced(inputs), theirs(inputs), atol=1e-6)

@@ -63,7 +63,7 @@ class ContrastiveCritic(keras.layers.Layer):
 
     def call(self, items: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
         """Returns one logit per position, `[batch, length]`."""
-        states = self.gru(tf.concat([items, latent], -1))
+        states = self.gru(tf.concat([items, latent], -1), training=True)
         return tf.squeeze(self.leave(states), -1)
 
 

@@ -23,8 +23,10 @@ class AddNoise(keras.layers.Layer):
         )
         self.bend.build(input_shape)
 
-    def call(self, hidden: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Returns `hidden` with `noise`, of the same shape, added."""
+    def call(self, hidden: tf.Tensor, noise: tf.Tensor | None) -> tf.Tensor:
+        """Returns `hidden` with `noise`, of the same shape or 0, added."""
+        if noise is None:
+            return hidden + tf.tanh(self.bend.bias)
         return hidden + self.bend(noise)
 
 
@@ -80,20 +82,25 @@ class ImplicitPosterior(keras.layers.Layer):
             layer.build(shape)
 
     def call(
-        self, hidden: tf.Tensor, noise: tf.Tensor, training: bool = False
+        self,
+        hidden: tf.Tensor,
+        noise: tf.Tensor | None,
+        training: bool = False,
     ) -> tf.Tensor:
         """Returns latents.
 
         Args:
             hidden: `[batch, length, units]`.
-            noise: Standard normal draws, `[batch, length, noise_dim]`; zeros
-                for the latent that evaluation uses.
+            noise: Standard normal draws, `[batch, length, noise_dim]`; None
+                for zeros, the latent that evaluation uses.
             training: Whether dropout is on.
 
         Returns:
             `[batch, length, latent_dim]`.
         """
-        first, second = tf.split(noise, 2, axis=-1)
+        first = second = None
+        if noise is not None:
+            first, second = tf.split(noise, 2, axis=-1)
         noisy = self.first_noise(hidden, first)
         local = self.second_noise(self.narrow(noisy), second)
         local = self.widen(tf.nn.softplus(self.convolution(local)))

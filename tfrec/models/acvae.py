@@ -195,20 +195,29 @@ class ACVAE(VariationalRecommender):
         """Number of standard normal draws behind one latent, eps of eq. 2."""
         return self.posterior.noise_dim
 
-    def latents(
-        self, items: tf.Tensor, noise: tf.Tensor | None, training: bool = False
-    ) -> tf.Tensor:
-        """Returns z_phi(x, eps), eq. 2 and 10 to 11; see the base class."""
+    @property
+    def reach(self) -> int:
+        """Positions that the causal convolution spans."""
+        return self.config.kernel_size
+
+    def encode(self, items: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the states h of eq. 11, `[batch, length, gru_units]`."""
         embedded = self.embedding_dropout(
             self.embedding(items), training=training
         )
-        hidden = self.encoder(embedded)
+        hidden = self.encoder(embedded, training=training)
         if self.config.encoder_activation == "softplus":
             hidden = tf.nn.softplus(hidden)
-        if noise is None:
-            shape = [*tf.unstack(tf.shape(items)), self.noise_dim]
-            noise = tf.zeros(shape, hidden.dtype)
-        return self.posterior(hidden, noise, training=training)
+        return hidden
+
+    def draw(
+        self,
+        encoded: tf.Tensor,
+        noise: tf.Tensor | None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Returns z_phi(x, eps), eq. 2 and 10; see the base class."""
+        return self.posterior(encoded, noise, training=training)
 
     def decode(self, latent: tf.Tensor) -> tf.Tensor:
         """Returns log p_theta(item | z) for every item."""

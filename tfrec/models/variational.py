@@ -1,5 +1,7 @@
 """What every model with a latent shares: encode, decode, average draws."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -10,8 +12,9 @@ from tfrec.settings import Settings
 class VariationalRecommender(Recommender):
     """A recommender with a latent at every position of a sequence.
 
-    A subclass implements `latents` and `decode`, and names the size of the
-    noise in `noise_dim`; its config has `max_length` and `posterior_samples`.
+    A subclass implements `encode`, `draw` and `decode`, and names the size of
+    the noise in `noise_dim`; its config has `max_length` and
+    `posterior_samples`.
 
     Args:
         num_items: Number of items in the vocabulary, padding not counted.
@@ -32,13 +35,33 @@ class VariationalRecommender(Recommender):
         """Leading dimensions of a latent that are drawn from the posterior."""
         return self.config.latent_dim
 
-    def latents(
-        self, items: tf.Tensor, noise: tf.Tensor | None, training: bool = False
-    ) -> tf.Tensor:
-        """Returns the latent at every position.
+    @property
+    def reach(self) -> int:
+        """Newest positions of what `encode` returns that a latent depends on.
+
+        1 where the latent at a position needs the states of no other.
+        """
+        return 1
+
+    def encode(self, items: tf.Tensor, training: bool = False) -> Any:
+        """Returns what is read from the items up to each position.
 
         Args:
             items: int32 `[batch, length]`, 0 at the end.
+            training: Whether dropout is on.
+
+        Returns:
+            float32 `[batch, length, units]`, or a tuple of such.
+        """
+        raise NotImplementedError
+
+    def draw(
+        self, encoded: Any, noise: tf.Tensor | None, training: bool = False
+    ) -> tf.Tensor:
+        """Returns a draw of the posterior at every position.
+
+        Args:
+            encoded: What `encode` returns, or consecutive positions of it.
             noise: Standard normal draws, `[batch, length, noise_dim]`; None
                 for eps = 0.
             training: Whether dropout is on.
@@ -47,6 +70,12 @@ class VariationalRecommender(Recommender):
             float32 `[batch, length, latent_dim]`.
         """
         raise NotImplementedError
+
+    def latents(
+        self, items: tf.Tensor, noise: tf.Tensor | None, training: bool = False
+    ) -> tf.Tensor:
+        """Returns the latent at every position: `draw` after `encode`."""
+        return self.draw(self.encode(items, training), noise, training)
 
     def decode(self, latent: tf.Tensor) -> tf.Tensor:
         """Returns log p(item | latent) for every item.
@@ -85,22 +114,48 @@ class VariationalRecommender(Recommender):
 
         Args:
             history: int32 `[batch, length]`, at most `max_length` long.
-            noise: As for `latents`.
+            noise: As for `draw`.
 
         Returns:
             float32 `[batch, latent_dim]`.
         """
-        lengths = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1)
+        return self._last_latents(history, [noise])[0]
+
+    def _last_latents(
+        self, history: tf.Tensor, noises: list[tf.Tensor | None]
+    ) -> list[tf.Tensor]:
+        """Returns what `latent` does for each noise, encoding once."""
         # One position at least, so that an empty history reads padding.
         lacking = tf.cast(tf.shape(history)[1] == 0, tf.int32)
-        history = tf.pad(history, [[0, 0], [0, lacking]])
-        if noise is not None:
-            noise = tf.pad(noise, [[0, 0], [0, lacking], [0, 0]])
-        return tf.gather(
-            self.latents(history, noise),
-            tf.maximum(lengths - 1, 0),
-            batch_dims=1,
+        padding = [[0, 0], [0, lacking]]
+        last = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1) - 1
+        last = tf.maximum(last, 0)
+        # The posterior sees no more than it needs: `reach` positions, the
+        # first ones where there are fewer, then followed by what does not
+        # matter.
+        first = tf.maximum(last - self.reach + 1, 0)
+        history = tf.pad(history, padding)
+        positions = tf.minimum(
+            first[:, None] + tf.range(self.reach), tf.shape(history)[1] - 1
         )
+
+        def read(values):
+            return tf.gather(values, positions, batch_dims=1)
+
+        encoded = tf.nest.map_structure(read, self.encode(history))
+        return [
+            tf.gather(
+                self.draw(
+                    encoded,
+                    None
+                    if noise is None
+                    else read(tf.pad(noise, [*padding, [0, 0]])),
+                ),
+                last - first,
+                batch_dims=1,
+            )
+            for noise in noises
+        ]
 
     def score(self, history: tf.Tensor) -> tf.Tensor:
         """Returns the log-probability of every item to come next.
@@ -114,18 +169,15 @@ class VariationalRecommender(Recommender):
         if not samples:
             return self.decode(self.latent(history))
         rows = tf.shape(history)[0]
-        draws = [
-            self.decode(
-                self.latent(
-                    history,
-                    tf.repeat(self.noise([0, i], history)[None], rows, 0),
-                )
-            )
-            for i in range(samples)
-        ]
-        return tf.reduce_logsumexp(tf.stack(draws), 0) - tf.math.log(
-            float(samples)
+        latents = self._last_latents(
+            history,
+            [
+                tf.repeat(self.noise([0, i], history)[None], rows, 0)
+                for i in range(samples)
+            ],
         )
+        draws = tf.stack([self.decode(latent) for latent in latents])
+        return tf.reduce_logsumexp(draws, 0) - tf.math.log(float(samples))
 
     def make_terms(self, *names: str) -> None:
         """Creates a mean for each term of the objective; in `compile`."""

@@ -174,7 +174,7 @@ class VASER(VariationalRecommender):
         embedded = self.embedding_dropout(
             self.embedding(items), training=training
         )
-        hidden = self.encoder(embedded)
+        hidden = self.encoder(embedded, training=training)
         return hidden, self.attention(hidden)
 
     def sample(
@@ -201,11 +201,14 @@ class VASER(VariationalRecommender):
             z.kl + c.kl,
         )
 
-    def latents(
-        self, items: tf.Tensor, noise: tf.Tensor | None, training: bool = False
+    def draw(
+        self,
+        encoded: tuple[tf.Tensor, tf.Tensor],
+        noise: tf.Tensor | None,
+        training: bool = False,
     ) -> tf.Tensor:
         """Returns [z_K; c] at every position; see the base class."""
-        return self.sample(*self.encode(items, training), noise).latent
+        return self.sample(*encoded, noise).latent
 
     def decode(self, latent: tf.Tensor) -> tf.Tensor:
         """Returns log p_theta(x_{t+1} | z_K, c) for every item."""

@@ -108,7 +108,8 @@ class LatentDiagnostics:
             seed=[0, 0],
         )
         drawn = self._model.posterior_dim
-        samples = self._model.latents(history, noise)[..., :drawn]
-        means = self._model.latents(history, None)[..., :drawn]
+        encoded = self._model.encode(history)
+        samples = self._model.draw(encoded, noise)[..., :drawn]
+        means = self._model.draw(encoded, None)[..., :drawn]
         valid = history > 0
         return tf.boolean_mask(samples, valid), tf.boolean_mask(means, valid)
