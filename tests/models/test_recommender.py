@@ -1,5 +1,6 @@
 """Tests of what every model shares."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -81,3 +82,14 @@ def test_a_model_needs_items():
 def test_a_typo_in_a_model_name_suggests_the_nearest():
     with pytest.raises(InputError, match=r"acve\. Did you mean"):
         get_model("acve")
+
+
+@pytest.mark.parametrize("name", ["acvae", "vaser"])
+def test_a_policy_that_would_compute_in_bfloat16_is_refused(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        with pytest.raises(InputError, match="float32"):
+            get_model(name)(5)
+    finally:
+        keras.config.set_dtype_policy(before)

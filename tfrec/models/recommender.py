@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrec.errors import InputError
 from tfrec.metrics.ranking import (
     MRR,
     NDCG,
@@ -30,6 +31,10 @@ class Recommender(keras.Model):
     Args:
         num_items: Number of items in the vocabulary, padding not counted.
         config: Settings of the model; its defaults when absent.
+
+    Raises:
+        InputError: If Keras's global policy computes in another type than
+            float32.
     """
 
     config_class: ClassVar[type[Settings]]
@@ -39,6 +44,13 @@ class Recommender(keras.Model):
         if num_items < 1:
             raise ValueError(
                 f"`num_items` must be at least 1. Received: {num_items}."
+            )
+        if self.compute_dtype != "float32":
+            raise InputError(
+                f"Keras's global policy `{keras.config.dtype_policy().name}` "
+                f"would compute in {self.compute_dtype}; the objectives need "
+                "float32. Set the policy back, and `matmul_dtype` of the model "
+                "to bfloat16: its largest products are then taken in it."
             )
         self.num_items = num_items
         self.config = config or self.config_class()
