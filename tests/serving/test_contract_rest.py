@@ -276,6 +276,20 @@ def test_a_chunked_body_has_the_same_limit(own_server):
             assert connection.getresponse().status == status
 
 
+def test_a_malformed_chunk_is_400_and_no_trace(own_server, capfd):
+    host, port = own_server.rest_address.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(
+            f"POST {PREDICT} HTTP/1.1\r\nHost: {host}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n".encode()
+        )
+        answer = connection.makefile("rb").read()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b" 400 " in head.splitlines()[0]
+    assert "does not arrive" in json.loads(body)["error"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_other_methods_are_501(own_server):
     failed(own_server, 501, "POST", "/v1/models/toy:classify", {})
 

@@ -30,7 +30,7 @@ from tfrec.serving.usage import Usage
 
 _MODEL = (
     r"/v1/models/(?P<name>[^/:]+)"
-    r"(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?"
+    r"(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
 )
 _POST = re.compile(rf"{_MODEL}:(?P<method>predict|classify|regress)")
 _GET = re.compile(rf"{_MODEL}(?P<metadata>/metadata)?")
@@ -98,9 +98,13 @@ class RestApplication:
             body = request.get_data(cache=False)
             if len(body) > self._max_bytes:
                 raise RequestEntityTooLarge
-        # Too large, or the client went away or silent.
-        except HTTPException as error:
-            return _error(error.code, error.description)
+        except RequestEntityTooLarge:
+            return _error(
+                413, f"The request has more than {self._max_bytes} bytes."
+            )
+        # The client went away or silent, or its chunks are none.
+        except (HTTPException, OSError):
+            return _error(400, "The body of the request does not arrive.")
         return self._predict(spec, PredictBody(body))
 
     def _predict(self, spec: ModelSpec, body: PredictBody) -> Response:
