@@ -26,8 +26,7 @@ setup(
     install_requires=[
         "absl-py>=2.1,<3",
         "duckdb>=1.5.4,<3",
-        # What tensorflow-serving-api is made with, and the local server runs
-        # on; TensorBoard brings werkzeug too.
+        # The local server runs on these; TensorBoard brings werkzeug too.
         "grpcio>=1.66,<2",
         "prometheus-client>=0.20,<1",
         "werkzeug>=3.0,<4",
@@ -37,12 +36,13 @@ setup(
         "pyarrow>=21.0,<27",
         # TensorFlow 2.21 no longer installs TensorBoard.
         "tensorboard>=2.20,<2.22",
-        "tensorflow>=2.20,<2.22",
+        "tensorflow>=2.21,<2.22",
         "tensorflow-probability>=0.25,<0.26",
-        "tensorflow-serving-api>=2.20,<2.22",
+        # 2.20 does not import with a protobuf of today.
+        "tensorflow-serving-api>=2.21,<2.22",
         # TensorFlow Probability imports these two without asking for them.
         "setuptools>=68,<85",
-        "tf-keras>=2.20,<2.22",
+        "tf-keras>=2.21,<2.22",
         "tqdm>=4.66,<5",
     ],
     extras_require={
