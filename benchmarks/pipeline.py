@@ -49,7 +49,7 @@ class PipelineBenchmarkConfig(Settings):
         "", "Folder to generate it in; empty: that of tempfile."
     )
     passes: int = setting(2, "How often it is read.", minimum=1)
-    batch_size: int = setting(64, "Sequences in a batch.", minimum=2)
+    batch_size: int = setting(512, "Sequences in a batch.", minimum=2)
     max_length: int = setting(200, "Items kept of a sequence.", minimum=1)
     threads: int = setting(2, "Threads that TensorFlow may use.", minimum=1)
     rounds: int = setting(3, "Rounds; the fastest counts.", minimum=2)

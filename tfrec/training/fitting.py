@@ -98,6 +98,26 @@ def train(
         return done or _train(folder, data, config, model_config, workers)
 
 
+def divides_files(
+    data: PreparedDataset, config: TrainingConfig, workers: Workers
+) -> bool:
+    """Returns whether each worker reads its shards alone.
+
+    Raises:
+        InputError: If it is asked for and there are too few shards.
+    """
+    if workers.count == 1 or config.divide_input == "rows":
+        return False
+    shards = len(data.manifest.splits["train"]["shards"])
+    if shards < workers.count and config.divide_input == "files":
+        raise InputError(
+            "`--divide_input=files` needs at least as many shards as workers, "
+            f"{workers.count}. Received: {data.data_dir}, which has {shards}. "
+            "Prepare it with more `--shards`, or give --divide_input=rows."
+        )
+    return shards >= workers.count
+
+
 def _train(
     folder: Path,
     data: PreparedDataset,
@@ -111,7 +131,7 @@ def _train(
     if config.fit_on == "train":
         validation = data.evaluation("validation", config.evaluation_batch_size)
     steps = _steps_per_epoch(data, config)
-    divided = _divides_files(data, config, workers)
+    divided = divides_files(data, config, workers)
 
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -204,22 +224,6 @@ def _batches(
         first_step=first_step,
         input_context=context,
     )
-
-
-def _divides_files(
-    data: PreparedDataset, config: TrainingConfig, workers: Workers
-) -> bool:
-    """Returns whether each worker reads its shards alone."""
-    if workers.count == 1 or config.divide_input == "rows":
-        return False
-    shards = len(data.manifest.splits["train"]["shards"])
-    if shards < workers.count and config.divide_input == "files":
-        raise InputError(
-            "`--divide_input=files` needs at least as many shards as workers, "
-            f"{workers.count}. Received: {data.data_dir}, which has {shards}. "
-            "Prepare it with more `--shards`, or give --divide_input=rows."
-        )
-    return shards >= workers.count
 
 
 def _steps_per_epoch(data: PreparedDataset, config: TrainingConfig) -> int:
