@@ -12,8 +12,8 @@ written again and again into TFRecords and read by `PreparedDataset.training`:
   each batch at its fastest round;
 * a data set of `--gigabytes`, read once and again: resident memory.
 
-Takes 2 minutes on two idle cores and, for 10 GB, as much disk and 10 minutes or
-more a pass. On two cores of an Intel Xeon with five times as much other work:
+Takes some minutes and, for 10 GB, as much disk and 10 minutes or more a pass.
+On two cores of an Intel Xeon with five times as much other work:
 
                           sequences/s      items/s
      1 shard                   46,503    2,909,693
@@ -25,7 +25,6 @@ more a pass. On two cores of an Intel Xeon with five times as much other work:
     ACVAE, bfloat16             4,905     1,638,673   334.1
     VASER, bfloat16             9,610     1,039,578   108.2
     VASER, 16 units            38,687       987,913    25.5
-
 
     10.0 GB, 45,665,312 sequences, 8 shards (with --passes=1)
 
