@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tests.prepared import prepare_sequences
-from tfrec.data.pipeline import cut
+from tfrec.data import pipeline
+from tfrec.data.shares import cut
 from tfrec.training.strategy import make_strategy
 
 
@@ -59,20 +60,6 @@ def test_an_epoch_holds_every_sequence_once(data, sequences):
         assert sorted(all_rows(epoch)) == sequences
 
 
-def test_windows_and_batches_differ_by_at_most_one_row():
-    for records, batch_size in itertools.product(
-        [*range(1, 130), 1000, 6034], [1, 2, 3, 4, 7, 64]
-    ):
-        plan = cut(records, batch_size)
-        assert sum(plan.windows) == records
-        assert max(plan.windows) - min(plan.windows) <= 1
-        for window, count in zip(plan.windows, plan.batches, strict=True):
-            smallest, rest = divmod(window, count)
-            largest = smallest + (rest > 0)
-            assert largest <= max(batch_size, 3 if batch_size == 2 else 0)
-            assert smallest > 1 or records == 1 or batch_size == 1
-
-
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 64, 499, 1000])
 def test_batches_are_cut_as_planned(data, batch_size):
     plan = cut(500, batch_size)
@@ -120,6 +107,22 @@ def test_resuming_gives_exactly_the_remaining_batches(data, fit_on):
         assert resumed.cardinality() == 3 * steps - step
         assert_same(whole[step:], batches(resumed))
     assert not batches(data.training(first_step=3 * steps, **options))
+
+
+def test_a_log_beyond_the_buffer_is_mixed_as_long_as_a_shard_fits(
+    sequences, tmp_path, monkeypatch
+):
+    data = prepare_sequences(tmp_path, sequences, shards=10)
+    # About 80 records; a shard has 50, the log 500.
+    monkeypatch.setattr(pipeline, "_SHUFFLE_BYTES", 20_000)
+    stream = batches(data.training(batch_size=1, max_length=50, epochs=2))
+    for epoch in (stream[:500], stream[500:]):
+        assert sorted(all_rows(epoch)) == sequences
+    # A row begins with its place in the log; that of a random one is 250 on
+    # the mean, with a deviation of 144.
+    places = [row[0] for row in all_rows(stream[:96])]
+    assert 200 < np.mean(places) < 300
+    assert np.std(places) > 120
 
 
 def test_padding_is_only_at_the_end_and_never_a_whole_column(data):

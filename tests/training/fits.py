@@ -7,6 +7,7 @@ import tensorflow as tf
 from tests.prepared import prepare_sequences
 from tfrec.models import ACVAE, VASER, ACVAEConfig, VASERConfig
 from tfrec.training.strategy import make_strategy
+from tfrec.training.workers import Workers
 
 
 def sequences(folder):
@@ -61,18 +62,38 @@ def vaser(num_items):
 MAKERS = {"acvae": acvae, "vaser": vaser}
 
 
-def fit(data, distribution, make):
+def fit(data, distribution, make, whole=False, divided=False):
     """Fits for three steps and evaluates.
+
+    Args:
+        data: From `sequences`.
+        distribution: For `make_strategy`.
+        make: One of `MAKERS`.
+        whole: Takes all sequences in each step, so that their order is no
+            matter.
+        divided: Lets each worker read its share alone.
 
     Returns:
         Arrays by name: weights, logs, metrics and `tokens`.
     """
     keras.utils.set_random_seed(0)
-    with make_strategy(distribution).scope():
+    strategy = make_strategy(distribution)
+    with strategy.scope():
         model = make(data.num_items)
         # Plain SGD: Adam divides rounding errors by their own size.
         model.compile(optimizer=keras.optimizers.SGD(0.1))
-    history = model.fit(data.training(batch_size=9), verbose=0, shuffle=False)
+    epochs, steps = (3, 1) if whole else (1, 3)
+
+    def read(context=None):
+        return data.training(27 // steps, epochs=epochs, input_context=context)
+
+    history = model.fit(
+        Workers(strategy).divide(read) if divided else read(),
+        epochs=epochs,
+        steps_per_epoch=steps,
+        verbose=0,
+        shuffle=False,
+    )
     metrics = model.evaluate(
         data.evaluation("test", 9), return_dict=True, verbose=0
     )

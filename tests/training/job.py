@@ -5,6 +5,7 @@ TF_CONFIG=... python -m tests.training.job FOLDER
 
 import contextlib
 import dataclasses
+import importlib.metadata
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from tests.toy import Toy, ToyConfig, toy_data
 from tests.training.fits import MAKERS, fit, sequences, silence
+from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.models import MODELS
 from tfrec.training import TrainingConfig, train
@@ -59,25 +61,47 @@ def talk(folder, workers):
     return heard
 
 
-def refused(data, config, index):
-    """Returns what is said when settings differ."""
-    changed = dataclasses.replace(config, seed=index, verbose="none")
+def refused(data, config, model_config):
+    """Returns what is said to workers that differ."""
     with pytest.raises(InputError) as error:
-        train(data, changed, ToyConfig(max_length=10 - index))
+        train(data, config, model_config)
     return str(error.value)
 
 
-def terminated(data, config, index):
-    """Stops a run by a signal to worker 1, after its second step."""
-    original = Recorder.on_train_batch_end
+def other_settings(data, config, index):
+    """Differs in a setting of the training and in one of the model."""
+    changed = dataclasses.replace(config, seed=index, verbose="none")
+    return refused(data, changed, ToyConfig(max_length=10 - index))
 
-    def step(self, batch, logs=None):
-        if batch == 1 and index == 1:
+
+def other_data(folder, config, index):
+    """Differs in the sequences and in the name of an item."""
+    toy_data(folder, seed=index)
+    names = (folder / "items.txt").read_text()
+    (folder / "items.txt").write_text(names.replace("12", f"of {index}"))
+    return refused(PreparedDataset.open(folder), config, ToyConfig())
+
+
+def other_versions(data, config, index):
+    """Differs in what is installed."""
+    versions = {"tensorflow": "2", "keras": "3", "numpy": f"2.{index}"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "version", versions.get)
+        return refused(data, config, ToyConfig())
+
+
+def terminated(data, config, index, method):
+    """Stops a run by a signal to worker 1, when a method is called."""
+    original = getattr(Recorder, method)
+
+    def call(self, *arguments, **options):
+        # Of steps, after the second.
+        if index == 1 and (method != "on_train_batch_end" or arguments[0]):
             os.kill(os.getpid(), signal.SIGTERM)
-        original(self, batch, logs)
+        original(self, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recorder, "on_train_batch_end", step)
+        patch.setattr(Recorder, method, call)
         with pytest.raises(KeyboardInterrupt):
             train(data, config)
 
@@ -94,6 +118,8 @@ def main(folder):
         data = sequences(own / "sequences")
         for name, make in MAKERS.items():
             np.savez(own / name, **fit(data, "auto", make))
+        divided = fit(data, "auto", MAKERS["vaser"], whole=True, divided=True)
+        np.savez(own / "divided", **divided)
 
     MODELS["toy"] = Toy
     data = toy_data(own / "toy")
@@ -106,12 +132,17 @@ def main(folder):
         batch_size=6,
         verbose="line",
     )
-    heard["refused"] = refused(data, config, index)
+    heard["refused"] = [
+        other_settings(data, config, index),
+        other_data(own / "other", config, index),
+        other_versions(data, config, index),
+    ]
     heard["numbers"] = train(data, config)
     torn = dataclasses.replace(config, checkpoint_minutes=60.0)
     if index == 0:
         torn = dataclasses.replace(torn, run_dir=str(folder / "torn"))
-    terminated(data, torn, index)
+    for method in ("on_train_begin", "on_train_batch_end"):
+        terminated(data, torn, index, method)
     heard["resumed"] = train(data, torn)
     heard["again"] = train(data, torn)
     write_json(own / "heard.json", json.loads(json.dumps(heard)))

@@ -1,6 +1,7 @@
 """Runs that cannot go on say why."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tfrec.errors import InputError
 from tfrec.models import MODELS
 from tfrec.training import TrainingConfig, train
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
+from tfrec.training.fitting import divides_files
 
 
 def test_divergence_names_step_and_term_and_keeps_the_checkpoint(
@@ -57,3 +59,20 @@ def test_a_folder_that_cannot_be_written_is_reported(data, settings, tmp_path):
 def test_an_unknown_model_suggests_the_nearest(data):
     with pytest.raises(InputError, match="Did you mean 'acvae'"):
         train(data, TrainingConfig(model="acvea"))
+
+
+def test_files_are_divided_among_as_many_workers_as_there_are_shards(
+    data, settings
+):
+    def divides(workers, **changes):
+        return divides_files(
+            data, settings(**changes), SimpleNamespace(count=workers)
+        )
+
+    # There are two.
+    assert not divides(1, divide_input="files")
+    assert divides(2)
+    assert not divides(2, divide_input="rows")
+    assert not divides(3)
+    with pytest.raises(InputError, match=r"workers, 3\. .*, which has 2\."):
+        divides(3, divide_input="files")

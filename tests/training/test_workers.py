@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -88,6 +89,19 @@ def test_two_workers_make_the_same_update_as_one(
         np.testing.assert_array_equal(value, second[key], key)
 
 
+def test_workers_that_read_alone_learn_from_all(job, tmp_path, monkeypatch):
+    silence(monkeypatch)
+    data = sequences(tmp_path)
+    one = fit(data, "none", MAKERS["vaser"], whole=True)
+    first, second = (
+        dict(np.load(job[0] / f"worker{index}" / "divided.npz"))
+        for index in range(2)
+    )
+    assert_alike(one, first)
+    for key, value in first.items():
+        np.testing.assert_array_equal(value, second[key], key)
+
+
 def test_workers_hear_each_other(job):
     for index, heard in enumerate(job[1]):
         assert heard["chief"] == (index == 0)
@@ -118,11 +132,22 @@ def test_workers_get_a_copy_of_the_chiefs_files(job):
     assert second["deleted"]
 
 
-def test_workers_with_other_settings_refuse_to_start(job):
+def test_workers_that_differ_refuse_to_start(job):
     for heard in job[1]:
+        settings, data, versions = heard["refused"]
         assert (
             "--seed is 0 on worker 0 and 1 on worker 1; --max_length is 10 "
-            "on worker 0 and 9 on worker 1." in heard["refused"]
+            "on worker 0 and 9 on worker 1." in settings
+        )
+        checksum = "[0-9a-f]{64}"
+        both = f"is {checksum} on worker 0 and {checksum} on worker 1"
+        assert re.search(
+            rf": the vocabulary \(checksum\) {both}; "
+            rf"the data \(checksum\) {both}\.$",
+            data,
+        )
+        assert versions.endswith(
+            ": the version of numpy is 2.0 on worker 0 and 2.1 on worker 1."
         )
 
 
@@ -146,11 +171,16 @@ def test_the_chief_alone_writes_and_reports(job):
 
 def test_a_signal_to_one_worker_stops_and_saves_all(job):
     folder, (first, second), outputs = job
-    assert "Stopped after 0 epochs, 2 steps." in outputs[0]
-    assert "Resuming" in outputs[0]
+    # Before the first step, and between two.
+    stops = re.findall(r"Stopped after (\d+) epochs, (\d+) steps", outputs[0])
+    assert stops == [("0", "1"), ("0", "3")]
+    assert outputs[0].count("Resuming") == 2
     assert first["resumed"]["metrics"] == first["numbers"]["metrics"]
     assert second["resumed"]["metrics"] == first["numbers"]["metrics"]
-    assert losses(folder / "torn") == losses(folder / "whole")
+    # A mean over the epoch, added up in two parts.
+    np.testing.assert_allclose(
+        losses(folder / "torn"), losses(folder / "whole"), rtol=1e-6
+    )
     # What is finished is not trained again, and all know it.
     assert first["again"] == first["resumed"]
     assert second["again"] == first["resumed"]
@@ -158,7 +188,7 @@ def test_a_signal_to_one_worker_stops_and_saves_all(job):
 
 def losses(folder):
     with open(folder / "epochs.csv") as file:
-        return [row["loss"] for row in csv.DictReader(file)]
+        return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
 def test_a_job_that_lost_a_worker_ends_and_resumes(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfrec.data import pipeline
+from tfrec.data.shares import cut
 
 
 def click_batches(
@@ -38,7 +39,7 @@ def click_batches(
         nothing before the click is known; `targets` [batch, 1]; `excluded`
         [batch, 0].
     """
-    plan = pipeline.cut(clicks, batch_size)
+    plan = cut(clicks, batch_size)
 
     def expand(sessions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         items = pipeline.parse_records(sessions, ("items",))["items"]

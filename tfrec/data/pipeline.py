@@ -6,18 +6,11 @@ sort by length; batches are slices of it. So the rows of a batch have nearly
 equal lengths and little is spent on padding.
 """
 
-import itertools
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfrec.errors import InputError
-
-# A window is sorted by length and cut into about this many batches: enough
-# that the rows of a batch are alike, few enough that a window stays small.
-_BATCHES_PER_WINDOW = 32
+from tfrec.data.shares import Cut, cut, read_share, share_of
 
 # Memory for serialized records waiting to be shuffled. Most datasets fit
 # whole and are shuffled perfectly.
@@ -26,46 +19,9 @@ _SHUFFLE_BYTES = 256 << 20
 _BYTES_PER_STRING = 150
 
 
-class Cut(NamedTuple):
-    """How an epoch is cut: the records and the batches of each window."""
-
-    windows: list[int]
-    batches: list[int]
-
-
-def cut(records: int, batch_size: int) -> Cut:
-    """Cuts an epoch into windows, and these into batches, of like size.
-
-    The sizes of the windows differ by at most one, and so do those of the
-    batches in a window: there is no small remainder. A contrastive term needs
-    two rows, so a row is alone in its batch only if there is one record or
-    `batch_size` is 1; for that a `batch_size` of 2 can give batches of 3.
-
-    Args:
-        records: Number of records in an epoch.
-        batch_size: Largest number of rows in a batch.
-
-    Raises:
-        InputError: If `batch_size` is below 1.
-    """
-    if batch_size < 1:
-        raise InputError(
-            f"`batch_size` must be at least 1. Received: {batch_size}."
-        )
-    count = math.ceil(records / (_BATCHES_PER_WINDOW * batch_size))
-    ends = [records * i // count for i in range(count + 1)]
-    windows = [end - start for start, end in itertools.pairwise(ends)]
-    fewest = min(batch_size, 2)
-    batches = [
-        max(1, min(math.ceil(size / batch_size), size // fewest))
-        for size in windows
-    ]
-    return Cut(windows, batches)
-
-
 def training_batches(
     files: Sequence[str],
-    records: int,
+    counts: Sequence[int],
     mean_bytes: float,
     *,
     batch_size: int,
@@ -74,35 +30,54 @@ def training_batches(
     append_targets: bool,
     epochs: int,
     first_step: int,
+    input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Streams the training batches of several epochs.
 
-    A batch depends only on the files, `seed` and its place in its epoch, so
-    a run that stopped after step s continues exactly with `first_step=s`.
+    A batch depends only on the files, `seed`, its place in its epoch and the
+    number of workers, so a run that stopped after step s continues exactly
+    with `first_step=s`.
+
+    The order: what fits into the shuffle buffer of 256 MB is shuffled
+    perfectly. Beyond it, a record moves within the buffer only. But records
+    were dealt to the shards in turn, so that each shard runs once through the
+    log, and the shards are read one after the other, in a new order each
+    epoch. So a batch is drawn from the whole log as long as a shard fits into
+    the buffer; with larger shards, from a stretch of it as long as the buffer
+    is, compared with a shard. More shards (`--shards`) mix a large log better.
 
     Args:
         files: Paths of the shards.
-        records: Number of records in all shards.
+        counts: Number of records in each.
         mean_bytes: Mean size of a record on disk.
-        batch_size: Largest number of rows of a batch.
+        batch_size: Largest number of rows of a (global) batch. Several
+            workers round it each for itself, so theirs can have one row more
+            for each replica.
         max_length: A row has at most one item more, because inputs and
             outputs are shifted by one. The newest items are kept.
         seed: Any integer.
         append_targets: Whether the targets follow the items.
         epochs: Number of epochs.
-        first_step: Number of batches to leave out at the start.
+        first_step: Number of steps to leave out at the start.
+        input_context: Of a worker that reads only its share, see `shares`.
+            Each step then has a batch for each of its replicas.
 
     Returns:
         Dataset of {`items`: int32 [batch, length], 0-padded at the end,
-        `weight`: float32 [batch], 1 / batch}. The weights are those of the
-        global batch and stay so when a strategy splits it over replicas.
+        `weight`: float32 [batch], 1 / rows of the global batch}. The weights
+        stay so when a strategy splits a batch over replicas.
     """
+    records = sum(counts)
     plan = cut(records, batch_size)
+    share = share_of(records, plan.batches, input_context)
+    own = Cut(share.windows, plan.batches)
     steps = sum(plan.batches)
     first_epoch, skipped = divmod(first_step, steps)
-    buffer = min(
-        records, int(_SHUFFLE_BYTES / (mean_bytes + _BYTES_PER_STRING))
-    )
+    here = sum(own.windows)
+    buffer = min(here, int(_SHUFFLE_BYTES / (mean_bytes + _BYTES_PER_STRING)))
+    # What is shuffled perfectly may come in any order. In this one, runs
+    # repeat those of earlier versions.
+    at_once = len(files) if buffer == here else 1
     names = ("items", "targets") if append_targets else ("items",)
 
     def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -115,38 +90,62 @@ def training_batches(
         shuffle_seed = tf.random.stateless_uniform(
             [], record_key, minval=None, maxval=None, dtype=tf.int64
         )
-        serialized = read_shards(
-            tf.random.experimental.stateless_shuffle(files, file_key)
+        shards = tf.random.experimental.stateless_shuffle(
+            tf.range(len(files)), file_key
+        )
+        serialized = read_share(
+            tf.gather(files, shards),
+            tf.gather(tf.constant(counts, tf.int64), shards),
+            share,
+            at_once,
         ).shuffle(buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
 
         def shuffle_batches(index, window, batches):
+            # The same on all workers: their batches of a step are of like
+            # length, and none waits for another.
             key = tf.random.fold_in(batch_key, index)
             order = tf.range(batches)
-            return window, tf.random.experimental.stateless_shuffle(order, key)
+            order = tf.random.experimental.stateless_shuffle(order, key)
+            rows = share.global_rows(index, batches)
+            return window, order, tf.gather(rows, order)
 
-        batched = serialized.batch(max(plan.windows))
-        return deal(batched, plan).map(shuffle_batches)
+        batched = serialized.batch(max(own.windows))
+        return deal(batched, own).map(shuffle_batches)
 
-    def parse(window: tf.Tensor, order: tf.Tensor):
+    def parse(window: tf.Tensor, order: tf.Tensor, global_rows: tf.Tensor):
         columns = parse_records(window, names)
         items = tf.concat([columns[name] for name in names], axis=1)
         items = items[:, -(max_length + 1) :]
-        return sort_by_length({"items": items}, by="items"), order
+        # Each batch is cut into one for each replica.
+        parts = order[:, None] * share.replicas + tf.range(
+            share.replicas, dtype=tf.int64
+        )
+        return (
+            sort_by_length({"items": items}, by="items"),
+            tf.reshape(parts, [-1]),
+            tf.repeat(global_rows, share.replicas),
+        )
 
-    def add_weight(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def cut_and_weigh(columns, order, global_rows):
+        weights = 1.0 / tf.cast(global_rows, tf.float32)
+        return tf.data.Dataset.zip(
+            cut_window(columns, order),
+            tf.data.Dataset.from_tensor_slices(weights),
+        )
+
+    def add_weight(batch, weight) -> dict[str, tf.Tensor]:
         rows = tf.shape(batch["items"])[0]
-        weight = tf.fill([rows], 1.0 / tf.cast(rows, tf.float32))
-        return {**batch, "weight": weight}
+        return {**batch, "weight": tf.fill([rows], weight)}
 
     dataset = (
         tf.data.Dataset.range(first_epoch, epochs)
         .flat_map(read_epoch)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-        .flat_map(cut_window)
+        .flat_map(cut_and_weigh)
         .map(add_weight)
-        .skip(skipped)
+        .skip(skipped * share.replicas)
     )
-    return finish(dataset, steps * epochs - first_step)
+    return finish(dataset, (steps * epochs - first_step) * share.replicas)
 
 
 def evaluation_batches(
@@ -267,7 +266,14 @@ def cut_window(
         for name, rows in columns.items():
             start = rows.nrows() * index // count
             end = rows.nrows() * (index + 1) // count
-            padded[name] = tf.cast(rows[start:end].to_tensor(), tf.int32)
+            # As `rows[start:end]`, in a fraction of the time.
+            splits = rows.row_splits[start : end + 1]
+            batch = tf.RaggedTensor.from_row_splits(
+                rows.values[splits[0] : splits[-1]],
+                splits - splits[0],
+                validate=False,
+            )
+            padded[name] = tf.cast(batch.to_tensor(), tf.int32)
         return padded
 
     return tf.data.Dataset.from_tensor_slices(order).map(pad)

@@ -171,6 +171,7 @@ class PreparedDataset:
         fit_on: str = "train",
         epochs: int = 1,
         first_step: int = 0,
+        input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
         """Streams training batches; see `pipeline.training_batches`.
 
@@ -181,11 +182,13 @@ class PreparedDataset:
             fit_on: "train", or "all" to append the validation targets, with
                 next_click the validation sessions.
             epochs: Number of epochs in the stream.
-            first_step: Number of batches already seen in an earlier run.
+            first_step: Number of steps already taken in an earlier run.
+            input_context: Of a worker that reads only its share of the
+                records, as `distribute_datasets_from_function` gives it.
 
         Returns:
             Dataset of {`items`: int32 [batch, length], 0-padded at the end,
-            `weight`: float32 [batch], 1 / batch}.
+            `weight`: float32 [batch], 1 / rows of the global batch}.
 
         Raises:
             InputError: If there is nothing to train on or an argument is out
@@ -201,12 +204,12 @@ class PreparedDataset:
                 raise InputError(
                     f"`{name}` must be at least {least}. Received: {value}."
                 )
-        records = sum(shard["records"] for shard in shards)
+        counts = [shard["records"] for shard in shards]
         size = sum(shard["bytes"] for shard in shards)
         return pipeline.training_batches(
             self._files(shards),
-            records,
-            size / records,
+            counts,
+            size / sum(counts),
             batch_size=batch_size,
             max_length=max_length,
             seed=seed,
@@ -215,6 +218,7 @@ class PreparedDataset:
             ),
             epochs=epochs,
             first_step=first_step,
+            input_context=input_context,
         )
 
     def examples(self, split: str) -> int:

@@ -55,6 +55,14 @@ class TrainingConfig(Settings):
         "GPUs.",
         choices=("auto", "none", "mirrored", "multi_worker"),
     )
+    divide_input: str = setting(
+        "auto",
+        "What several workers divide. files: each reads its shards of each "
+        "epoch alone. rows: each reads everything and takes its rows of each "
+        "batch, so that batches are those of one machine. auto: files if "
+        "there are at least as many shards as workers.",
+        choices=("auto", "files", "rows"),
+    )
     fit_on: str = setting(
         "train",
         "train: choose the epoch on the validation split. all: train on it as "

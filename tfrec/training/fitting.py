@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,26 @@ def train(
         return done or _train(folder, data, config, model_config, workers)
 
 
+def divides_files(
+    data: PreparedDataset, config: TrainingConfig, workers: Workers
+) -> bool:
+    """Returns whether each worker reads its shards alone.
+
+    Raises:
+        InputError: If it is asked for and there are too few shards.
+    """
+    if workers.count == 1 or config.divide_input == "rows":
+        return False
+    shards = len(data.manifest.splits["train"]["shards"])
+    if shards < workers.count and config.divide_input == "files":
+        raise InputError(
+            "`--divide_input=files` needs at least as many shards as workers, "
+            f"{workers.count}. Received: {data.data_dir}, which has {shards}. "
+            "Prepare it with more `--shards`, or give --divide_input=rows."
+        )
+    return shards >= workers.count
+
+
 def _train(
     folder: Path,
     data: PreparedDataset,
@@ -109,12 +131,14 @@ def _train(
     if config.fit_on == "train":
         validation = data.evaluation("validation", config.evaluation_batch_size)
     steps = _steps_per_epoch(data, config)
+    divided = divides_files(data, config, workers)
 
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     with make_strategy(config.distribution).scope():
         model = build(data, config, model_config)
+    read = functools.partial(_batches, model, data, config)
 
     progress = Progress()
     checkpoints = Checkpoints(folder / CHECKPOINTS, model, progress)
@@ -123,7 +147,7 @@ def _train(
         say(config, f"Resuming {folder} after {progress}.")
     else:
         say(config, f"Training {config.model} in {folder}.")
-        model.adapt(_batches(model, data, config))
+        model.adapt(read())
     board = Board(
         folder / "tensorboard", model, _diagnostics(model, data, config)
     )
@@ -139,7 +163,9 @@ def _train(
             stop,
             workers,
         )
-        _fit(model, data, validation, config, steps, progress, recorder)
+        if divided:
+            read = functools.partial(workers.divide, read)
+        _fit(model, read, validation, config, steps, progress, recorder)
 
     restore_model(folder / CHECKPOINTS, model)
     if progress.best_epoch:
@@ -154,7 +180,7 @@ def _train(
 
 def _fit(
     model: Recommender,
-    data: PreparedDataset,
+    read: Callable[[int, int], tf.data.Dataset],
     validation: tf.data.Dataset | None,
     config: TrainingConfig,
     steps: int,
@@ -169,7 +195,7 @@ def _fit(
         # every epoch of a call has as many steps.
         end = epoch + 1 if offset else config.epochs
         model.fit(
-            _batches(model, data, config, end, progress.step),
+            read(end, progress.step),
             initial_epoch=epoch,
             epochs=end,
             steps_per_epoch=steps - offset,
@@ -187,6 +213,7 @@ def _batches(
     config: TrainingConfig,
     epochs: int = 1,
     first_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     return data.training(
         batch_size=config.batch_size,
@@ -195,6 +222,7 @@ def _batches(
         fit_on=config.fit_on,
         epochs=epochs,
         first_step=first_step,
+        input_context=context,
     )
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,20 @@ class Workers:
         if self.count == 1:
             return list(flags)
         return [bool(n) for n in self._sum(np.float32(flags))]
+
+    def divide(
+        self, read: Callable[..., tf.data.Dataset], *arguments: Any
+    ) -> tf.distribute.DistributedDataset:
+        """Gives each worker batches of its own.
+
+        Args:
+            read: Called with the arguments and, last, which of the workers
+                this is. Each of its batches goes to one replica, in turn.
+            *arguments: What else `read` needs.
+        """
+        return self._strategy.distribute_datasets_from_function(
+            lambda context: read(*arguments, context)
+        )
 
     def wait(self) -> None:
         """Returns when all workers have come here."""
