@@ -58,12 +58,23 @@ _OWN_SETTINGS = {
             *_SESSION_CUTS,
         ),
     },
+    "engine": {"duckdb": ("threads",), "pyspark": ("engine_url",)},
 }
 DATASETS = tuple(_OWN_SETTINGS["dataset"])
 PROTOCOLS = tuple(_OWN_SETTINGS["protocol"])
+ENGINES = tuple(_OWN_SETTINGS["engine"])
 # Where things lie and what the work may use: no part of a dataset's identity.
-_PLACES = ("raw_dir", "data_dir", "memory_limit", "threads")
+_PLACES = (
+    "raw_dir",
+    "data_dir",
+    "engine",
+    "engine_url",
+    "memory_limit",
+    "threads",
+)
 _MEMORY = re.compile(r"[0-9]+([.][0-9]+)? *[KMGT]i?B")
+_LOCAL_SPARK = re.compile(r"local(\[([1-9][0-9]*|[*])\])?")
+_SPARK = re.compile(r"spark://.+|k8s://.+|yarn")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,13 +221,28 @@ class DataConfig(Settings):
         30, "synthetic: mean length of a sequence.", minimum=2
     )
     synthetic_seed: int = setting(0, "synthetic: seed of the generator.")
+    engine: str = setting(
+        "duckdb",
+        "What prepares: DuckDB, on this machine, or Spark (pip install "
+        "'tfrec[spark]', and Java 17 or 21), where one machine is not enough. "
+        "Both prepare the same dataset, byte for byte.",
+        choices=ENGINES,
+    )
+    engine_url: str = setting(
+        "",
+        "pyspark: the cluster: local[4] for four threads of this machine, "
+        "spark://host:7077, yarn, or k8s://https://host:443. Every executor "
+        "must find the raw files where this machine finds them. Memory, cores "
+        "and the rest are settings of Spark's (SPARK_CONF_DIR). Empty: "
+        "local[*], all threads of this machine.",
+    )
     memory_limit: str = setting(
         "2GB",
-        "Memory that the preparation engine may use; beyond, it works on "
-        "disk, beside data_dir.",
+        "Memory that the preparation engine may use on this machine; beyond, "
+        "it works on disk, beside data_dir.",
     )
     threads: int = setting(
-        0, "Threads of the preparation engine. 0: all cores.", minimum=0
+        0, "duckdb: threads of the engine. 0: all cores.", minimum=0
     )
 
     def __post_init__(self):
@@ -225,13 +251,9 @@ class DataConfig(Settings):
             for name in names:
                 self._refuse(name, f"--{choice}={getattr(self, choice)}")
         self._check_protocol()
+        self._check_engine()
         if self.dataset == "csv" and not self.rating_column:
             self._refuse("rating_above", "no --rating_column")
-        if not _MEMORY.fullmatch(self.memory_limit):
-            raise InputError(
-                "`--memory_limit` must be an amount such as 2GB or 500MB. "
-                f"Received: {self.memory_limit!r}."
-            )
         if self.since and not _is_day(self.since):
             raise InputError(
                 "`--since` must be a day such as 2018-01-01. Received: "
@@ -245,6 +267,11 @@ class DataConfig(Settings):
         """
         skipped = set(_PLACES).union(*self._foreign().values())
         return {k: v for k, v in self.to_dict().items() if k not in skipped}
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the engine runs here, and not on a cluster."""
+        return not _SPARK.fullmatch(self.engine_url)
 
     @property
     def raw_path(self) -> Path:
@@ -289,6 +316,21 @@ class DataConfig(Settings):
                 "`--truncate_before_split` must be 0 or at least 2 with "
                 "--protocol=next_click. Received: 1, which leaves no click to "
                 "predict."
+            )
+
+    def _check_engine(self) -> None:
+        if not _MEMORY.fullmatch(self.memory_limit):
+            raise InputError(
+                "`--memory_limit` must be an amount such as 2GB or 500MB. "
+                f"Received: {self.memory_limit!r}."
+            )
+        if not self.on_this_machine:
+            self._refuse("memory_limit", f"--engine_url={self.engine_url}")
+        elif self.engine_url and not _LOCAL_SPARK.fullmatch(self.engine_url):
+            raise InputError(
+                "`--engine_url` must be a Spark master: local[4], "
+                "spark://host:7077, yarn or k8s://https://host:443. Received: "
+                f"{self.engine_url!r}."
             )
 
     def _refuse(self, name: str, choice: str) -> None:

@@ -1,72 +1,131 @@
-"""The engine of preparation: DuckDB behind Ibis, working out of core."""
+"""The engine of preparation: what Ibis expressions run on.
 
+Filters, splits and numbering are Ibis expressions, the same for all engines.
+What Ibis does not do alike everywhere is here: to read raw files in their
+order, to keep a table, to stream one.
+"""
+
+import abc
 import contextlib
-from collections.abc import Iterator
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from tfrec.data.config import DataConfig
-from tfrec.errors import InputError
+
+# The place of a row in Parquet files; a name that no column of a log has.
+PLACE = "tfrec_position"
+# Loaded on use: pyspark is an extra.
+_HOMES = {
+    "duckdb": "tfrec.data.duckdb_engine",
+    "pyspark": "tfrec.data.spark_engine",
+}
+
+
+class Engine(abc.ABC):
+    """An engine behind Ibis.
+
+    Attributes:
+        connection: Ibis's connection to it.
+        read_errors: What it raises when a raw file is not what it should be.
+    """
+
+    connection: ibis.BaseBackend
+    read_errors: tuple[type[Exception], ...]
+
+    @abc.abstractmethod
+    def reason(self, error: Exception) -> str:
+        """Returns what one of the engine's errors says, in a line or two."""
+
+    @abc.abstractmethod
+    def store(self, name: str, table: ir.Table) -> ir.Table:
+        """Computes a table once for all that is made from it."""
+
+    @abc.abstractmethod
+    def load(self, name: str, table: pa.Table) -> ir.Table:
+        """Hands rows to the engine."""
+
+    @abc.abstractmethod
+    def stream(self, table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of an ordered table in Arrow batches.
+
+        They are never all in memory.
+
+        Args:
+            table: What to read.
+            rows: Rows in a batch, at most.
+        """
+
+    @abc.abstractmethod
+    def lines(self, path: Path, encoding: str) -> ir.Table:
+        """Returns `line` and `position`, the line's number from 0.
+
+        Args:
+            path: A text file.
+            encoding: "utf-8" or "latin-1".
+        """
+
+    @abc.abstractmethod
+    def delimited(
+        self,
+        paths: Sequence[Path],
+        separator: str,
+        width: int,
+        headed: bool,
+        chosen: Mapping[str, int],
+    ) -> ir.Table:
+        """Returns fields as strings, and `position`, the record's number.
+
+        Args:
+            paths: The files; they follow each other in this order.
+            separator: The text between fields.
+            width: The number of fields of a record.
+            headed: Whether the first record of each file is a header.
+            chosen: The places of the fields to return, from 0, by name.
+        """
+
+    @abc.abstractmethod
+    def parquet_schema(self, path: Path) -> ibis.Schema:
+        """Returns the columns of a Parquet file."""
+
+    @abc.abstractmethod
+    def parquet(self, paths: Sequence[Path]) -> ir.Table:
+        """Returns the rows of Parquet files, and `PLACE`, their number."""
+
+    @abc.abstractmethod
+    def text(self, column: ir.Column) -> ir.StringValue:
+        """Returns ids as strings.
+
+        Raises:
+            InputError: If other engines write values of this type otherwise.
+        """
+
+    @abc.abstractmethod
+    def is_json(self, text: ir.StringValue) -> ir.BooleanValue:
+        """Returns whether a text is one JSON value; never null."""
+
+    @abc.abstractmethod
+    def json_member(self, text: ir.StringValue, name: str) -> ir.StringValue:
+        """Returns a member of a JSON object as text, null if it has none."""
 
 
 @contextlib.contextmanager
-def connect(config: DataConfig, folder: Path) -> Iterator[ibis.BaseBackend]:
-    """Opens an engine whose tables and spilled data live in a folder.
+def connect(config: DataConfig, folder: Path) -> Iterator[Engine]:
+    """Opens the engine of `config.engine`.
 
     Args:
-        config: Gives the memory limit and the threads.
-        folder: An existing folder on a disk with room for the log.
+        config: Names the engine and what it may use.
+        folder: An existing folder on a disk with room for the log, where an
+            engine on this machine works.
 
     Raises:
-        InputError: On leaving, if the engine ran out of memory or disk.
+        InputError: If the engine is not installed or does not start; on
+            leaving, if it ran out of memory or disk.
     """
-    options = {
-        "memory_limit": config.memory_limit,
-        "temp_directory": str(folder / "spill"),
-    }
-    if config.threads:
-        options["threads"] = config.threads
-    connection = None
-    try:
-        connection = ibis.duckdb.connect(folder / "log.duckdb", **options)
-        yield connection
-    except duckdb.OutOfMemoryException as error:
-        raise InputError(
-            "The preparation needs more memory than `--memory_limit`"
-            f"={config.memory_limit}, or more disk to spill to than there is "
-            f"beside {config.data_path}: {_first_line(error)}."
-        ) from error
-    except (duckdb.OperationalError, duckdb.FatalException) as error:
-        raise InputError(
-            "Cannot read the raw files or write beside "
-            f"{config.data_path}: {_first_line(error)}. Give `--data_dir` a "
-            "folder that can be written, on a disk with space left."
-        ) from error
-    finally:
-        if connection is not None:
-            # After a failure to write, closing fails as well.
-            with contextlib.suppress(duckdb.Error):
-                connection.disconnect()
-
-
-def stream(
-    connection: ibis.BaseBackend, table: ir.Table, rows: int
-) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of a table in Arrow batches, without holding them.
-
-    Args:
-        connection: The engine.
-        table: What to read.
-        rows: Rows in a batch.
-    """
-    # `Table.to_pyarrow_batches` of Ibis 12 calls what DuckDB 2 removed.
-    query = str(ibis.to_sql(table, dialect="duckdb"))
-    yield from connection.con.sql(query).to_arrow_reader(rows)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    home = importlib.import_module(_HOMES[config.engine])
+    with home.connect(config, folder) as engine:
+        yield engine

@@ -15,9 +15,13 @@ FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
 
 
-def _versions() -> dict[str, str]:
-    """Versions of what shapes a prepared dataset."""
-    packages = ("tensorflow", "ibis-framework", "duckdb")
+def versions(engine: str = "duckdb") -> dict[str, str]:
+    """Versions of what shapes a prepared dataset.
+
+    Args:
+        engine: `DataConfig.engine`; its package is called so too.
+    """
+    packages = ("tensorflow", "ibis-framework", engine)
     return {
         "tfrec": tfrec.__version__,
         "python": platform.python_version(),
@@ -62,7 +66,7 @@ class Manifest:
     short_sequences: int = 0
     duplicates: int = 0
     raw_files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    created_with: dict[str, str] = dataclasses.field(default_factory=_versions)
+    created_with: dict[str, str] = dataclasses.field(default_factory=versions)
     format_version: int = FORMAT_VERSION
 
     def save(self, folder: Path) -> None:

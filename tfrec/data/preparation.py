@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from tqdm import tqdm
 
-from tfrec.data import engine, examples, filters, next_click, splits
+from tfrec.data import examples, filters, next_click, splits
 from tfrec.data.config import DataConfig
-from tfrec.data.manifest import FILE_NAME, Manifest, data_checksum
+from tfrec.data.engine import Engine, connect
+from tfrec.data.manifest import FILE_NAME, Manifest, data_checksum, versions
 from tfrec.data.prepared import PreparedDataset
 from tfrec.data.records import ShardWriter, file_checksum
 from tfrec.data.sources import Source, get_source
@@ -72,9 +72,9 @@ def prepare(config: DataConfig) -> PreparedDataset:
         with (
             tqdm(unit=" interactions", disable=None, leave=False) as bar,
             _refreshed(bar),
-            engine.connect(config, scratch) as connection,
+            connect(config, scratch) as engine,
         ):
-            manifest = _write(connection, source, config, folder, bar)
+            manifest = _write(engine, source, config, folder, bar)
         shutil.rmtree(scratch)
         manifest.save(folder)
     return _open_same(target, source, config)
@@ -130,7 +130,7 @@ def _new_folder(target: Path) -> Iterator[Path]:
 
 
 def _write(
-    connection: ibis.BaseBackend,
+    engine: Engine,
     source: Source,
     config: DataConfig,
     folder: Path,
@@ -138,25 +138,23 @@ def _write(
 ) -> Manifest:
     """Writes all files but the manifest, which it returns."""
     bar.set_description_str(f"reading {config.dataset}")
-    log = source.table(connection, config)
+    log = source.table(engine, config)
     counts = []
-    for step in _steps(connection, log, source, config):
+    for step in _steps(engine, log, source, config):
         bar.set_description_str(f"counting: {step.name}")
         counts.append(_count(step, counts))
     left = counts[-1]
     bar.set_description_str("numbering items")
     whole = config.protocol == "next_click"
     # With whole sessions held out it is stored already.
-    table = (
-        step.table if whole else connection.create_table("filtered", step.table)
-    )
+    table = step.table if whole else engine.store("filtered", step.table)
     seen = table.filter(table.part != splits.TEST) if whole else table
-    items = connection.create_table("items", examples.number_items(seen))
-    ordered = engine.stream(connection, items.order_by("index"), _BATCH_ROWS)
+    items = engine.store("items", examples.number_items(seen))
+    ordered = engine.stream(items.order_by("index"), _BATCH_ROWS)
     Vocabulary.write(
         folder, (i for batch in ordered for i in batch["item"].to_pylist())
     )
-    _write_titles(connection, source, config, items, folder)
+    _write_titles(engine, source, config, items, folder)
     bar.set_description_str("ordering")
     rows = examples.order_rows(table, items, config)
     num_items = items.count().to_pyarrow().as_py()
@@ -168,7 +166,7 @@ def _write(
             for split in _SPLITS
         }
         bar.reset(left["interactions"])
-        batches = engine.stream(connection, rows, _BATCH_ROWS)
+        batches = engine.stream(rows, _BATCH_ROWS)
         for grouped in examples.group_rows(_ticking(batches, bar), whole):
             for split, batch in grouped.items():
                 writers[split].write(batch)
@@ -195,11 +193,12 @@ def _write(
         ),
         duplicates=filters.count_duplicates(log).to_pyarrow().as_py(),
         raw_files=_raw_files(source, config),
+        created_with=versions(config.engine),
     )
 
 
 def _steps(
-    connection: ibis.BaseBackend,
+    engine: Engine,
     log: ir.Table,
     source: Source,
     config: DataConfig,
@@ -208,7 +207,7 @@ def _steps(
     numbers = itertools.count(1)
 
     def store(table: ir.Table) -> ir.Table:
-        return connection.create_table(f"step_{next(numbers)}", table)
+        return engine.store(f"step_{next(numbers)}", table)
 
     for step in filters.steps(log, config, store):
         yield step
@@ -242,21 +241,21 @@ def _count(step: filters.Step, before: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _write_titles(
-    connection: ibis.BaseBackend,
+    engine: Engine,
     source: Source,
     config: DataConfig,
     items: ir.Table,
     folder: Path,
 ) -> None:
     """Writes `titles.tsv` for the items that have a title."""
-    titles = source.titles(connection, config)
+    titles = source.titles(engine, config)
     if titles is None:
         return
     known = items.join(titles, "item")
     known = known.group_by(["index", "item"]).agg(title=known.title.min())
     known = known.filter(known.title.notnull()).order_by("index")
     with open(folder / "titles.tsv", "w", encoding="utf-8", newline="") as file:
-        for batch in engine.stream(connection, known, _BATCH_ROWS):
+        for batch in engine.stream(known, _BATCH_ROWS):
             for row in batch.to_pylist():
                 title = re.sub(r"[\t\r\n]+", " ", row["title"])
                 file.write(f"{row['item']}\t{title}\n")

@@ -1,10 +1,12 @@
 import ibis
 import pytest
 
+from tfrec.data.duckdb_engine import DuckDBEngine
+
 
 @pytest.fixture
-def connection():
+def engine():
     """An engine in memory."""
     connection = ibis.duckdb.connect()
-    yield connection
+    yield DuckDBEngine(connection)
     connection.disconnect()

@@ -22,11 +22,11 @@ def test_where_goes_on_in_the_next_file(tmp_path):
     assert text == "1,y.csv"
 
 
-def test_positions_go_on_in_the_next_file(connection, tmp_path):
+def test_positions_go_on_in_the_next_file(engine, tmp_path):
     paths = [tmp_path / f"{name}.csv" for name in "zxy"]
     for number, path in enumerate(paths):
         path.write_text(f"a,b\n{number},0\n{number},1\n")
-    table = Delimited(paths).table(connection, {"file": "a", "row": "b"})
+    table = Delimited(paths).table(engine, {"file": "a", "row": "b"})
     rows = table.order_by("position").to_pyarrow().to_pylist()
     assert rows == [
         {"position": 2 * n + m, "file": str(n), "row": str(m)}

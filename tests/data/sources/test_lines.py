@@ -6,30 +6,28 @@ from tfrec.data.sources.lines import Lines, decoded_lines
 from tfrec.errors import InputError
 
 
-def test_positions_are_numbers_of_lines(connection, tmp_path):
+def test_positions_are_numbers_of_lines(engine, tmp_path):
     path = tmp_path / "it's.txt"
     path.write_text("a b\n\n  \nc\n")
-    table = Lines(path).table(connection).order_by("position").to_pyarrow()
+    table = Lines(path).table(engine).order_by("position").to_pyarrow()
     assert table.to_pylist() == [
         {"position": 0, "line": "a b"},
         {"position": 3, "line": "c"},
     ]
 
 
-def test_quotes_commas_and_tabs_are_text_like_any_other(connection, tmp_path):
+def test_quotes_commas_and_tabs_are_text_like_any_other(engine, tmp_path):
     lines = ['"a, b', "c\t'd'", "e;f|g::h\\n", "#no comment"]
     path = tmp_path / "x.txt"
     path.write_text("\n".join(lines))
-    table = Lines(path).table(connection).order_by("position")
+    table = Lines(path).table(engine).order_by("position")
     assert table.line.to_pyarrow().to_pylist() == lines
 
 
-def test_positions_hold_in_files_that_several_threads_read(
-    connection, tmp_path
-):
+def test_positions_hold_in_files_that_several_threads_read(engine, tmp_path):
     path = tmp_path / "long.txt"
     path.write_text("".join(f"line {n:020d}\n" for n in range(400_000)))
-    table = Lines(path).table(connection)
+    table = Lines(path).table(engine)
     number = table.line.split(" ")[1].cast("int64")
     wrong = table.filter(number != table.position).count()
     assert table.count().to_pyarrow().as_py() == 400_000

@@ -9,15 +9,15 @@ from tfrec.errors import InputError
 LINES = ["1::10::5::978300760", "1::20::3::978302109", "2::10::4::978301968"]
 
 
-def rows(connection, folder, dataset="ml-1m"):
+def rows(engine, folder, dataset="ml-1m"):
     config = DataConfig(dataset=dataset, raw_dir=str(folder))
-    table = get_source(dataset).table(connection, config)
+    table = get_source(dataset).table(engine, config)
     return table.order_by("position").to_pyarrow().to_pylist()
 
 
-def titles(connection, folder, dataset="ml-1m"):
+def titles(engine, folder, dataset="ml-1m"):
     config = DataConfig(dataset=dataset, raw_dir=str(folder))
-    table = get_source(dataset).titles(connection, config)
+    table = get_source(dataset).titles(engine, config)
     if table is None:
         return None
     return {r["item"]: r["title"] for r in table.to_pyarrow().to_pylist()}
@@ -27,9 +27,9 @@ def write(path, lines, end="\n", encoding="utf-8"):
     path.write_bytes("".join(line + end for line in lines).encode(encoding))
 
 
-def test_ratings_are_read_in_file_order(connection, tmp_path):
+def test_ratings_are_read_in_file_order(engine, tmp_path):
     write(tmp_path / "ratings.dat", LINES)
-    assert rows(connection, tmp_path) == [
+    assert rows(engine, tmp_path) == [
         {
             "sequence": "1",
             "item": "10",
@@ -71,19 +71,19 @@ def test_ratings_are_read_in_file_order(connection, tmp_path):
         ("1::2\t::3::978300760", "an item id without tabs"),
     ],
 )
-def test_a_malformed_line_is_named(connection, tmp_path, line, expected):
+def test_a_malformed_line_is_named(engine, tmp_path, line, expected):
     write(tmp_path / "ratings.dat", [LINES[0], line, "also wrong", LINES[1]])
     with pytest.raises(InputError) as error:
-        rows(connection, tmp_path)
+        rows(engine, tmp_path)
     message = str(error.value)
     assert f"ratings.dat, line 2: expected {expected}" in message
     assert f"Received: {line!r}" in message
 
 
-def test_a_line_cut_between_fields_is_named(connection, tmp_path):
+def test_a_line_cut_between_fields_is_named(engine, tmp_path):
     (tmp_path / "ratings.dat").write_text("\n".join([*LINES, "2::20"]))
     with pytest.raises(InputError, match=r"line 4: expected 4 fields.*2::20"):
-        rows(connection, tmp_path)
+        rows(engine, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -98,21 +98,21 @@ def test_a_line_cut_between_fields_is_named(connection, tmp_path):
     ],
 )
 def test_a_file_cut_inside_its_last_timestamp_is_refused(
-    connection, tmp_path, dataset, name, text
+    engine, tmp_path, dataset, name, text
 ):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=r"last line.*seems cut short"):
-        rows(connection, tmp_path, dataset)
+        rows(engine, tmp_path, dataset)
 
 
-def test_a_whole_last_line_needs_no_line_end(connection, tmp_path):
+def test_a_whole_last_line_needs_no_line_end(engine, tmp_path):
     (tmp_path / "ratings.dat").write_text("\n".join(LINES))
-    assert len(rows(connection, tmp_path)) == 3
+    assert len(rows(engine, tmp_path)) == 3
 
 
-def test_windows_line_ends_and_blank_lines_are_read(connection, tmp_path):
+def test_windows_line_ends_and_blank_lines_are_read(engine, tmp_path):
     write(tmp_path / "ratings.dat", [*LINES[:2], "", LINES[2], ""], "\r\n")
-    found = rows(connection, tmp_path)
+    found = rows(engine, tmp_path)
     assert [row["timestamp"] for row in found] == [
         978300760,
         978302109,
@@ -121,10 +121,10 @@ def test_windows_line_ends_and_blank_lines_are_read(connection, tmp_path):
     assert [row["position"] for row in found] == [0, 1, 3]
 
 
-def test_text_that_is_not_utf8_is_named(connection, tmp_path):
+def test_text_that_is_not_utf8_is_named(engine, tmp_path):
     write(tmp_path / "ratings.dat", [LINES[0], "1::é::3::4"], "\n", "latin-1")
     with pytest.raises(InputError, match=r"ratings\.dat, line 2.*utf-8"):
-        rows(connection, tmp_path)
+        rows(engine, tmp_path)
 
 
 def test_the_missing_file_is_named_with_its_source(tmp_path):
@@ -144,15 +144,15 @@ def test_a_file_for_a_folder_is_refused_without_a_download(tmp_path):
         source.files(config)
 
 
-def test_ratings_are_found_where_the_archive_unpacks(connection, tmp_path):
+def test_ratings_are_found_where_the_archive_unpacks(engine, tmp_path):
     folder = tmp_path / "ml-10M100K"
     folder.mkdir()
     write(folder / "ratings.dat", ["1::122::3.5::838985046"])
-    (row,) = rows(connection, tmp_path, "ml-10m")
+    (row,) = rows(engine, tmp_path, "ml-10m")
     assert row["rating"] == 3.5
 
 
-def test_csv_ratings_and_quoted_titles_are_read(connection, tmp_path):
+def test_csv_ratings_and_quoted_titles_are_read(engine, tmp_path):
     write(
         tmp_path / "ratings.csv",
         ["userId,movieId,rating,timestamp", "1,11,4.0,964982703"],
@@ -165,40 +165,40 @@ def test_csv_ratings_and_quoted_titles_are_read(connection, tmp_path):
             '12,"A ""b"" c",Drama',
         ],
     )
-    (row,) = rows(connection, tmp_path, "ml-latest-small")
+    (row,) = rows(engine, tmp_path, "ml-latest-small")
     assert (row["sequence"], row["item"]) == ("1", "11")
-    assert titles(connection, tmp_path, "ml-latest-small") == {
+    assert titles(engine, tmp_path, "ml-latest-small") == {
         "11": "American President, The (1995)",
         "12": 'A "b" c',
     }
 
 
-def test_a_csv_header_of_another_kind_is_named(connection, tmp_path):
+def test_a_csv_header_of_another_kind_is_named(engine, tmp_path):
     write(tmp_path / "ratings.csv", ["user;movie", "1;2"])
     with pytest.raises(
         InputError, match=r"ratings\.csv, line 1: expected the columns userId"
     ):
-        rows(connection, tmp_path, "ml-latest-small")
+        rows(engine, tmp_path, "ml-latest-small")
 
 
 @pytest.mark.parametrize(
     ("dataset", "encoding"), [("ml-1m", "latin-1"), ("ml-10m", "utf-8")]
 )
-def test_titles_have_their_accents(connection, tmp_path, dataset, encoding):
+def test_titles_have_their_accents(engine, tmp_path, dataset, encoding):
     lines = ["1::Misérables, Les (1995)::Drama", "2::Heat (1995)::Action"]
     write(tmp_path / "movies.dat", lines, encoding=encoding)
-    assert titles(connection, tmp_path, dataset) == {
+    assert titles(engine, tmp_path, dataset) == {
         "1": "Misérables, Les (1995)",
         "2": "Heat (1995)",
     }
 
 
-def test_a_malformed_title_is_named(connection, tmp_path):
+def test_a_malformed_title_is_named(engine, tmp_path):
     write(tmp_path / "movies.dat", ["1::Heat::Action", "2::Jumanji"])
     pattern = re.escape("movies.dat, line 2: expected 3 fields")
     with pytest.raises(InputError, match=pattern):
-        titles(connection, tmp_path)
+        titles(engine, tmp_path)
 
 
-def test_titles_are_optional(connection, tmp_path):
-    assert titles(connection, tmp_path) is None
+def test_titles_are_optional(engine, tmp_path):
+    assert titles(engine, tmp_path) is None

@@ -11,14 +11,14 @@ def write(path, **columns):
     return path
 
 
-def test_positions_go_on_in_the_next_file(connection, tmp_path):
+def test_positions_go_on_in_the_next_file(engine, tmp_path):
     paths = [
         write(tmp_path / "z.parquet", a=[7, 8], b=["x", "y"]),
         write(tmp_path / "a.parquet", a=[9], b=["z"]),
     ]
-    raw = Parquet(paths, connection)
+    raw = Parquet(paths, engine)
     assert raw.columns == ["a", "b"]
-    table = raw.table(connection, {"number": "a"})
+    table = raw.table(engine, {"number": "a"})
     assert table.order_by("position").to_pyarrow().to_pylist() == [
         {"position": 0, "number": 7},
         {"position": 1, "number": 8},
@@ -29,10 +29,10 @@ def test_positions_go_on_in_the_next_file(connection, tmp_path):
     assert text == "{'a': 9, 'b': 'z'}"
 
 
-def test_files_of_other_columns_are_refused(connection, tmp_path):
+def test_files_of_other_columns_are_refused(engine, tmp_path):
     paths = [
         write(tmp_path / "a.parquet", a=[7]),
         write(tmp_path / "b.parquet", a=["7"]),
     ]
     with pytest.raises(InputError, match=r"b\.parquet: .*a int64.*a string"):
-        Parquet(paths, connection)
+        Parquet(paths, engine)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tfrec.data.config import DataConfig
+from tfrec.data.duckdb_engine import DuckDBEngine
 from tfrec.data.sources import get_source
 from tfrec.data.sources.synthetic import build_world
 from tfrec.errors import InputError
@@ -13,9 +14,9 @@ def config(**settings):
 
 
 def log(settings):
-    connection = ibis.duckdb.connect()
-    table = get_source("synthetic").table(connection, settings)
-    return connection.to_pyarrow(table)
+    engine = DuckDBEngine(ibis.duckdb.connect())
+    table = get_source("synthetic").table(engine, settings)
+    return engine.connection.to_pyarrow(table)
 
 
 def test_the_log_has_the_columns_of_a_source():
@@ -66,9 +67,9 @@ def test_sequences_have_their_length_and_no_item_twice():
 
 def test_every_item_has_a_readable_title():
     settings = config(synthetic_users=20)
-    connection = ibis.duckdb.connect()
-    titles = get_source("synthetic").titles(connection, settings)
-    titles = connection.to_pyarrow(titles).to_pydict()
+    engine = DuckDBEngine(ibis.duckdb.connect())
+    titles = get_source("synthetic").titles(engine, settings)
+    titles = engine.connection.to_pyarrow(titles).to_pydict()
     named = dict(zip(titles["item"], titles["title"], strict=True))
     assert len(named) == 500
     assert named["bossa-nova-017"] == "Bossa Nova 017"

@@ -10,16 +10,16 @@ from tfrec.data.sources import get_source
 from tfrec.errors import InputError
 
 
-def read(connection, path, **settings):
+def read(engine, path, **settings):
     config = DataConfig(dataset="csv", raw_dir=str(path), **settings)
-    table = get_source("csv").table(connection, config)
+    table = get_source("csv").table(engine, config)
     found = table.order_by("position").to_pyarrow().to_pylist()
     return [
         tuple(row[name] for name in row if name != "position") for row in found
     ]
 
 
-def test_columns_are_found_by_name_in_any_order(connection, tmp_path):
+def test_columns_are_found_by_name_in_any_order(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("when,x,what,who,stars\n7,,i,u,4.5\n3,,j,u,2\n")
     names = {
@@ -27,45 +27,45 @@ def test_columns_are_found_by_name_in_any_order(connection, tmp_path):
         "item_column": "what",
         "timestamp_column": "when",
     }
-    assert read(connection, path, **names) == [("u", "i", 7), ("u", "j", 3)]
+    assert read(engine, path, **names) == [("u", "i", 7), ("u", "j", 3)]
 
 
-def test_ratings_are_read_where_there_are_any(connection, tmp_path):
+def test_ratings_are_read_where_there_are_any(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("sequence,item,timestamp,stars\nu,i,7,4.5\n")
-    assert read(connection, path, rating_column="stars") == [("u", "i", 7, 4.5)]
+    assert read(engine, path, rating_column="stars") == [("u", "i", 7, 4.5)]
 
 
-def test_a_missing_column_gives_the_flag_and_near_names(connection, tmp_path):
+def test_a_missing_column_gives_the_flag_and_near_names(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("userId,item,timestamp\nu,i,7\n")
     with pytest.raises(InputError) as error:
-        read(connection, path, sequence_column="userid")
+        read(engine, path, sequence_column="userid")
     assert "`--sequence_column`" in str(error.value)
     assert "Did you mean 'userId'?" in str(error.value)
 
 
-def test_a_wrong_separator_is_suspected(connection, tmp_path):
+def test_a_wrong_separator_is_suspected(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("sequence;item;timestamp\nu;i;7\n")
     with pytest.raises(InputError, match="Is `--separator` right"):
-        read(connection, path)
-    assert read(connection, path, separator=";") == [("u", "i", 7)]
+        read(engine, path)
+    assert read(engine, path, separator=";") == [("u", "i", 7)]
 
 
 @pytest.mark.parametrize("separator", ["\t", "\\t", "::", "|"])
-def test_separators(connection, tmp_path, separator):
+def test_separators(engine, tmp_path, separator):
     path = tmp_path / "log.csv"
     lines = ["sequence,item,timestamp", "u,i,7"]
     sign = separator.replace("\\t", "\t")
     path.write_text("\n".join(line.replace(",", sign) for line in lines))
-    assert read(connection, path, separator=separator) == [("u", "i", 7)]
+    assert read(engine, path, separator=separator) == [("u", "i", 7)]
 
 
-def test_quoted_fields_keep_separators_and_quotes(connection, tmp_path):
+def test_quoted_fields_keep_separators_and_quotes(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text('sequence,item,timestamp\n"u, v","a ""b""",7\n')
-    assert read(connection, path) == [("u, v", 'a "b"', 7)]
+    assert read(engine, path) == [("u, v", 'a "b"', 7)]
 
 
 @pytest.mark.parametrize(
@@ -83,32 +83,32 @@ def test_quoted_fields_keep_separators_and_quotes(connection, tmp_path):
         ('u,"i\tj",7', "expected an item id without tabs"),
     ],
 )
-def test_a_malformed_line_is_named(connection, tmp_path, line, expected):
+def test_a_malformed_line_is_named(engine, tmp_path, line, expected):
     path = tmp_path / "log.csv"
     # The field over two lines shifts records against lines.
     path.write_text(
         f'sequence,item,timestamp\n"two\nlines",i,1\n\n{line}\nu,i,9\n'
     )
     with pytest.raises(InputError) as error:
-        read(connection, path)
+        read(engine, path)
     assert f"log.csv, line 5: {expected}" in str(error.value)
 
 
-def test_text_that_is_not_utf8_is_named(connection, tmp_path):
+def test_text_that_is_not_utf8_is_named(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(b"sequence,item,timestamp\nu,i,1\nu,\xe9,2\n")
     with pytest.raises(InputError, match=r"log\.csv, line 3.*utf-8"):
-        read(connection, path)
+        read(engine, path)
 
 
-def test_an_empty_file_is_named(connection, tmp_path):
+def test_an_empty_file_is_named(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("")
     with pytest.raises(InputError, match=r"log\.csv is empty"):
-        read(connection, path)
+        read(engine, path)
 
 
-def test_iso_times_become_microseconds(connection, tmp_path):
+def test_iso_times_become_microseconds(engine, tmp_path):
     path = tmp_path / "log.csv"
     times = {
         "2018-01-31": 1517356800_000000,
@@ -119,65 +119,65 @@ def test_iso_times_become_microseconds(connection, tmp_path):
     }
     lines = ["sequence,item,timestamp", *(f"u,i,{time}" for time in times)]
     path.write_text("\n".join(lines))
-    assert [row[2] for row in read(connection, path)] == list(times.values())
+    assert [row[2] for row in read(engine, path)] == list(times.values())
 
 
 @pytest.mark.parametrize(
     "time", ["2018-02-30", "7", "2018-01-31 12:00:00+02:00", "1969-12-31"]
 )
-def test_a_bad_iso_time_is_named(connection, tmp_path, time):
+def test_a_bad_iso_time_is_named(engine, tmp_path, time):
     path = tmp_path / "log.csv"
     path.write_text(f"sequence,item,timestamp\nu,i,2018-01-31\nu,i,{time}\n")
     with pytest.raises(InputError, match=r"line 3: expected a timestamp"):
-        read(connection, path)
+        read(engine, path)
 
 
-def test_the_files_of_a_folder_are_one_log(connection, tmp_path):
+def test_the_files_of_a_folder_are_one_log(engine, tmp_path):
     header = "sequence,item,timestamp\n"
     (tmp_path / "b.csv").write_text(header + "u,j,2\n")
     (tmp_path / "a.csv").write_text(header + "u,i,9\nv,i,3\n")
     (tmp_path / "notes.txt").write_text("not a log")
-    assert read(connection, tmp_path) == [
+    assert read(engine, tmp_path) == [
         ("u", "i", 9),
         ("v", "i", 3),
         ("u", "j", 2),
     ]
 
 
-def test_a_bad_line_in_a_folder_names_its_file(connection, tmp_path):
+def test_a_bad_line_in_a_folder_names_its_file(engine, tmp_path):
     header = "sequence,item,timestamp\n"
     (tmp_path / "a.csv").write_text(header + "u,i,9\nv,i,3\n")
     (tmp_path / "b.csv").write_text(header + "u,j,2\nu,j,x\n")
     with pytest.raises(InputError, match=r"b\.csv, line 3: .*'u,j,x'"):
-        read(connection, tmp_path)
+        read(engine, tmp_path)
 
 
-def test_files_of_different_headers_are_refused(connection, tmp_path):
+def test_files_of_different_headers_are_refused(engine, tmp_path):
     (tmp_path / "a.csv").write_text("sequence,item,timestamp\nu,i,9\n")
     (tmp_path / "b.csv").write_text("item,sequence,timestamp\ni,u,9\n")
     with pytest.raises(InputError, match=r"b\.csv, line 1.*one header"):
-        read(connection, tmp_path)
+        read(engine, tmp_path)
 
 
-def test_a_folder_of_several_kinds_is_refused(connection, tmp_path):
+def test_a_folder_of_several_kinds_is_refused(engine, tmp_path):
     (tmp_path / "a.csv").write_text("sequence,item,timestamp\nu,i,9\n")
     (tmp_path / "b.parquet").write_bytes(b"")
     with pytest.raises(InputError, match="several kinds"):
-        read(connection, tmp_path)
+        read(engine, tmp_path)
 
 
-def test_a_missing_log_is_named(connection, tmp_path):
+def test_a_missing_log_is_named(engine, tmp_path):
     with pytest.raises(InputError, match=r"`--raw_dir`.*nothing"):
-        read(connection, tmp_path / "nothing")
+        read(engine, tmp_path / "nothing")
 
 
-def test_gzipped_files_are_read_and_their_bad_lines_named(connection, tmp_path):
+def test_gzipped_files_are_read_and_their_bad_lines_named(engine, tmp_path):
     path = tmp_path / "log.csv.gz"
     path.write_bytes(gzip.compress(b"sequence,item,timestamp\nu,i,9\n"))
-    assert read(connection, path) == [("u", "i", 9)]
+    assert read(engine, path) == [("u", "i", 9)]
     path.write_bytes(gzip.compress(b"sequence,item,timestamp\nu,i,9\nu,i\n"))
     with pytest.raises(InputError, match=r"log\.csv\.gz, line 3"):
-        read(connection, path)
+        read(engine, path)
 
 
 def parquet(path, **columns):
@@ -185,7 +185,7 @@ def parquet(path, **columns):
     return path
 
 
-def test_parquet_of_any_type_is_read(connection, tmp_path):
+def test_parquet_of_any_type_is_read(engine, tmp_path):
     moment = datetime.datetime(2018, 1, 31, 12)
     path = parquet(
         tmp_path / "log.parquet",
@@ -195,20 +195,20 @@ def test_parquet_of_any_type_is_read(connection, tmp_path):
         position=["a column", "of the log"],
     )
     time = 1517400000_000000
-    assert read(connection, path) == [("1", "i", time), ("1", "j", time)]
+    assert read(engine, path) == [("1", "i", time), ("1", "j", time)]
 
 
-def test_whole_floats_are_times_and_others_are_not(connection, tmp_path):
+def test_whole_floats_are_times_and_others_are_not(engine, tmp_path):
     columns = {"sequence": ["u"] * 2, "item": ["i"] * 2}
     path = parquet(tmp_path / "a.parquet", **columns, timestamp=[7.0, 8.0])
-    assert read(connection, path) == [("u", "i", 7), ("u", "i", 8)]
+    assert read(engine, path) == [("u", "i", 7), ("u", "i", 8)]
     path = parquet(tmp_path / "b.parquet", **columns, timestamp=[7.0, 8.5])
-    connection.raw_sql("DROP TABLE interactions")
+    engine.connection.raw_sql("DROP TABLE interactions")
     with pytest.raises(InputError, match=r"b\.parquet, row 2: .*8\.5"):
-        read(connection, path)
+        read(engine, path)
 
 
-def test_a_bad_parquet_row_names_its_file(connection, tmp_path):
+def test_a_bad_parquet_row_names_its_file(engine, tmp_path):
     parquet(tmp_path / "a.parquet", sequence=["u"], item=["i"], timestamp=[7])
     parquet(
         tmp_path / "b.parquet",
@@ -217,21 +217,21 @@ def test_a_bad_parquet_row_names_its_file(connection, tmp_path):
         timestamp=[7, 8],
     )
     with pytest.raises(InputError, match=r"b\.parquet, row 2: expected a seq"):
-        read(connection, tmp_path)
+        read(engine, tmp_path)
 
 
-def test_a_file_that_is_not_parquet_is_named(connection, tmp_path):
+def test_a_file_that_is_not_parquet_is_named(engine, tmp_path):
     (tmp_path / "log.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(InputError, match=r"log\.parquet cannot be read"):
-        read(connection, tmp_path)
+        read(engine, tmp_path)
 
 
-def test_what_only_the_engine_minds_is_said_in_its_words(connection, tmp_path):
+def test_what_only_the_engine_minds_is_said_in_its_words(engine, tmp_path):
     path = tmp_path / "log.csv"
     # Two kinds of line ends.
     path.write_bytes(b"sequence,item,timestamp\nu,i,1\r\nu,i,2\nu,i,3\r\n")
     with pytest.raises(InputError, match="raw files cannot be read: "):
-        read(connection, path)
+        read(engine, path)
 
 
 @pytest.mark.parametrize(
@@ -242,14 +242,14 @@ def test_what_only_the_engine_minds_is_said_in_its_words(connection, tmp_path):
     ],
 )
 def test_the_unit_of_times_is_asked_for_where_days_are_counted(
-    connection, tmp_path, time, per_second, expected
+    engine, tmp_path, time, per_second, expected
 ):
     path = tmp_path / "log.csv"
     path.write_text(f"sequence,item,timestamp\nu,i,{time}\n")
     options = {"protocol": "next_click", "timestamps_per_second": per_second}
     pattern = f"`--timestamps_per_second` must be {expected}.*: {per_second}"
     with pytest.raises(InputError, match=pattern):
-        read(connection, path, **options)
+        read(engine, path, **options)
 
 
 def test_a_day_of_csv_is_that_of_its_unit():

@@ -16,9 +16,9 @@ REVIEW = {
 }
 
 
-def read(connection, folder):
+def read(engine, folder):
     config = DataConfig(dataset="yelp", raw_dir=str(folder))
-    table = get_source("yelp").table(connection, config)
+    table = get_source("yelp").table(engine, config)
     return table.order_by("position").to_pyarrow().to_pylist()
 
 
@@ -30,7 +30,7 @@ def write(folder, *reviews):
     return path
 
 
-def test_reviews_are_interactions_with_ratings(connection, tmp_path):
+def test_reviews_are_interactions_with_ratings(engine, tmp_path):
     path = write(tmp_path, REVIEW, REVIEW | {"stars": 3, "date": "2018-07-08"})
     expected = [
         {
@@ -48,9 +48,9 @@ def test_reviews_are_interactions_with_ratings(connection, tmp_path):
             "rating": 3.0,
         },
     ]
-    assert read(connection, tmp_path) == expected
-    connection.raw_sql("DROP TABLE interactions")
-    assert read(connection, path) == expected
+    assert read(engine, tmp_path) == expected
+    engine.connection.raw_sql("DROP TABLE interactions")
+    assert read(engine, path) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,21 +63,21 @@ def test_reviews_are_interactions_with_ratings(connection, tmp_path):
         (REVIEW | {"stars": None}, "a rating"),
     ],
 )
-def test_a_malformed_line_is_named(connection, tmp_path, line, expected):
+def test_a_malformed_line_is_named(engine, tmp_path, line, expected):
     write(tmp_path, REVIEW, line)
     with pytest.raises(InputError) as error:
-        read(connection, tmp_path)
+        read(engine, tmp_path)
     assert f"review.json, line 2: expected {expected}" in str(error.value)
 
 
-def test_businesses_give_titles_where_their_file_is(connection, tmp_path):
+def test_businesses_give_titles_where_their_file_is(engine, tmp_path):
     write(tmp_path, REVIEW)
     source = get_source("yelp")
     config = DataConfig(dataset="yelp", raw_dir=str(tmp_path))
-    assert source.titles(connection, config) is None
+    assert source.titles(engine, config) is None
     path = tmp_path / "yelp_academic_dataset_business.json"
     path.write_text('{"business_id": "b", "name": "Café"}\n')
-    table = source.titles(connection, config).to_pyarrow()
+    table = source.titles(engine, config).to_pyarrow()
     assert table.select(["item", "title"]).to_pylist() == [
         {"item": "b", "title": "Café"}
     ]

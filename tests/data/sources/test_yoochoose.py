@@ -11,20 +11,20 @@ LINES = [
 ]
 
 
-def read(connection, path, lines=None):
+def read(engine, path, lines=None):
     if lines is not None:
         log = path / "yoochoose-clicks.dat"
         log.write_text("\n".join(lines) + "\n")
     settings = DataConfig(
         dataset="yoochoose", protocol="next_click", raw_dir=str(path)
     )
-    table = get_source("yoochoose").table(connection, settings)
+    table = get_source("yoochoose").table(engine, settings)
     rows = table.order_by("position").to_pyarrow().to_pylist()
     return [(r["sequence"], r["item"], r["timestamp"]) for r in rows]
 
 
 def test_the_first_line_is_a_click_and_times_keep_milliseconds(
-    connection, tmp_path
+    engine, tmp_path
 ):
     # 2014-04-07T10:51:09 is 1396867869 seconds after 1970 began.
     expected = [
@@ -32,13 +32,13 @@ def test_the_first_line_is_a_click_and_times_keep_milliseconds(
         ("1", "214536500", 1396868049_868000),
         ("2", "214536506", 1396867869_276000),
     ]
-    assert read(connection, tmp_path, LINES) == expected
+    assert read(engine, tmp_path, LINES) == expected
 
 
-def test_the_file_can_be_named_itself(connection, tmp_path):
+def test_the_file_can_be_named_itself(engine, tmp_path):
     log = tmp_path / "clicks.csv"
     log.write_text(LINES[0] + "\n")
-    ((session, item, _),) = read(connection, log)
+    ((session, item, _),) = read(engine, log)
     assert (session, item) == ("2", "214536502")
 
 
@@ -52,28 +52,28 @@ def test_the_file_can_be_named_itself(connection, tmp_path):
         (",2014-04-07T10:51:09.277Z,214536502,0", "a sequence id"),
     ],
 )
-def test_a_malformed_line_is_named(connection, tmp_path, line, pattern):
+def test_a_malformed_line_is_named(engine, tmp_path, line, pattern):
     place = r"yoochoose-clicks\.dat, line 4: "
     with pytest.raises(InputError, match=place + ".*" + pattern):
-        read(connection, tmp_path, [*LINES, line])
+        read(engine, tmp_path, [*LINES, line])
 
 
-def test_a_malformed_first_line_is_named(connection, tmp_path):
+def test_a_malformed_first_line_is_named(engine, tmp_path):
     header = "session,time,item,category"
     with pytest.raises(InputError, match=r"line 1: .*UTC.*'session,time"):
-        read(connection, tmp_path, [header, *LINES])
+        read(engine, tmp_path, [header, *LINES])
 
 
-def test_a_missing_file_is_named(connection, tmp_path):
+def test_a_missing_file_is_named(engine, tmp_path):
     with pytest.raises(InputError, match=r"`--raw_dir`.*yoochoose-clicks.dat"):
-        read(connection, tmp_path)
+        read(engine, tmp_path)
 
 
-def test_a_day_is_that_of_its_timestamps(connection, tmp_path):
+def test_a_day_is_that_of_its_timestamps(engine, tmp_path):
     lines = [
         "1,2014-04-07T10:51:09.277Z,1,0",
         "1,2014-04-08T10:51:09.277Z,1,0",
     ]
-    (_, _, first), (_, _, second) = read(connection, tmp_path, lines)
+    (_, _, first), (_, _, second) = read(engine, tmp_path, lines)
     source = get_source("yoochoose")
     assert source.day(DataConfig()) == second - first

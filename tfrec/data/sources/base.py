@@ -3,10 +3,10 @@
 import abc
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
+from tfrec.data.engine import Engine
 
 
 class Source(abc.ABC):
@@ -33,9 +33,7 @@ class Source(abc.ABC):
         """
 
     @abc.abstractmethod
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         """Returns the interactions, every line checked.
 
         Columns: `sequence` string, `item` string, `timestamp` int64 (>= 0),
@@ -53,8 +51,6 @@ class Source(abc.ABC):
         """Returns what `timestamp` counts in a day, if it is a time."""
         return 86_400_000_000
 
-    def titles(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table | None:
+    def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns a table of `item` and `title` strings, or None."""
         return None

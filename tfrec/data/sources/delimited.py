@@ -5,10 +5,11 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 
-from tfrec.data.sources.lines import decoded_lines, sql_text
+from tfrec.data.engine import Engine
+from tfrec.data.sources.fields import reading
+from tfrec.data.sources.lines import decoded_lines
 from tfrec.errors import InputError
 
 
@@ -46,32 +47,22 @@ class Delimited:
                     f"{paths[0]}. Received: {', '.join(header)}."
                 )
 
-    def table(
-        self, connection: ibis.BaseBackend, names: Mapping[str, str]
-    ) -> ir.Table:
+    def table(self, engine: Engine, names: Mapping[str, str]) -> ir.Table:
         """Returns some columns as strings, and `position`, from 0.
 
         Args:
-            connection: The engine.
+            engine: What reads them.
             names: The columns of the files, by the names they shall get.
         """
-        # Numbered names, because those of a header can be anything.
-        kinds = ", ".join(
-            f"'c{number}': 'VARCHAR'" for number in range(len(self.columns))
-        )
-        chosen = ", ".join(
-            f"c{self.columns.index(name)} AS {role}"
-            for role, name in names.items()
-        )
-        files = ", ".join(map(sql_text, self._paths))
-        return connection.sql(
-            f"SELECT row_number() OVER () - 1 AS position, {chosen} "
-            f"FROM read_csv([{files}], columns={{{kinds}}}, "
-            f"header={str(self._headed).lower()}, "
-            f"delim={sql_text(self._separator)}, quote='\"', escape='\"', "
-            "auto_detect=false, strict_mode=true)",
-            schema={"position": "int64"} | dict.fromkeys(names, "string"),
-        )
+        chosen = {role: self.columns.index(n) for role, n in names.items()}
+        with reading(engine, self):
+            return engine.delimited(
+                self._paths,
+                self._separator,
+                len(self.columns),
+                self._headed,
+                chosen,
+            )
 
     def where(self, position: int) -> tuple[str, str]:
         """Returns a record's place, "x/log.csv, line 7", and its text.

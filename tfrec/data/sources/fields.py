@@ -4,17 +4,22 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import duckdb
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from tfrec.data.engine import Engine
 from tfrec.errors import InputError
 
+# What a text must be to be cast, because engines cast more, and not the same:
+# "1e3" and "1_0" to integers, "4f" to a float, 24:00 to a time. The first
+# group is cast. `\z` for `$`, which lets a line end follow on some engines.
+_INTEGER = r"^ *([+-]?[0-9]+)([.]0*)? *\z"
+_NUMBER = r"^ *([+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?) *\z"
 # Other offsets than UTC are refused: a cast would silently ignore them.
 _ISO_TIME = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?(Z|[+]00:?00)?$"
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2}([ T]([01][0-9]|2[0-3]):[0-9]{2}"
+    r"(:[0-9]{2}([.][0-9]{1,6})?)?)?)(Z|[+]00:?00)?\z"
 )
 # Ids are lines of items.txt and fields of titles.tsv.
 _NOT_IN_IDS = r"[\t\n\r]"
@@ -22,8 +27,6 @@ _TIMES = {
     "integer": "an integer",
     "iso": "a UTC date or time: 2018-01-31 or 2018-01-31 12:00:00",
 }
-# What DuckDB raises when a file is not what it should be.
-_READ_ERRORS = (duckdb.InvalidInputException, duckdb.ConversionException)
 
 
 class RawFiles(Protocol):
@@ -37,7 +40,7 @@ class RawFiles(Protocol):
 
 
 @contextlib.contextmanager
-def reading(raw: RawFiles) -> Iterator[None]:
+def reading(engine: Engine, raw: RawFiles) -> Iterator[None]:
     """Turns the engine's errors in reading raw files into ours.
 
     Raises:
@@ -45,27 +48,28 @@ def reading(raw: RawFiles) -> Iterator[None]:
     """
     try:
         yield
-    except _READ_ERRORS as error:
+    except engine.read_errors as error:
         raw.check()
         # Malformed in a way that only the engine minds: mixed line ends, say.
-        reason = str(error).partition("\nPossible")[0]
-        raise InputError(f"The raw files cannot be read: {reason}") from error
+        raise InputError(
+            f"The raw files cannot be read: {engine.reason(error)}"
+        ) from error
 
 
 def store(
-    connection: ibis.BaseBackend, name: str, table: ir.Table, raw: RawFiles
+    engine: Engine, name: str, table: ir.Table, raw: RawFiles
 ) -> ir.Table:
     """Reads raw files into a table of the engine, which may live on disk.
 
     Raises:
         InputError: If a record is malformed: file and line.
     """
-    with reading(raw):
-        return connection.create_table(name, table)
+    with reading(engine, raw):
+        return engine.store(name, table)
 
 
 def store_interactions(
-    connection: ibis.BaseBackend,
+    engine: Engine,
     fields: ir.Table,
     raw: RawFiles,
     times: str = "integer",
@@ -74,7 +78,7 @@ def store_interactions(
     """Reads raw fields as interactions and checks every one.
 
     Args:
-        connection: The engine.
+        engine: Where to.
         fields: Columns `sequence`, `item`, `timestamp`, `position` and
             optionally `rating`: strings or already typed, null where a
             record has not the right layout.
@@ -91,16 +95,16 @@ def store_interactions(
             expected and what stands there.
     """
     columns = {
-        "sequence": fields.sequence.cast("string"),
-        "item": fields.item.cast("string"),
+        "sequence": engine.text(fields.sequence),
+        "item": engine.text(fields.item),
         "timestamp": _time(fields.timestamp, times),
         "position": fields.position,
     }
     if "rating" in fields.columns:
-        columns["rating"] = fields.rating.try_cast("float64")
+        columns["rating"] = _cast(fields.rating, "float64", _NUMBER)
     # Malformed values are null here: one pass over the raw text, then a scan
     # of the stored columns for what is wrong.
-    table = store(connection, "interactions", fields.select(**columns), raw)
+    table = store(engine, "interactions", fields.select(**columns), raw)
     expected = _expected(table, times, layout)
     refuse_first(table, expected, raw)
     return table
@@ -155,17 +159,23 @@ def _expected(table: ir.Table, times: str, layout: str) -> ir.StringColumn:
 
 def _time(column: ir.Column, times: str) -> ir.IntegerValue:
     """Returns the time as an integer, null where it is malformed."""
-    if not column.type().is_temporal() and times == "integer":
+    if column.type().is_string() and times == "integer":
+        return _cast(column, "int64", _INTEGER)
+    if column.type().is_numeric():
         # Casting alone would round 978300760.5.
         whole = column.try_cast("int64")
-        exact = whole.cast("float64") == column.try_cast("float64")
+        exact = whole.cast("float64") == column.cast("float64")
         return exact.ifelse(whole, ibis.null(dt.int64))
-    if column.type().is_string():
-        fits = column.re_search(_ISO_TIME)
-        column = fits.ifelse(column, ibis.null(dt.string))
-    moment = column.try_cast("timestamp")
+    moment = _cast(column, "timestamp", _ISO_TIME)
     # `epoch_seconds` has a fraction on some engines and none on others; the
     # text of a time has one on all.
     seconds = moment.epoch_seconds().floor().cast("int64")
     fraction = moment.cast("string").re_extract(r"[.]([0-9]{1,6})", 1)
     return seconds * 1_000_000 + fraction.rpad(6, "0").cast("int64")
+
+
+def _cast(column: ir.Column, kind: str, pattern: str) -> ir.Column:
+    """Casts a column, a text by its pattern; null where it cannot be."""
+    if column.type().is_string():
+        column = column.re_extract(pattern, 1)
+    return column.try_cast(kind)

@@ -5,15 +5,11 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 
+from tfrec.data.engine import Engine
+from tfrec.data.sources.fields import reading
 from tfrec.errors import InputError
-
-# One field for the whole line: a separator that no text file contains.
-_NO_SEPARATOR = "\x01\x02\x03\x04"
-# DuckDB takes 16 times as much memory.
-_MAX_LINE_BYTES = 1 << 22
 
 
 class Lines:
@@ -28,20 +24,10 @@ class Lines:
         self._path = path
         self._encoding = encoding
 
-    def table(self, connection: ibis.BaseBackend) -> ir.Table:
+    def table(self, engine: Engine) -> ir.Table:
         """Returns `line` and `position`, the line's number from 0."""
-        with open(self._path, "rb") as file:
-            first = file.readline(_MAX_LINE_BYTES)
-        end = r"\r\n" if first.endswith(b"\r\n") else r"\n"
-        lines = connection.sql(
-            "SELECT row_number() OVER () - 1 AS position, line FROM read_csv("
-            f"{sql_text(self._path)}, columns={{'line': 'VARCHAR'}}, "
-            f"delim={sql_text(_NO_SEPARATOR)}, header=false, quote='', "
-            f"escape='', auto_detect=false, strict_mode=false, "
-            f"encoding={sql_text(self._encoding)}, new_line='{end}', "
-            f"max_line_size={_MAX_LINE_BYTES})",
-            schema={"position": "int64", "line": "string"},
-        )
+        with reading(engine, self):
+            lines = engine.lines(self._path, self._encoding)
         # An empty line is null.
         return lines.filter(lines.line.strip() != "")
 
@@ -59,11 +45,6 @@ class Lines:
         """Raises `InputError` at the first line that cannot be decoded."""
         for _ in decoded_lines(self._path, self._encoding):
             pass
-
-
-def sql_text(text: str | Path) -> str:
-    """Returns a string literal of SQL."""
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 def decoded_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:

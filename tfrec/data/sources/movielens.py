@@ -11,6 +11,7 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.download import Archive, download
+from tfrec.data.engine import Engine
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import refuse_first, store, store_interactions
@@ -60,9 +61,7 @@ class MovieLensSource(Source):
             )
         return [found]
 
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         """Returns the interactions, every line checked."""
         (path,) = self.files(config)
         _check_end(path)
@@ -75,22 +74,20 @@ class MovieLensSource(Source):
                 timestamp="timestamp",
             )
             raw = Delimited([path])
-            fields = raw.table(connection, names)
-            return store_interactions(connection, fields, raw)
+            fields = raw.table(engine, names)
+            return store_interactions(engine, fields, raw)
         raw = Lines(path)
         fields = _split(
-            raw.table(connection), ["sequence", "item", "rating", "timestamp"]
+            raw.table(engine), ["sequence", "item", "rating", "timestamp"]
         )
         layout = "4 fields, user::movie::rating::timestamp"
-        return store_interactions(connection, fields, raw, layout=layout)
+        return store_interactions(engine, fields, raw, layout=layout)
 
     def day(self, config: DataConfig) -> int:
         """Returns what `timestamp` counts in a day: seconds."""
         return 86_400
 
-    def titles(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table | None:
+    def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the movies' titles, if their file is there."""
         path = self._find(config, self._movies)
         if not path:
@@ -98,13 +95,13 @@ class MovieLensSource(Source):
         if path.suffix == ".csv":
             names = _columns(path, item="movieId", title="title")
             raw = Delimited([path])
-            fields = raw.table(connection, names)
+            fields = raw.table(engine, names)
         else:
             # In ml-1m, é is one byte.
             encoding = "latin-1" if self.name == "ml-1m" else "utf-8"
             raw = Lines(path, encoding)
-            fields = _split(raw.table(connection), ["item", "title", "genres"])
-        table = store(connection, "titles", fields, raw)
+            fields = _split(raw.table(engine), ["item", "title", "genres"])
+        table = store(engine, "titles", fields, raw)
         expected = table.item.isnull().ifelse(
             "3 fields, movie::title::genres", ibis.null(dt.string)
         )

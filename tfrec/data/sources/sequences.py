@@ -7,6 +7,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
+from tfrec.data.engine import Engine
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.fields import refuse_first, store
 from tfrec.data.sources.lines import Lines
@@ -30,22 +31,20 @@ class SequencesSource(Source):
             f"one .txt file. Received: {path}, with {len(found)} such files."
         )
 
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         """Returns the interactions, every line checked."""
         raw = Lines(self.files(config)[0])
-        lines = raw.table(connection)
+        lines = raw.table(engine)
         words = lines.line.strip().re_split(r"\s+")
         if config.sequence_ids:
             lines = lines.select("position", sequence=words[0], items=words[1:])
         else:
             number = (lines.position + 1).cast("string")
             lines = lines.select("position", sequence=number, items=words)
-        lines = store(connection, "lines", lines, raw)
+        lines = store(engine, "lines", lines, raw)
         if config.sequence_ids:
             _check_ids(lines, raw)
-        return connection.create_table("interactions", spread(lines))
+        return engine.store("interactions", spread(lines))
 
 
 def spread(lines: ir.Table) -> ir.Table:

@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
+from tfrec.data.engine import Engine
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.fields import store
 from tfrec.data.sources.lines import Lines
@@ -33,12 +34,10 @@ class SessionsSource(Source):
                 )
         return [config.raw_path / name for name in names.values()]
 
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         """Returns the interactions, those of the test file `held_out`."""
         train, test = (
-            self._lines(connection, name, path)
+            self._lines(engine, name, path)
             for name, path in zip(
                 ("train", "test"), self.files(config), strict=True
             )
@@ -48,21 +47,19 @@ class SessionsSource(Source):
         lines = train.mutate(held_out=False).union(
             test.mutate(held_out=True, position=test.position + last + 1)
         )
-        return connection.create_table("interactions", spread(lines))
+        return engine.store("interactions", spread(lines))
 
-    def _lines(
-        self, connection: ibis.BaseBackend, name: str, path: Path
-    ) -> ir.Table:
+    def _lines(self, engine: Engine, name: str, path: Path) -> ir.Table:
         """Reads `position`, `sequence` and `items` of a file's lines."""
         raw = Lines(path)
-        lines = raw.table(connection)
+        lines = raw.table(engine)
         number = (lines.position + 1).cast("string")
         lines = lines.select(
             "position",
             sequence=ibis.literal(f"{name} ") + number,
             items=lines.line.strip().re_split(r"\s+"),
         )
-        return store(connection, f"{name}_lines", lines, raw)
+        return store(engine, f"{name}_lines", lines, raw)
 
 
 def _check_items(train: ir.Table, test: ir.Table, config: DataConfig) -> None:

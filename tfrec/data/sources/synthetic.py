@@ -20,12 +20,12 @@ probability that is the item's appeal, until it has its length. So
 import dataclasses
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
 from tfrec.data.config import DataConfig
+from tfrec.data.engine import Engine
 from tfrec.data.sources.base import Source
 from tfrec.errors import InputError
 
@@ -155,9 +155,7 @@ class SyntheticSource(Source):
     def files(self, config: DataConfig) -> list[Path]:
         return []
 
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         world = build_world(config)
         rng = np.random.default_rng([config.synthetic_seed, 1])
         shortest, longest = _length_range(config)
@@ -186,15 +184,12 @@ class SyntheticSource(Source):
             "timestamp": timestamps[user, column],
             "position": np.arange(len(user)),
         }
-        table = ibis.memtable(pa.table(log))
-        return connection.create_table("interactions", table)
+        return engine.load("interactions", pa.table(log))
 
-    def titles(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def titles(self, engine: Engine, config: DataConfig) -> ir.Table:
         world = build_world(config)
-        table = ibis.memtable({"item": world.items, "title": world.titles})
-        return connection.create_table("titles", table)
+        titles = {"item": world.items, "title": world.titles}
+        return engine.load("titles", pa.table(titles))
 
 
 # Sequences drawn at once: a draw needs memory for every place of the ring.

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
+from tfrec.data.engine import Engine
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import reading, store_interactions
@@ -42,9 +42,7 @@ class TableSource(Source):
             f"with {what}."
         )
 
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         """Returns the interactions, every record checked."""
         paths = self.files(config)
         names = {
@@ -55,16 +53,16 @@ class TableSource(Source):
         if config.rating_column:
             names["rating"] = config.rating_column
         if paths[0].suffix == ".parquet":
-            raw = Parquet(paths, connection)
+            raw = Parquet(paths, engine)
         else:
             raw = Delimited(paths, config.separator.replace("\\t", "\t"))
         for role, name in names.items():
             _check_column(paths[0], raw.columns, f"--{role}_column", name)
-        fields = raw.table(connection, names)
-        with reading(raw):
+        fields = raw.table(engine, names)
+        with reading(engine, raw):
             times = _times(fields)
         _check_unit(config, times)
-        return store_interactions(connection, fields, raw, times)
+        return store_interactions(engine, fields, raw, times)
 
     def day(self, config: DataConfig) -> int:
         """Returns what `timestamp` counts in a day."""

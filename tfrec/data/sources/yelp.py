@@ -7,6 +7,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
+from tfrec.data.engine import Engine
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.fields import store, store_interactions
 from tfrec.data.sources.lines import Lines
@@ -33,53 +34,40 @@ class YelpSource(Source):
             f"Received: {config.raw_path}."
         )
 
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         """Returns the interactions, every line checked."""
         raw = Lines(self.files(config)[0])
         fields = _members(
-            raw.table(connection),
+            engine,
+            raw.table(engine),
             sequence="user_id",
             item="business_id",
             rating="stars",
             timestamp="date",
         )
         layout = "a JSON object with user_id, business_id, stars and date"
-        return store_interactions(connection, fields, raw, "iso", layout)
+        return store_interactions(engine, fields, raw, "iso", layout)
 
-    def titles(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table | None:
+    def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the businesses' names, if their file is there."""
         path = self.files(config)[0].with_name(_BUSINESSES)
         if not path.is_file():
             return None
         raw = Lines(path)
         fields = _members(
-            raw.table(connection), item="business_id", title="name"
+            engine, raw.table(engine), item="business_id", title="name"
         )
-        return store(connection, "titles", fields, raw)
+        return store(engine, "titles", fields, raw)
 
 
-@ibis.udf.scalar.builtin
-def json_extract_string(document: str, path: str) -> str:
-    """DuckDB's: the text of a member, whatever its type."""
-
-
-@ibis.udf.scalar.builtin
-def json_valid(document: str) -> bool:
-    """DuckDB's: whether a text is JSON."""
-
-
-def _members(lines: ir.Table, **names: str) -> ir.Table:
+def _members(engine: Engine, lines: ir.Table, **names: str) -> ir.Table:
     """Takes members out of JSON lines; where the line is not JSON: nulls."""
     null = ibis.null(dt.string)
-    document = json_valid(lines.line).ifelse(lines.line, null)
+    document = engine.is_json(lines.line).ifelse(lines.line, null)
     return lines.select(
         "position",
         **{
-            role: json_extract_string(document, f"$.{name}")
+            role: engine.json_member(document, name)
             for role, name in names.items()
         },
     )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
+from tfrec.data.engine import Engine
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import store_interactions
@@ -34,11 +34,9 @@ class YoochooseSource(Source):
             f"folder. Received: {config.raw_path}, without it."
         )
 
-    def table(
-        self, connection: ibis.BaseBackend, config: DataConfig
-    ) -> ir.Table:
+    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
         """Returns the interactions, every line checked."""
         raw = Delimited(self.files(config), columns=_COLUMNS)
         names = {"sequence": "session", "item": "item", "timestamp": "time"}
-        fields = raw.table(connection, names)
-        return store_interactions(connection, fields, raw, "iso")
+        fields = raw.table(engine, names)
+        return store_interactions(engine, fields, raw, "iso")

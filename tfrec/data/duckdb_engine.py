@@ -1,0 +1,167 @@
+"""DuckDB, the default engine: on this machine, out of core."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from tfrec.data.config import DataConfig
+from tfrec.data.engine import PLACE, Engine
+from tfrec.errors import InputError
+
+# One field for the whole line: a separator that no text file contains.
+_NO_SEPARATOR = "\x01\x02\x03\x04"
+# DuckDB takes 16 times as much memory.
+_MAX_LINE_BYTES = 1 << 22
+
+
+@contextlib.contextmanager
+def connect(config: DataConfig, folder: Path) -> Iterator["DuckDBEngine"]:
+    """Opens DuckDB, its tables and spilled data in a folder.
+
+    Args:
+        config: Gives the memory limit and the threads.
+        folder: An existing folder on a disk with room for the log.
+
+    Raises:
+        InputError: On leaving, if DuckDB ran out of memory or disk.
+    """
+    options = {
+        "memory_limit": config.memory_limit,
+        "temp_directory": str(folder / "spill"),
+    }
+    if config.threads:
+        options["threads"] = config.threads
+    connection = None
+    try:
+        connection = ibis.duckdb.connect(folder / "log.duckdb", **options)
+        yield DuckDBEngine(connection)
+    except duckdb.OutOfMemoryException as error:
+        raise InputError(
+            "The preparation needs more memory than `--memory_limit`"
+            f"={config.memory_limit}, or more disk to spill to than there is "
+            f"beside {config.data_path}: {_first_line(error)}."
+        ) from error
+    except (duckdb.OperationalError, duckdb.FatalException) as error:
+        raise InputError(
+            "Cannot read the raw files or write beside "
+            f"{config.data_path}: {_first_line(error)}. Give `--data_dir` a "
+            "folder that can be written, on a disk with space left."
+        ) from error
+    finally:
+        if connection is not None:
+            # After a failure to write, closing fails as well.
+            with contextlib.suppress(duckdb.Error):
+                connection.disconnect()
+
+
+class DuckDBEngine(Engine):
+    """DuckDB behind Ibis.
+
+    Args:
+        connection: An open connection.
+    """
+
+    read_errors = (duckdb.InvalidInputException, duckdb.ConversionException)
+
+    def __init__(self, connection: ibis.BaseBackend):
+        self.connection = connection
+
+    def reason(self, error: Exception) -> str:
+        return str(error).partition("\nPossible")[0]
+
+    def store(self, name: str, table: ir.Table) -> ir.Table:
+        return self.connection.create_table(name, table)
+
+    def load(self, name: str, table: pa.Table) -> ir.Table:
+        return self.connection.create_table(name, ibis.memtable(table))
+
+    def stream(self, table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
+        # `Table.to_pyarrow_batches` of Ibis 12 calls what DuckDB 2 removed.
+        query = str(ibis.to_sql(table, dialect="duckdb"))
+        yield from self.connection.con.sql(query).to_arrow_reader(rows)
+
+    def lines(self, path: Path, encoding: str) -> ir.Table:
+        with open(path, "rb") as file:
+            first = file.readline(_MAX_LINE_BYTES)
+        end = r"\r\n" if first.endswith(b"\r\n") else r"\n"
+        return self.connection.sql(
+            "SELECT row_number() OVER () - 1 AS position, line FROM read_csv("
+            f"{_sql_text(path)}, columns={{'line': 'VARCHAR'}}, "
+            f"delim={_sql_text(_NO_SEPARATOR)}, header=false, quote='', "
+            f"escape='', auto_detect=false, strict_mode=false, "
+            f"encoding={_sql_text(encoding)}, new_line='{end}', "
+            f"max_line_size={_MAX_LINE_BYTES})",
+            schema={"position": "int64", "line": "string"},
+        )
+
+    def delimited(
+        self,
+        paths: Sequence[Path],
+        separator: str,
+        width: int,
+        headed: bool,
+        chosen: Mapping[str, int],
+    ) -> ir.Table:
+        # Numbered names, because those of a header can be anything.
+        kinds = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(width))
+        fields = ", ".join(
+            f"c{place} AS {name}" for name, place in chosen.items()
+        )
+        files = ", ".join(map(_sql_text, paths))
+        return self.connection.sql(
+            f"SELECT row_number() OVER () - 1 AS position, {fields} "
+            f"FROM read_csv([{files}], columns={{{kinds}}}, "
+            f"header={str(headed).lower()}, "
+            f"delim={_sql_text(separator)}, quote='\"', escape='\"', "
+            "auto_detect=false, strict_mode=true)",
+            schema={"position": "int64"} | dict.fromkeys(chosen, "string"),
+        )
+
+    def parquet_schema(self, path: Path) -> ibis.Schema:
+        try:
+            return self.connection.read_parquet(path).schema()
+        except duckdb.Error as error:
+            raise InputError(
+                f"{path} cannot be read as Parquet: {_first_line(error)}"
+            ) from error
+
+    def parquet(self, paths: Sequence[Path]) -> ir.Table:
+        files = ", ".join(map(_sql_text, paths))
+        return self.connection.sql(
+            f"SELECT row_number() OVER () - 1 AS {PLACE}, * "
+            f"FROM read_parquet([{files}])",
+            schema={PLACE: "int64", **self.parquet_schema(paths[0])},
+        )
+
+    def text(self, column: ir.Column) -> ir.StringValue:
+        return column.cast("string")
+
+    def is_json(self, text: ir.StringValue) -> ir.BooleanValue:
+        return json_valid(text)
+
+    def json_member(self, text: ir.StringValue, name: str) -> ir.StringValue:
+        return json_extract_string(text, f"$.{name}")
+
+
+@ibis.udf.scalar.builtin
+def json_extract_string(document: str, path: str) -> str:
+    """DuckDB's: the text of a member, whatever its type."""
+
+
+@ibis.udf.scalar.builtin
+def json_valid(document: str) -> bool:
+    """DuckDB's: whether a text is JSON."""
+
+
+def _sql_text(text: str | Path) -> str:
+    """Returns a string literal of SQL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
