@@ -53,6 +53,9 @@ setup(
             # Reads the files for operators in tests.
             "pyyaml>=6,<7",
             "ruff>=0.17,<0.18",
-        ]
+        ],
+        # For --engine=pyspark, which needs Java 17 or 21 too. Spark's newest
+        # versions want Python 3.11.
+        "spark": ["pyspark>=4.0,<4.4"],
     },
 )

@@ -7,6 +7,7 @@ from tfrec.data.sources import get_source
 from tfrec.errors import InputError
 
 NEXT_CLICK = {"protocol": "next_click"}
+SPARK = {"engine": "pyspark"}
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -29,6 +30,22 @@ def test_a_typo_in_the_dataset_gives_near_names():
         (
             {"protocol": "leave_one_out", "test_fraction": 0.3},
             "`--test_fraction` means nothing with --protocol=leave_one_out",
+        ),
+        (
+            {"engine_url": "yarn"},
+            "`--engine_url` means nothing with --engine=d",
+        ),
+        (
+            {**SPARK, "threads": 2},
+            "`--threads` means nothing with --engine=pys",
+        ),
+        (
+            {**SPARK, "engine_url": "sc://host"},
+            "`--engine_url` must be a Spark",
+        ),
+        (
+            {**SPARK, "engine_url": "yarn", "memory_limit": "1GB"},
+            "`--memory_limit` means nothing with --engine_url=yarn",
         ),
         ({"memory_limit": "much"}, "`--memory_limit`.*2GB.*'much'"),
         ({"dataset": "yelp", "since": "2018"}, "`--since` must be a day"),
@@ -56,8 +73,9 @@ def test_settings_that_cannot_be_are_refused(settings, pattern):
 def test_the_default_folder_changes_with_what_is_prepared():
     base = DataConfig()
     same = dataclasses.replace(base, memory_limit="1GB", threads=1)
+    spark = dataclasses.replace(base, engine="pyspark", engine_url="local[2]")
     other = dataclasses.replace(base, truncate_before_split=200)
-    assert base.data_path == same.data_path
+    assert base.data_path == same.data_path == spark.data_path
     assert base.data_path != other.data_path
     assert base.data_path.name.startswith("ml-latest-small-")
 

@@ -25,6 +25,7 @@ try:
     from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import AnalysisException, PySparkException
+    from pyspark.errors.exceptions.captured import CapturedException
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql import functions as F
@@ -194,7 +195,8 @@ class SparkEngine(Engine):
         session: An open session.
     """
 
-    read_errors = (PySparkException, Py4JError)
+    # What comes from Java.
+    read_errors = (CapturedException, Py4JError)
 
     def __init__(self, session: SparkSession):
         self._session = session

@@ -127,7 +127,7 @@ def placed(rows: DataFrame, paths: Sequence[Path]) -> DataFrame:
 def _decoded(value: Column, encoding: str) -> Column:
     """Returns a line as text, without its end; an error if it is none."""
     if encoding == "latin-1":
-        text = F.decode(value.cast("binary"), F.lit("ISO-8859-1"))
+        text = F.decode(value.cast("binary"), "ISO-8859-1")
     else:
         wrong = F.raise_error(F.lit("A line is not UTF-8"))
         text = F.when(F.is_valid_utf8(value), value).otherwise(wrong)
