@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -94,7 +95,6 @@ def _started(config: DataConfig, folder: Path) -> Iterator[SparkSession]:
     conf.set("spark.ui.showConsoleProgress", "false")
     on_interrupt = signal.getsignal(signal.SIGINT)
     gateway = SparkContext._gateway
-    launched = gateway is None
     with contextlib.ExitStack() as stack:
         streams = {}
         if config.on_this_machine:
@@ -104,32 +104,34 @@ def _started(config: DataConfig, folder: Path) -> Iterator[SparkSession]:
             conf.set("spark.driver.memory", f"{_bytes(config) >> 20}m")
             conf.set("spark.local.dir", str(folder))
             conf.set("spark.ui.enabled", "false")
-            conf.set("spark.driver.bindAddress", "127.0.0.1")
             conf.set("spark.driver.host", "127.0.0.1")
         try:
-            if launched:
+            if gateway is None:
                 gateway = launch_gateway(conf, streams)
                 stack.callback(_end_java, gateway)
             context = SparkContext(conf=conf, gateway=gateway)
+            stack.callback(_stop, context, on_interrupt)
+            # A cluster that is not there is noticed here.
+            session = SparkSession(context)
+            if config.on_this_machine:
+                # 200 by default, for clusters.
+                tasks = 2 * context.defaultParallelism
+                session.conf.set("spark.sql.shuffle.partitions", tasks)
         except (PySparkException, Py4JError, OSError) as error:
             raise InputError(
                 f"Spark does not start at {conf.get('spark.master')}: "
                 f"{_reason(error)}. It needs Java 17 or 21, on the PATH or in "
                 "JAVA_HOME; `--engine_url` says where it runs."
             ) from error
-        try:
-            session = SparkSession(context)
-            if config.on_this_machine:
-                # 200 by default, for clusters.
-                tasks = 2 * context.defaultParallelism
-                session.conf.set("spark.sql.shuffle.partitions", tasks)
-            yield session
-        finally:
-            with contextlib.suppress(Py4JError, ConnectionError):
-                context.stop()
-            # Spark takes the signal for itself.
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, on_interrupt)
+        yield session
+
+
+def _stop(context: SparkContext, on_interrupt: Any) -> None:
+    """Stops Spark, which has taken the signal of Ctrl-C for itself."""
+    with contextlib.suppress(Py4JError, ConnectionError):
+        context.stop()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, on_interrupt)
 
 
 def _end_java(gateway: JavaGateway) -> None:
@@ -183,7 +185,10 @@ def _failed(config: DataConfig, error: Exception) -> InputError:
 
 def _reason(error: Exception) -> str:
     """Returns the first line of what went wrong, without Java's trace."""
-    text = str(error).partition("\n")[0]
+    lines = str(error).split("\n")
+    # What Java says follows what was called.
+    called = lines[0].startswith("An error occurred while calling")
+    text = lines[called and len(lines) > 1].removeprefix(": ")
     text = re.sub(r" SQLSTATE: \w+$", "", text)
     return re.sub(r"^\[USER_RAISED_EXCEPTION\] ", "", text).rstrip(".")
 
