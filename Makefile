@@ -52,7 +52,7 @@ $(INSTALLED): setup.py
 			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi
 	$(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV): some minutes, about 3 GB."
-	$(PY) -m pip install --quiet --editable ".[dev]"
+	$(PY) -m pip install --quiet --editable ".[dev,spark]"
 	@touch $@
 
 clean:
