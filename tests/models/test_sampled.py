@@ -128,6 +128,11 @@ def test_blocks_of_items_change_no_metric(make, samples):
     assert 0 < found["recall@10"] < 1
 
 
+def test_a_block_holds_an_item_at_least():
+    with pytest.raises(InputError, match=r"at least 1\. Received: 0\."):
+        vaser().compile(evaluation_block_items=0)
+
+
 def test_a_number_of_samples_without_sampling_is_refused():
     with pytest.raises(InputError, match="nothing with --softmax=full"):
         VASERConfig(softmax_samples=500)

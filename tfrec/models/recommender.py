@@ -120,7 +120,16 @@ class Recommender(keras.Model):
             jit_compile: Whether XLA compiles the steps. Keras would choose it
                 on a GPU, but it compiles no shapes that depend on the data.
             **kwargs: Passed to `keras.Model.compile`.
+
+        Raises:
+            InputError: If `cutoffs` or `evaluation_block_items` are no
+                positive integers.
         """
+        if evaluation_block_items < 1:
+            raise InputError(
+                "`evaluation_block_items` must be at least 1. Received: "
+                f"{evaluation_block_items}."
+            )
         super().compile(jit_compile=jit_compile, **kwargs)
         self.evaluation_block_items = evaluation_block_items
         self.ranking_metrics = [
