@@ -59,7 +59,7 @@ class NaiveACVAE(ACVAE):
         }
 
     def contrastive_loss(self, embedded, latents, valid, weight):
-        """See base class."""
+        """See `ContrastiveCritic.loss`."""
         positive = self.critic(embedded, latents)
         negative = self.critic(embedded, tf.roll(latents, 1, 0))
         both = tf.logical_and(valid, tf.roll(valid, 1, 0))

@@ -38,6 +38,12 @@ class Kettle(Settings):
     litres: float = setting(1.5, "Volume in litres.", above=0)
 
 
+@dataclasses.dataclass(frozen=True)
+class StoneOven(Oven):
+    heat: int = 280
+    stones: int = setting(4, "Stones.", minimum=1)
+
+
 def parsed(*arguments, configs=(Oven, Grill, Kettle), **kwargs):
     values = flags.FlagValues()
     define_flags(*configs, flag_values=values, **kwargs)
@@ -174,6 +180,16 @@ def test_a_shared_flag_keeps_each_default():
     values = parsed("--heat=222")
     assert from_flags(Oven, values).heat == 222
     assert from_flags(Grill, values).heat == 222
+
+
+def test_a_derived_configuration_has_defaults_of_its_own():
+    assert (StoneOven().heat, Oven().heat, StoneOven().share) == (280, 180, 0.5)
+    with pytest.raises(InputError, match="`--heat` must be at most 300"):
+        StoneOven(heat=301)
+    values = parsed(configs=(StoneOven, Grill))
+    assert values["heat"].help == (
+        "Heat in Celsius. Default: 280 (StoneOven), 250 (Grill)."
+    )
 
 
 def test_help_shows_choices_and_defaults():

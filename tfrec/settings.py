@@ -7,6 +7,7 @@ API and the JSON that a run directory keeps.
 """
 
 import dataclasses
+import inspect
 import numbers
 import os
 import types
@@ -51,7 +52,22 @@ def setting(
 
 
 class Settings:
-    """Base of the configuration dataclasses: checks every field's bounds."""
+    """Base of the configuration dataclasses: checks every field's bounds.
+
+    A subclass of a configuration may give a setting a default of its own,
+    `length: int = 30`; the rest is inherited.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name in inspect.get_annotations(cls):
+            inherited = getattr(cls, "__dataclass_fields__", {}).get(name)
+            default = getattr(cls, name)
+            if inherited and not isinstance(default, dataclasses.Field):
+                field = dataclasses.field(
+                    default=default, metadata=inherited.metadata
+                )
+                setattr(cls, name, field)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

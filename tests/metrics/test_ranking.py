@@ -8,7 +8,14 @@ import tensorflow as tf
 
 from tfrec.errors import InputError
 from tfrec.metrics import ranking
-from tfrec.metrics.ranking import MRR, NDCG, NEVER, Recall, target_ranks
+from tfrec.metrics.ranking import (
+    MRR,
+    NDCG,
+    NEVER,
+    Recall,
+    target_ranks,
+    target_ranks_in_blocks,
+)
 from tfrec.training.strategy import make_strategy
 
 NONE = np.zeros([1, 0], np.int32)
@@ -197,3 +204,39 @@ def test_a_cutoff_is_a_positive_integer(k):
 def test_a_metric_is_rebuilt_from_its_config():
     metric = MRR.from_config(MRR(7).get_config())
     assert (metric.k, metric.name) == (7, "mrr@7")
+
+
+@pytest.mark.parametrize("block", [1, 7, 22, 23, 50])
+@pytest.mark.parametrize("levels", [2, 1000])
+def test_ranks_in_blocks_of_items_are_the_same(levels, block):
+    rng = np.random.default_rng(levels)
+    scores = rng.integers(levels, size=[6, 23]).astype(np.float32)
+    scores[0] = -np.inf
+    scores[1, ::3] = np.inf
+    targets = padded_choice(rng, 6, 24, 8)  # 24 was never seen in training.
+    targets[3] = 0
+    targets[4, 0] = 24
+    excluded = padded_choice(rng, 6, 23, 7)
+    excluded[:, -1] = excluded[:, 0]
+
+    def score(start, stop):
+        tf.debugging.assert_less_equal(stop - start, block)
+        return tf.constant(scores)[:, start:stop]
+
+    ranks = target_ranks_in_blocks(score, 23, block, targets, excluded)
+    np.testing.assert_array_equal(
+        ranks, target_ranks(scores, targets, excluded)
+    )
+
+
+def test_a_nan_in_any_block_is_an_error():
+    scores = np.ones([1, 9], np.float32)
+    scores[0, 8] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is NaN"):
+        target_ranks_in_blocks(
+            lambda start, stop: tf.constant(scores)[:, start:stop],
+            9,
+            4,
+            [[1]],
+            NONE,
+        )

@@ -172,7 +172,7 @@ def test_contrast_counts_only_positions_valid_in_both():
     latents = tf.random.normal([2, 3, 4])
     embedded = tf.random.normal([2, 3, 8])
     valid = tf.constant([[True, True, True], [True, False, False]])
-    loss = net.contrastive_loss(embedded, latents, valid, tf.ones([2]))
+    loss = net.critic.loss(embedded, latents, valid, tf.ones([2]))
     own = net.critic(embedded, latents)
     crossed = net.critic(embedded, latents[::-1])
     expected = tf.reduce_sum(tf.boolean_mask(tf.nn.softplus(-own), valid))

@@ -1,11 +1,14 @@
 """Small fits that are the same on one device, on several and by workers."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tests.prepared import prepare_sequences
 from tfrec.models import ACVAE, VASER, ACVAEConfig, VASERConfig
+from tfrec.models.lazy_adamw import LazyAdamW
 from tfrec.training.strategy import make_strategy
 from tfrec.training.workers import Workers
 
@@ -43,23 +46,33 @@ def acvae(num_items):
     return ACVAE(num_items, config)
 
 
-def vaser(num_items):
+def vaser(num_items, **changes):
     """Returns a small VASER in which every term counts."""
-    config = VASERConfig(
-        embedding_dim=6,
-        gru_units=5,
-        latent_dim=4,
-        flows=2,
-        flow_weight=0.5,
-        anneal_steps=2,
-        attention_posterior=True,
-        embedding_dropout=0.0,
-        dropout=0.0,
-    )
-    return VASER(num_items, config)
+    config = {
+        "embedding_dim": 6,
+        "gru_units": 5,
+        "latent_dim": 4,
+        "flows": 2,
+        "flow_weight": 0.5,
+        "anneal_steps": 2,
+        "attention_posterior": True,
+        "embedding_dropout": 0.0,
+        "dropout": 0.0,
+    }
+    return VASER(num_items, VASERConfig(**{**config, **changes}))
 
 
-MAKERS = {"acvae": acvae, "vaser": vaser}
+MAKERS = {
+    "acvae": acvae,
+    "vaser": vaser,
+    "sampled": functools.partial(
+        vaser,
+        softmax="sampled",
+        softmax_samples=5,
+        flows=1,
+        attention_posterior=False,
+    ),
+}
 
 
 def fit(data, distribution, make, whole=False, divided=False):
@@ -80,13 +93,20 @@ def fit(data, distribution, make, whole=False, divided=False):
     strategy = make_strategy(distribution)
     with strategy.scope():
         model = make(data.num_items)
-        # Plain SGD: Adam divides rounding errors by their own size.
-        model.compile(optimizer=keras.optimizers.SGD(0.1))
+        # Plain SGD: Adam divides rounding errors by their own size, without
+        # a large epsilon.
+        if model.config.sampled:
+            optimizer = LazyAdamW(0.1, epsilon=1.0, weight_decay=0.1)
+        else:
+            optimizer = keras.optimizers.SGD(0.1)
+        model.compile(optimizer=optimizer)
     epochs, steps = (3, 1) if whole else (1, 3)
 
     def read(context=None):
         return data.training(27 // steps, epochs=epochs, input_context=context)
 
+    if model.config.sampled:
+        model.adapt(data.training(27))
     history = model.fit(
         Workers(strategy).divide(read) if divided else read(),
         epochs=epochs,

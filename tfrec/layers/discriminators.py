@@ -1,4 +1,4 @@
-"""The two discriminators of ACVAE, and the negatives of the second."""
+"""The two discriminators of ACVAE, and what the second has to minimise."""
 
 import keras
 import tensorflow as tf
@@ -66,8 +66,44 @@ class ContrastiveCritic(keras.layers.Layer):
         states = self.gru(tf.concat([items, latent], -1), training=True)
         return tf.squeeze(self.leave(states), -1)
 
+    def loss(
+        self,
+        items: tf.Tensor,
+        latents: tf.Tensor,
+        valid: tf.Tensor,
+        weight: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the loss of eq. 12, z against the next user's z.
 
-def roll(values: tf.Tensor) -> tf.Tensor:
+        The paper prints sigma(1 - G) for 1 - sigma(G).
+
+        Args:
+            items: Item embeddings, `[batch, length, embedding_dim]`.
+            latents: Posterior samples, `[batch, length, latent_dim]`.
+            valid: bool `[batch, length]`.
+            weight: float32 `[batch]`.
+        """
+        tf.debugging.assert_greater(
+            tf.shape(latents)[0],
+            1,
+            "The contrastive term compares the sequences of a batch and needs "
+            "two at least. Raise `--batch_size`, or set "
+            "`--contrastive_weight=0`.",
+        )
+        others = _roll(latents)
+        # Both passes as one batch of twice the size: half the steps.
+        positive, negative = tf.split(
+            self(tf.concat([items, items], 0), tf.concat([latents, others], 0)),
+            2,
+        )
+        # Compare only where both users have a position.
+        both = tf.logical_and(valid, _roll(valid))
+        each = tf.nn.softplus(-positive) * tf.cast(valid, positive.dtype)
+        each += tf.nn.softplus(negative) * tf.cast(both, negative.dtype)
+        return tf.reduce_sum(weight * tf.reduce_sum(each, 1))
+
+
+def _roll(values: tf.Tensor) -> tf.Tensor:
     """Rolls rows by one along the global batch, across replicas.
 
     Args:
@@ -78,7 +114,7 @@ def roll(values: tf.Tensor) -> tf.Tensor:
     if count == 1:
         return tf.roll(values, 1, 0)
     if values.dtype == tf.bool:
-        return tf.cast(roll(tf.cast(values, tf.int32)), tf.bool)
+        return tf.cast(_roll(tf.cast(values, tf.int32)), tf.bool)
     last_rows = replica.all_gather(values[-1:], axis=0)
     before = (replica.replica_id_in_sync_group - 1) % count
     return tf.concat([last_rows[before][None], values[:-1]], 0)

@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tfrec.errors import InputError
+from tfrec.layers.sampled_softmax import draw_items, sampled_softmax_loss
+
 # Positions whose logits are alive at once: large enough for an efficient
 # product, small enough that 3,500 logits each stay in cache.
 _BLOCK = 512
@@ -22,6 +25,12 @@ class ItemSoftmax(keras.layers.Layer):
         cosine_scale: If positive, logits are this times the cosine between
             state and item vector, so that popular items, whose vectors grow
             long, have no head start (NISER, Gupta et al. 2019).
+        samples: If positive, the loss is that of a softmax over the targets
+            and of items drawn by popularity in this many draws, and its cost
+            does not grow with the number of items.
+
+    Raises:
+        InputError: If `samples` is not below the number of items.
     """
 
     def __init__(
@@ -31,16 +40,26 @@ class ItemSoftmax(keras.layers.Layer):
         matmul_dtype: str = "float32",
         embedding: keras.layers.Embedding | None = None,
         cosine_scale: float = 0.0,
+        samples: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if samples >= num_items:
+            raise InputError(
+                "`--softmax_samples` must be below the number of items "
+                f"({num_items}). Received: {samples}. Lower it, or set "
+                "`--softmax=full`."
+            )
         self.num_items = num_items
         self.label_smoothing = label_smoothing
         self.matmul_dtype = matmul_dtype
         self.cosine_scale = cosine_scale
+        self.samples = samples
+        if samples:
+            self.seed_generator = keras.random.SeedGenerator()
         # Behind a function, so that Keras does not count the embedding's
         # variables as this layer's.
-        self._tied = embedding and (lambda: embedding.embeddings[1:])
+        self._tied = embedding and (lambda: embedding.embeddings)
 
     def build(self, input_shape):
         """Creates the item vectors, `[num_items, dim]`, and biases."""
@@ -51,6 +70,32 @@ class ItemSoftmax(keras.layers.Layer):
         self.bias = self.add_weight(
             name="bias", shape=[self.num_items], initializer="zeros"
         )
+
+        if self.samples:
+            # The columns in the order of popularity, and each column's place
+            # in it: the vocabulary's own order until `order_by`.
+            self.order, self.places = (
+                self.add_weight(
+                    name=name,
+                    shape=[self.num_items],
+                    initializer=lambda shape, dtype: tf.range(
+                        shape[0], dtype=dtype
+                    ),
+                    dtype="int64",
+                    trainable=False,
+                )
+                for name in ("order", "places")
+            )
+
+    def order_by(self, counts: tf.Tensor) -> None:
+        """Sets the popularity by which the sample is drawn.
+
+        Args:
+            counts: float32 `[num_items]`, interactions per item.
+        """
+        order = tf.argsort(counts, direction="DESCENDING", stable=True)
+        self.order.assign(order)
+        self.places.assign(tf.math.invert_permutation(order))
 
     def start_at(self, counts: tf.Tensor) -> None:
         """Sets the biases to the log-frequencies of the items.
@@ -64,9 +109,17 @@ class ItemSoftmax(keras.layers.Layer):
     @property
     def kernel(self) -> tf.Tensor:
         """Item vectors, `[num_items, dim]`, as they enter the products."""
-        vectors = self._tied() if self._tied else self.own_kernel
+        vectors = self._tied()[1:] if self._tied else self.own_kernel
         vectors = tf.convert_to_tensor(vectors)
         return tf.nn.l2_normalize(vectors, 1) if self.cosine_scale else vectors
+
+    def _vectors(self, columns: tf.Tensor) -> tf.Tensor:
+        """Looks up rows of `kernel` without reading the others."""
+        if self._tied:
+            vectors = tf.gather(self._tied().value, columns + 1)
+        else:
+            vectors = tf.gather(self.own_kernel.value, columns)
+        return tf.nn.l2_normalize(vectors, -1) if self.cosine_scale else vectors
 
     def _scaled(self, hidden: tf.Tensor) -> tf.Tensor:
         """Returns states as they enter the products."""
@@ -79,6 +132,16 @@ class ItemSoftmax(keras.layers.Layer):
         hidden = self._scaled(hidden)
         logits = tf.matmul(hidden, self.kernel, transpose_b=True) + self.bias
         return tf.nn.log_softmax(logits)
+
+    def logits(
+        self, hidden: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns logits of a range of columns, `[..., stop - start]`."""
+        columns = tf.range(start, stop)
+        logits = tf.matmul(
+            self._scaled(hidden), self._vectors(columns), transpose_b=True
+        )
+        return logits + tf.gather(self.bias.value, columns)
 
     def loss(
         self, hidden: tf.Tensor, items: tf.Tensor, weights: tf.Tensor
@@ -96,6 +159,8 @@ class ItemSoftmax(keras.layers.Layer):
         """
         shares = tf.cast(items > 0, tf.float32)
         shares /= tf.maximum(tf.reduce_sum(shares, 1, keepdims=True), 1.0)
+        if self.samples:
+            return self._sampled_loss(hidden, items, shares, weights)
         return softmax_loss(
             self._scaled(hidden),
             self.kernel,
@@ -104,6 +169,29 @@ class ItemSoftmax(keras.layers.Layer):
             shares,
             weights,
             self.label_smoothing,
+            self.matmul_dtype,
+        )
+
+    def _sampled_loss(self, hidden, items, shares, weights):
+        targets = tf.maximum(items - 1, 0)
+        places = tf.gather(self.places.value, targets)
+        sample = draw_items(
+            places, self.samples, self.num_items, self.seed_generator
+        )
+        columns = tf.cast(
+            tf.gather(self.order.value, sample.places), items.dtype
+        )
+        bias = self.bias.value
+        return sampled_softmax_loss(
+            self._scaled(hidden),
+            self._vectors(targets),
+            tf.gather(bias, targets) - sample.target_log_chances,
+            items,
+            self._vectors(columns),
+            tf.gather(bias, columns) - sample.log_chances,
+            columns + 1,
+            shares,
+            weights,
             self.matmul_dtype,
         )
 

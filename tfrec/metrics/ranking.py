@@ -4,6 +4,8 @@ Two steps, so that the ranking is done once for every metric and cutoff:
 `target_ranks` turns scores into ranks, the metrics average over the ranks.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -43,16 +45,105 @@ def target_ranks(
             `targets` or `excluded` exceeds those above.
     """
     scores = tf.convert_to_tensor(scores)
+    targets, excluded = _checked(targets, excluded, tf.shape(scores)[1])
+    scores = _marked(scores, excluded)
+    places, rows, items = _targets(targets)
+    seen = tf.minimum(items, tf.shape(scores)[1])
+    own = tf.gather_nd(scores, tf.stack([rows, seen - 1], 1))
+    own = tf.where(items > seen, float("nan"), own)
+    counts = _count_above(scores, rows, own)
+    return _ranks(own, counts, places, targets)
+
+
+def target_ranks_in_blocks(
+    score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    num_items: int,
+    block_items: int,
+    targets: tf.Tensor,
+    excluded: tf.Tensor,
+) -> tf.Tensor:
+    """Ranks like `target_ranks`, with the scores of some items at a time.
+
+    Where there are several blocks, each is scored twice: first for the scores
+    of the targets, then for those that compete with them. A target's score
+    from elsewhere could differ from the one in its block by rounding.
+
+    Args:
+        score: Given columns `start` and `stop`, returns the scores between
+            them, float `[batch, stop - start]`.
+        num_items: Number of items.
+        block_items: Largest number of items to score at once.
+        targets: As for `target_ranks`.
+        excluded: As for `target_ranks`.
+
+    Returns:
+        What `target_ranks` returns, and raises what it raises.
+    """
+    if num_items <= block_items:
+        return target_ranks(score(0, num_items), targets, excluded)
+    targets, excluded = _checked(targets, excluded, num_items)
+    places, rows, items = _targets(targets)
+
+    def block(start, stop):
+        inside = (excluded > start) & (excluded <= stop)
+        return _marked(
+            score(start, stop), tf.where(inside, excluded - start, 0)
+        )
+
+    def find(own, start, stop):
+        inside = (items > start) & (items <= stop)
+        columns = tf.where(inside, items - start - 1, 0)
+        found = tf.gather_nd(block(start, stop), tf.stack([rows, columns], 1))
+        return tf.where(inside, found, own)
+
+    unseen = tf.fill(tf.shape(items), float("nan"))
+    own = over_blocks(find, unseen, num_items, block_items)
+
+    def count(counts, start, stop):
+        return counts + _count_above(block(start, stop), rows, own)
+
+    counts = over_blocks(count, tf.zeros_like(items), num_items, block_items)
+    return _ranks(own, counts, places, targets)
+
+
+def over_blocks(
+    step: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    initial: tf.Tensor,
+    num_items: int,
+    block_items: int,
+) -> tf.Tensor:
+    """Folds over blocks of items, of which one is in memory at a time.
+
+    Args:
+        step: Given the state and columns `start` and `stop`, returns the next
+            state.
+        initial: The first state.
+        num_items: Number of items.
+        block_items: Largest number of items in a block.
+    """
+    if num_items <= block_items:
+        return step(initial, 0, num_items)
+
+    def body(start, state):
+        stop = tf.minimum(start + block_items, num_items)
+        return stop, step(state, start, stop)
+
+    return tf.while_loop(
+        lambda start, state: start < num_items,
+        body,
+        (0, initial),
+        parallel_iterations=1,
+    )[1]
+
+
+def _checked(
+    targets: tf.Tensor, excluded: tf.Tensor, num_items: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the items as tensors, once they are known to be items."""
     targets = tf.convert_to_tensor(targets, tf.int32)
     excluded = tf.convert_to_tensor(excluded, tf.int32)
-    num_items = tf.shape(scores)[1]
     with tf.control_dependencies(
         [
-            tf.debugging.assert_equal(
-                tf.reduce_any(tf.math.is_nan(scores)),
-                False,
-                "A score to be ranked is NaN.",
-            ),
             tf.debugging.assert_less_equal(
                 targets, num_items + 1, "A target is no item of the scores."
             ),
@@ -61,20 +152,40 @@ def target_ranks(
             ),
         ]
     ):
-        # A NaN is neither greater than nor equal to anything, so items that
-        # are marked with it count nowhere.
-        scores = set_scores(scores, excluded, float("nan"))
+        return tf.identity(targets), tf.identity(excluded)
+
+
+def _marked(scores: tf.Tensor, excluded: tf.Tensor) -> tf.Tensor:
+    """Returns the scores with NaN for excluded items, which count nowhere.
+
+    A NaN is neither greater than nor equal to anything.
+    """
+    with tf.control_dependencies(
+        [
+            tf.debugging.assert_equal(
+                tf.reduce_any(tf.math.is_nan(scores)),
+                False,
+                "A score to be ranked is NaN.",
+            )
+        ]
+    ):
+        return set_scores(scores, excluded, float("nan"))
+
+
+def _targets(targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the places of the targets, their rows, and the targets."""
     places = tf.cast(tf.where(targets > 0), tf.int32)
-    rows = places[:, 0]
-    items = tf.gather_nd(targets, places)
-    seen = tf.minimum(items, num_items)
-    own = tf.gather_nd(scores, tf.stack([rows, seen - 1], 1))
+    return places, places[:, 0], tf.gather_nd(targets, places)
+
+
+def _ranks(
+    own: tf.Tensor, counts: tf.Tensor, places: tf.Tensor, targets: tf.Tensor
+) -> tf.Tensor:
+    """Returns the ranks, laid out as the targets; NEVER where `own` is NaN."""
     # Of the integers g (greater) and e (equal, the target itself included):
     # 1 + g + ceil((e - 1) / 2) = 1 + (2 g + e) // 2, and 2 g + e is the number
     # greater plus the number at least equal.
-    ranks = 1 + _count_above(scores, rows, own) // 2
-    never = tf.math.is_nan(own) | (items > num_items)
-    ranks = tf.where(never, NEVER, ranks)
+    ranks = tf.where(tf.math.is_nan(own), NEVER, 1 + counts // 2)
     return tf.scatter_nd(places, ranks, tf.shape(targets))
 
 

@@ -13,24 +13,24 @@ import keras
 import tensorflow as tf
 
 from tfrec.errors import InputError
-from tfrec.layers.discriminators import Adversary, ContrastiveCritic, roll
+from tfrec.layers.discriminators import Adversary, ContrastiveCritic
 from tfrec.layers.implicit_posterior import ImplicitPosterior
-from tfrec.layers.item_softmax import ItemSoftmax
+from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.layers.recurrent import GRU
+from tfrec.models.config import VariationalConfig
 from tfrec.models.recommender import coming, count_items
 from tfrec.models.variational import VariationalRecommender
-from tfrec.settings import Settings, setting
+from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class ACVAEConfig(Settings):
+class ACVAEConfig(VariationalConfig):
     """Settings of ACVAE; sizes as in section 4.3, departures in the README."""
 
-    max_length: int = setting(
-        200, "Items of a history that the model reads; newest kept.", minimum=1
-    )
-    embedding_dim: int = setting(128, "Size of an item embedding.", minimum=1)
-    gru_units: int = setting(100, "Size of the encoder's state.", minimum=1)
+    embedding_dim: int = 128
+    latent_dim: int = 64
+    tie_weights: bool = False
+    weight_decay: float = 1e-2
     encoder_activation: str = setting(
         "linear",
         "What follows the encoder's GRU: the softplus of eq. 11, or nothing, "
@@ -46,13 +46,14 @@ class ACVAEConfig(Settings):
         "its place (the ablation without convolution).",
         minimum=1,
     )
-    latent_dim: int = setting(64, "Size of the latent z.", minimum=1)
-    decoder_units: int = setting(128, "Width of the decoder.", minimum=1)
+    decoder_units: int = setting(
+        128,
+        "Width of the decoder; with --tie_weights it is as wide as an "
+        "embedding.",
+        minimum=1,
+    )
     critic_units: int = setting(
         128, "Width of the adversary T and of the critic G.", minimum=1
-    )
-    embedding_dropout: float = setting(
-        0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
     )
     dropout: float = setting(
         0.5, "Dropout rate before the latent.", minimum=0.0, below=1.0
@@ -60,25 +61,11 @@ class ACVAEConfig(Settings):
     decoder_dropout: float = setting(
         0.0, "Dropout rate before the softmax.", minimum=0.0, below=1.0
     )
-    tie_weights: bool = setting(
-        False,
-        "Use the item embeddings as the softmax's item vectors; the decoder "
-        "is then as wide as an embedding.",
-    )
     target_window: int = setting(
         1,
         "Predict the set of the next N items from each position (the next-k "
         "of SVAE); 1 predicts the next item alone, as the paper does.",
         minimum=1,
-    )
-    matmul_dtype: str = setting(
-        "float32",
-        "Type of the softmax's matrix products; bfloat16 is faster on "
-        "processors that have it.",
-        choices=("float32", "bfloat16"),
-    )
-    label_smoothing: float = setting(
-        0.0, "Share of a target spread over all items.", minimum=0.0, below=1.0
     )
     adversarial_weight: float = setting(
         0.001,
@@ -102,20 +89,11 @@ class ACVAEConfig(Settings):
         "Update encoder and adversary in turn, as in Algorithm 1; otherwise "
         "both in every step.",
     )
-    learning_rate: float = setting(
-        1e-3, "AdamW learning rate of encoder, decoder and critic.", above=0.0
-    )
-    weight_decay: float = setting(1e-2, "AdamW weight decay.", minimum=0.0)
     critic_learning_rate: float = setting(
         5e-4, "SGD learning rate of adversary and critic.", above=0.0
     )
     critic_weight_decay: float = setting(
         1e-1, "SGD weight decay of adversary and critic.", minimum=0.0
-    )
-    posterior_samples: int = setting(
-        0,
-        "Posterior draws averaged at evaluation; 0 uses the noise-free latent.",
-        minimum=0,
     )
 
 
@@ -133,7 +111,7 @@ class ACVAE(VariationalRecommender):
         super().__init__(num_items, config)
         c = self.config
         # phi: embedding, encoder, posterior.
-        self.embedding = keras.layers.Embedding(
+        self.embedding = ItemEmbedding(
             num_items + 1,
             c.embedding_dim,
             # Items far apart from the start: with Keras's tiny default the
@@ -161,13 +139,7 @@ class ACVAE(VariationalRecommender):
             name="decoder",
         )
         self.decoder_dropout = keras.layers.Dropout(c.decoder_dropout)
-        self.item_softmax = ItemSoftmax(
-            num_items,
-            c.label_smoothing,
-            c.matmul_dtype,
-            self.embedding if c.tie_weights else None,
-            name="item_softmax",
-        )
+        self.item_softmax = self.make_softmax()
         # psi and omega.
         self.adversary = Adversary(
             c.critic_units, c.prior_in_adversary, name="adversary"
@@ -219,10 +191,6 @@ class ACVAE(VariationalRecommender):
         """Returns z_phi(x, eps), eq. 2 and 10; see the base class."""
         return self.posterior(encoded, noise, training=training)
 
-    def decode(self, latent: tf.Tensor) -> tf.Tensor:
-        """Returns log p_theta(item | z) for every item."""
-        return self.item_softmax(self.decoder(latent))
-
     # Training -----------------------------------------------------------
 
     def compile(
@@ -263,11 +231,10 @@ class ACVAE(VariationalRecommender):
 
         super().compile(
             optimizer=optimizer
-            or keras.optimizers.AdamW(
+            or self.adamw(
                 schedule(c.learning_rate, every=1 + c.alternate_updates)
                 if schedule
-                else c.learning_rate,
-                weight_decay=c.weight_decay,
+                else c.learning_rate
             ),
             **kwargs,
         )
@@ -305,11 +272,12 @@ class ACVAE(VariationalRecommender):
         The decoder's tanh units would otherwise saturate while they learn it,
         and training stands still at the popularity model for many epochs.
         """
-        self.item_softmax.start_at(
-            count_items(
-                batches.map(lambda batch: batch["items"]), self.num_items
-            )
+        counts = count_items(
+            batches.map(lambda batch: batch["items"]), self.num_items
         )
+        self.item_softmax.start_at(counts)
+        if self.config.sampled:
+            self.item_softmax.order_by(counts)
 
     def objectives(
         self, items: tf.Tensor, weight: tf.Tensor, training: bool = True
@@ -358,7 +326,7 @@ class ACVAE(VariationalRecommender):
             terms["loss"] += c.adversarial_weight * terms["kl_estimate"]
         if c.contrastive_weight:
             embedded = tf.stop_gradient(self.embedding(inputs))
-            terms["contrastive"] = self.contrastive_loss(
+            terms["contrastive"] = self.critic.loss(
                 embedded, latents, valid, weight
             )
             terms["loss"] += c.contrastive_weight * terms["contrastive"]
@@ -383,45 +351,6 @@ class ACVAE(VariationalRecommender):
             "kl_estimate": tf.reduce_sum(weights * posterior_logits),
             "adversary_loss": tf.reduce_sum(weights * each),
         }
-
-    def contrastive_loss(
-        self,
-        embedded: tf.Tensor,
-        latents: tf.Tensor,
-        valid: tf.Tensor,
-        weight: tf.Tensor,
-    ) -> tf.Tensor:
-        """Returns the loss of eq. 12, z against the next user's z.
-
-        The paper prints sigma(1 - G) for 1 - sigma(G).
-
-        Args:
-            embedded: Item embeddings, `[batch, length, embedding_dim]`.
-            latents: Posterior samples, `[batch, length, latent_dim]`.
-            valid: bool `[batch, length]`.
-            weight: float32 `[batch]`.
-        """
-        tf.debugging.assert_greater(
-            tf.shape(latents)[0],
-            1,
-            "The contrastive term compares the sequences of a batch and needs "
-            "two at least. Raise `--batch_size`, or set "
-            "`--contrastive_weight=0`.",
-        )
-        others = roll(latents)
-        # Both passes as one batch of twice the size: half the steps.
-        positive, negative = tf.split(
-            self.critic(
-                tf.concat([embedded, embedded], 0),
-                tf.concat([latents, others], 0),
-            ),
-            2,
-        )
-        # Compare only where both users have a position.
-        both = tf.logical_and(valid, roll(valid))
-        each = tf.nn.softplus(-positive) * tf.cast(valid, positive.dtype)
-        each += tf.nn.softplus(negative) * tf.cast(both, negative.dtype)
-        return tf.reduce_sum(weight * tf.reduce_sum(each, 1))
 
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Steps phi, theta and omega, and psi, on one batch."""

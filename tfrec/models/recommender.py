@@ -1,6 +1,6 @@
 """The base of every model: score, evaluate, recommend."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -13,7 +13,7 @@ from tfrec.metrics.ranking import (
     NDCG,
     Recall,
     set_scores,
-    target_ranks,
+    target_ranks_in_blocks,
 )
 from tfrec.settings import Settings
 
@@ -66,6 +66,25 @@ class Recommender(keras.Model):
         """
         raise NotImplementedError
 
+    def block_scores(
+        self, history: tf.Tensor, block_items: int
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Returns what scores a range of items, as evaluation asks for them.
+
+        The scores rank the items of a row as those of `score` do. A model
+        that can score some items without the others overrides this.
+
+        Args:
+            history: As for `score`.
+            block_items: The largest number of items to be scored at once.
+
+        Returns:
+            A function of two columns, `start` and `stop`, that returns float32
+            `[batch, stop - start]`.
+        """
+        scores = self.score(history)
+        return lambda start, stop: scores[:, start:stop]
+
     @property
     def tables(self) -> dict[str, tf.Variable]:
         """Variables whose size is not known before `adapt`.
@@ -85,6 +104,7 @@ class Recommender(keras.Model):
     def compile(
         self,
         cutoffs: Sequence[int] = (5, 10, 20),
+        evaluation_block_items: int = 65_536,
         jit_compile: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -95,11 +115,23 @@ class Recommender(keras.Model):
 
         Args:
             cutoffs: The k of recall@k, ndcg@k and mrr@k.
+            evaluation_block_items: Items that `evaluate` scores at once, which
+                bounds its memory and changes no number.
             jit_compile: Whether XLA compiles the steps. Keras would choose it
                 on a GPU, but it compiles no shapes that depend on the data.
             **kwargs: Passed to `keras.Model.compile`.
+
+        Raises:
+            InputError: If `cutoffs` or `evaluation_block_items` are no
+                positive integers.
         """
+        if evaluation_block_items < 1:
+            raise InputError(
+                "`evaluation_block_items` must be at least 1. Received: "
+                f"{evaluation_block_items}."
+            )
         super().compile(jit_compile=jit_compile, **kwargs)
+        self.evaluation_block_items = evaluation_block_items
         self.ranking_metrics = [
             metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)
         ]
@@ -175,8 +207,13 @@ class Recommender(keras.Model):
 
     def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Ranks the targets of one evaluation batch among all items."""
-        ranks = target_ranks(
-            self.score(batch["history"]), batch["targets"], batch["excluded"]
+        block_items = self.evaluation_block_items
+        ranks = target_ranks_in_blocks(
+            self.block_scores(batch["history"], block_items),
+            self.num_items,
+            block_items,
+            batch["targets"],
+            batch["excluded"],
         )
         for metric in self.ranking_metrics:
             metric.update_state(ranks)

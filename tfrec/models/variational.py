@@ -1,27 +1,31 @@
 """What every model with a latent shares: encode, decode, average draws."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfrec.models.recommender import Recommender, newest
-from tfrec.settings import Settings
+from tfrec.layers.item_softmax import ItemSoftmax
+from tfrec.metrics.ranking import over_blocks
+from tfrec.models.config import VariationalConfig
+from tfrec.models.lazy_adamw import LazyAdamW
+from tfrec.models.recommender import Recommender, count_items, newest
 
 
 class VariationalRecommender(Recommender):
     """A recommender with a latent at every position of a sequence.
 
-    A subclass implements `encode`, `draw` and `decode`, and names the size of
-    the noise in `noise_dim`; its config has `max_length` and
-    `posterior_samples`.
+    A subclass makes the layers `embedding`, `decoder` and, by `make_softmax`,
+    `item_softmax`, implements `encode` and `draw`, and names the size of the
+    noise in `noise_dim`; its config is a `VariationalConfig`.
 
     Args:
         num_items: Number of items in the vocabulary, padding not counted.
         config: Settings of the model; its defaults when absent.
     """
 
-    def __init__(self, num_items: int, config: Settings | None = None):
+    def __init__(self, num_items: int, config: VariationalConfig | None = None):
         super().__init__(num_items, config)
         self.noise_seed = keras.random.SeedGenerator()
 
@@ -77,8 +81,25 @@ class VariationalRecommender(Recommender):
         """Returns the latent at every position: `draw` after `encode`."""
         return self.draw(self.encode(items, training), noise, training)
 
+    def make_softmax(self, cosine_scale: float = 0.0) -> ItemSoftmax:
+        """Returns the layer behind `decode` that the settings ask for.
+
+        Args:
+            cosine_scale: As for `ItemSoftmax`.
+        """
+        c = self.config
+        return ItemSoftmax(
+            self.num_items,
+            c.label_smoothing,
+            c.matmul_dtype,
+            self.embedding if c.tie_weights else None,
+            cosine_scale,
+            c.softmax_samples if c.sampled else 0,
+            name="item_softmax",
+        )
+
     def decode(self, latent: tf.Tensor) -> tf.Tensor:
-        """Returns log p(item | latent) for every item.
+        """Returns log p_theta(item | latent) for every item.
 
         Args:
             latent: float32 `[..., latent_dim]`.
@@ -86,7 +107,28 @@ class VariationalRecommender(Recommender):
         Returns:
             float32 `[..., num_items]`.
         """
-        raise NotImplementedError
+        return self.item_softmax(self.decoder(latent))
+
+    def logits(
+        self, latent: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns log p(item | latent) up to a constant, of some items.
+
+        Args:
+            latent: float32 `[..., latent_dim]`.
+            start: Column of the first item, its number less 1.
+            stop: Column after that of the last.
+
+        Returns:
+            float32 `[..., stop - start]`.
+        """
+        return self.item_softmax.logits(self.decoder(latent), start, stop)
+
+    def adapt(self, batches: tf.data.Dataset) -> None:
+        """Tells the sampled softmax how popular each item is."""
+        if self.config.sampled:
+            items = batches.map(lambda batch: batch["items"])
+            self.item_softmax.order_by(count_items(items, self.num_items))
 
     def draw_noise(self, items: tf.Tensor) -> tf.Tensor:
         """Draws eps for every position of `items`."""
@@ -157,27 +199,74 @@ class VariationalRecommender(Recommender):
             for noise in noises
         ]
 
+    def _draws(self, history: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the latents whose predictions are averaged.
+
+        The draws are always the same, so that a history has one answer, alone
+        or in a batch.
+        """
+        history = newest(history, self.config.max_length)
+        rows = tf.shape(history)[0]
+        noises = [
+            tf.repeat(self.noise([0, i], history)[None], rows, 0)
+            for i in range(self.config.posterior_samples)
+        ]
+        return self._last_latents(history, noises or [None])
+
     def score(self, history: tf.Tensor) -> tf.Tensor:
         """Returns the log-probability of every item to come next.
 
         Averages the predictive distribution over `posterior_samples` draws of
-        the posterior, or takes eps = 0 when that is 0. The draws are always
-        the same, so that a history has one answer, alone or in a batch.
+        the posterior, or takes eps = 0 when that is 0.
         """
-        history = newest(history, self.config.max_length)
-        samples = self.config.posterior_samples
-        if not samples:
-            return self.decode(self.latent(history))
-        rows = tf.shape(history)[0]
-        latents = self._last_latents(
-            history,
-            [
-                tf.repeat(self.noise([0, i], history)[None], rows, 0)
-                for i in range(samples)
-            ],
+        draws = [self.decode(latent) for latent in self._draws(history)]
+        if len(draws) == 1:
+            return draws[0]
+        return tf.reduce_logsumexp(tf.stack(draws), 0) - tf.math.log(
+            float(len(draws))
         )
-        draws = tf.stack([self.decode(latent) for latent in latents])
-        return tf.reduce_logsumexp(draws, 0) - tf.math.log(float(samples))
+
+    def block_scores(
+        self, history: tf.Tensor, block_items: int
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """See base class. Logits suffice, unless draws are averaged."""
+        draws = self._draws(history)
+        if len(draws) == 1:
+            return lambda start, stop: self.logits(draws[0], start, stop)
+        totals = [self._log_total(latent, block_items) for latent in draws]
+
+        def scores(start, stop):
+            logs = [
+                self.logits(latent, start, stop) - total
+                for latent, total in zip(draws, totals, strict=True)
+            ]
+            return tf.reduce_logsumexp(tf.stack(logs), 0)
+
+        return scores
+
+    def _log_total(self, latent: tf.Tensor, block_items: int) -> tf.Tensor:
+        """Returns the log of the sum of exp(logit), `[batch, 1]`."""
+
+        # In float64, so that the blocks do not show in the result.
+        def add(total, start, stop):
+            logits = tf.cast(self.logits(latent, start, stop), tf.float64)
+            logits = tf.concat([total, logits], 1)
+            return tf.reduce_logsumexp(logits, 1, keepdims=True)
+
+        nothing = tf.fill(
+            [tf.shape(latent)[0], 1], tf.constant(float("-inf"), tf.float64)
+        )
+        total = over_blocks(add, nothing, self.num_items, block_items)
+        return tf.cast(total, tf.float32)
+
+    def adamw(self, learning_rate: Any) -> keras.optimizers.Optimizer:
+        """Returns the default optimizer.
+
+        Args:
+            learning_rate: A number or a Keras schedule.
+        """
+        made = LazyAdamW if self.config.sampled else keras.optimizers.AdamW
+        return made(learning_rate, weight_decay=self.config.weight_decay)
 
     def make_terms(self, *names: str) -> None:
         """Creates a mean for each term of the objective; in `compile`."""

@@ -13,23 +13,22 @@ import keras
 import tensorflow as tf
 
 from tfrec.layers.flow_posterior import FlowPosterior, Sample
-from tfrec.layers.item_softmax import ItemSoftmax
+from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.layers.recurrent import GRU
 from tfrec.layers.session_attention import SessionAttention
+from tfrec.models.config import VariationalConfig
 from tfrec.models.variational import VariationalRecommender
-from tfrec.settings import Settings, setting
+from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class VASERConfig(Settings):
+class VASERConfig(VariationalConfig):
     """Settings of VASER; sizes as in section 4.4, departures in the README."""
 
-    max_length: int = setting(
-        30, "Clicks of a session that the model reads; newest kept.", minimum=1
-    )
-    embedding_dim: int = setting(50, "Size of an item embedding.", minimum=1)
-    gru_units: int = setting(100, "Size of the encoder's state.", minimum=1)
-    latent_dim: int = setting(100, "Size d of the latent z.", minimum=1)
+    max_length: int = 30
+    embedding_dim: int = 50
+    latent_dim: int = 100
+    embedding_dropout: float = 0.25
     flows: int = setting(
         16,
         "Number K of planar flows; 0 leaves the Gaussian posterior.",
@@ -49,38 +48,14 @@ class VASERConfig(Settings):
         "Give the attention vector a posterior with flows of its own, q(c_K) "
         "of section 4.5.1; otherwise it is deterministic.",
     )
-    embedding_dropout: float = setting(
-        0.25, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
-    )
     dropout: float = setting(
         0.5, "Dropout rate on what the decoder reads.", minimum=0.0, below=1.0
-    )
-    tie_weights: bool = setting(
-        True, "Use the item embeddings as the softmax's item vectors."
     )
     cosine_scale: float = setting(
         0.0,
         "If positive, logits are this times the cosine between the decoded "
         "vector and the item's; otherwise their inner product.",
         minimum=0.0,
-    )
-    label_smoothing: float = setting(
-        0.0, "Share of a target spread over all items.", minimum=0.0, below=1.0
-    )
-    matmul_dtype: str = setting(
-        "float32",
-        "Type of the softmax's matrix products; bfloat16 is faster on "
-        "processors that have it.",
-        choices=("float32", "bfloat16"),
-    )
-    learning_rate: float = setting(
-        1e-3, "AdamW learning rate; with no decay it is Adam.", above=0.0
-    )
-    weight_decay: float = setting(0.0, "AdamW weight decay.", minimum=0.0)
-    posterior_samples: int = setting(
-        0,
-        "Posterior draws averaged at evaluation; 0 uses the noise-free latent.",
-        minimum=0,
     )
 
 
@@ -100,7 +75,7 @@ class VASER(VariationalRecommender):
     def __init__(self, num_items: int, config: VASERConfig | None = None):
         super().__init__(num_items, config)
         c = self.config
-        self.embedding = keras.layers.Embedding(
+        self.embedding = ItemEmbedding(
             num_items + 1,
             c.embedding_dim,
             # As item vectors of the softmax too: short enough for quiet logits.
@@ -123,14 +98,7 @@ class VASER(VariationalRecommender):
         self.decoder = keras.layers.Dense(
             c.embedding_dim, use_bias=False, name="decoder"
         )
-        self.item_softmax = ItemSoftmax(
-            num_items,
-            c.label_smoothing,
-            c.matmul_dtype,
-            self.embedding if c.tie_weights else None,
-            c.cosine_scale,
-            name="item_softmax",
-        )
+        self.item_softmax = self.make_softmax(c.cosine_scale)
         self._build_layers()
 
     def _build_layers(self) -> None:
@@ -210,10 +178,6 @@ class VASER(VariationalRecommender):
         """Returns [z_K; c] at every position; see the base class."""
         return self.sample(*encoded, noise).latent
 
-    def decode(self, latent: tf.Tensor) -> tf.Tensor:
-        """Returns log p_theta(x_{t+1} | z_K, c) for every item."""
-        return self.item_softmax(self.decoder(latent))
-
     # Training -----------------------------------------------------------
 
     def compile(
@@ -233,8 +197,7 @@ class VASER(VariationalRecommender):
         c = self.config
         rate = schedule(c.learning_rate) if schedule else c.learning_rate
         super().compile(
-            optimizer=optimizer
-            or keras.optimizers.AdamW(rate, weight_decay=c.weight_decay),
+            optimizer=optimizer or self.adamw(rate),
             **kwargs,
         )
         self.optimizer.build(self.trainable_variables)

@@ -13,6 +13,7 @@ _CHANGEABLE = (
     "patience",
     "distribution",
     "checkpoint_minutes",
+    "evaluation_block_items",
     "diagnostic_sequences",
     "verbose",
 )
@@ -39,6 +40,12 @@ class TrainingConfig(Settings):
     )
     evaluation_batch_size: int = setting(
         256, "Sequences in an evaluation batch.", minimum=1
+    )
+    evaluation_block_items: int = setting(
+        65_536,
+        "Items scored at once in evaluation, of all that are ranked. Fewer "
+        "take less memory; no number changes.",
+        minimum=1,
     )
     seed: int = setting(
         0, "Seed of the weights, the noise and the order.", minimum=0

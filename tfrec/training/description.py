@@ -76,7 +76,9 @@ def describe(
         check_data(folder, saved, data)
         before = TrainingConfig.from_dict(saved["training"])
         changes = _changes(before.identity(), config.identity())
-        changes += _changes(saved["model"], model_config.to_dict())
+        # A run made before a setting existed has its default.
+        known = type(model_config)().to_dict() | saved["model"]
+        changes += _changes(known, model_config.to_dict())
         if changes:
             raise InputError(
                 f"{folder} holds a run with other settings: "

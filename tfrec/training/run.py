@@ -175,6 +175,7 @@ def build(
         options["schedule"] = schedule
     model.compile(
         cutoffs=config.cutoffs,
+        evaluation_block_items=config.evaluation_block_items,
         steps_per_execution=config.steps_per_execution,
         **options,
     )
@@ -200,8 +201,9 @@ def explained(data: PreparedDataset) -> Iterator[None]:
         yield
     except tf.errors.ResourceExhaustedError as error:
         raise InputError(
-            "Out of memory. Lower `--batch_size`, `--evaluation_batch_size` "
-            f"or `--max_length`. ({error.message.splitlines()[0]})"
+            "Out of memory. Lower `--batch_size`, `--evaluation_batch_size`, "
+            "`--evaluation_block_items` or `--max_length`. "
+            f"({error.message.splitlines()[0]})"
         ) from error
     except tf.errors.OpError as error:
         # What `tf.debugging` checks in a graph comes with its whole trace.

@@ -1,0 +1,81 @@
+"""Settings that models share."""
+
+import dataclasses
+
+from tfrec.errors import InputError
+from tfrec.settings import Settings, setting
+
+# Items drawn in a step: with fewer the quality falls, more cost time.
+_SAMPLES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class VariationalConfig(Settings):
+    """Settings of every model with a latent; each has defaults of its own."""
+
+    max_length: int = setting(
+        200, "Items of a history that the model reads; newest kept.", minimum=1
+    )
+    embedding_dim: int = setting(100, "Size of an item embedding.", minimum=1)
+    gru_units: int = setting(100, "Size of the encoder's state.", minimum=1)
+    latent_dim: int = setting(100, "Size of the latent z.", minimum=1)
+    embedding_dropout: float = setting(
+        0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
+    )
+    tie_weights: bool = setting(
+        True, "Use the item embeddings as the softmax's item vectors."
+    )
+    softmax: str = setting(
+        "full",
+        "full: train on the probabilities of all items. sampled: on those of "
+        "the targets and of items drawn by popularity, for catalogues of "
+        "100,000 items and more; the optimizer then steps only the rows of the "
+        "item tables that a batch has read. Ranking is always over all items.",
+        choices=("full", "sampled"),
+    )
+    softmax_samples: int = setting(
+        _SAMPLES,
+        "With --softmax=sampled: draws of an item in a step, shared by its "
+        "positions. One drawn several times counts once.",
+        minimum=1,
+    )
+    matmul_dtype: str = setting(
+        "float32",
+        "Type of the softmax's matrix products; bfloat16 is faster on "
+        "processors that have it.",
+        choices=("float32", "bfloat16"),
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of a target spread over all items.", minimum=0.0, below=1.0
+    )
+    posterior_samples: int = setting(
+        0,
+        "Posterior draws averaged at evaluation; 0 uses the noise-free latent.",
+        minimum=0,
+    )
+    learning_rate: float = setting(
+        1e-3, "AdamW learning rate of what ranks.", above=0.0
+    )
+    weight_decay: float = setting(
+        0.0, "AdamW weight decay; without it AdamW is Adam.", minimum=0.0
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.sampled and self.label_smoothing:
+            raise InputError(
+                "`--label_smoothing` must be 0 with --softmax=sampled: it "
+                "needs the logits of all items. Received: "
+                f"{self.label_smoothing}."
+            )
+        if not self.sampled and self.softmax_samples != _SAMPLES:
+            raise InputError(
+                "`--softmax_samples` means nothing with --softmax=full. Remove "
+                f"it, or set --softmax=sampled. Received: "
+                f"{self.softmax_samples}."
+            )
+
+    @property
+    def sampled(self) -> bool:
+        """Whether training draws items instead of taking all."""
+        return self.softmax == "sampled"
