@@ -155,3 +155,18 @@ def test_closing_answers_what_waits_and_refuses_more(submit, batcher, fake):
     with pytest.raises(RequestError) as error:
         submit("b")
     assert error.value.code == StatusCode.UNAVAILABLE
+
+
+def test_only_a_lone_request_runs_where_it_is(batcher, fake):
+    with batcher.alone() as first, batcher.alone() as second:
+        assert first
+        assert not second
+    history = {"history": np.array([["a"]], object)}
+    future = batcher.submit(fake, ROWS, history, OUTPUTS)
+    with batcher.alone() as alone:
+        assert not alone
+    fake.go.set()
+    assert words(future) == ["a!"]
+    batcher.close()
+    with batcher.alone() as alone:
+        assert not alone

@@ -2,13 +2,14 @@
 
 Requests that arrive while others run wait; those with the same signature and
 the same shapes, rows aside, then run as one. A lone request never waits for
-company, so batching costs no latency.
+company, and runs where it is, so batching costs no latency.
 """
 
 import collections
+import contextlib
 import dataclasses
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 
 import numpy as np
@@ -46,6 +47,7 @@ class Batcher:
         # Tasks that may be merged, by what makes them so; the oldest first.
         self._waiting: dict[object, collections.deque[_Task]] = {}
         self._count = 0
+        self._running = 0
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name="batch", daemon=True)
@@ -108,6 +110,22 @@ class Batcher:
             self._condition.notify()
         return task.future
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Tells the caller whether to run a request itself.
+
+        That is so while nothing runs or waits. To hand a lone request to
+        another thread and its answer back takes longer than many a model.
+        """
+        with self._condition:
+            alone = not (self._running or self._waiting or self._closed)
+            self._running += alone
+        try:
+            yield alone
+        finally:
+            with self._condition:
+                self._running -= alone
+
     def close(self) -> None:
         """Runs what waits and ends the threads."""
         with self._condition:
@@ -123,6 +141,7 @@ class Batcher:
                 if not self._waiting:
                     return
                 tasks = self._take()
+                self._running += 1
             tasks = [
                 t for t in tasks if t.future.set_running_or_notify_cancel()
             ]
@@ -130,6 +149,8 @@ class Batcher:
                 _run(tasks)
             # Not to keep the last batch alive while waiting for the next.
             del tasks
+            with self._condition:
+                self._running -= 1
 
     def _take(self) -> list[_Task]:
         """Removes the tasks of one batch, those that wait longest."""

@@ -12,7 +12,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tfrec.serving.batching import Batcher
 from tfrec.serving.models import Models
 from tfrec.serving.monitoring import Monitoring
-from tfrec.serving.servable import DEFAULT_SIGNATURE
+from tfrec.serving.servable import DEFAULT_SIGNATURE, Servable
 from tfrec.serving.statuses import RequestError, invalid
 
 
@@ -72,10 +72,9 @@ class Predictor:
                 signature = servable.signature(spec.signature_name)
                 inputs = decode(signature)
                 wanted = _wanted(output_filter, signature)
-                future = self._batcher.submit(
-                    servable, signature, inputs, wanted
+                outputs = self._run(
+                    servable, signature, inputs, wanted, timeout
                 )
-                outputs = self._result(future, timeout)
                 answered = ModelSpec(
                     name=servable.name,
                     signature_name=spec.signature_name or DEFAULT_SIGNATURE,
@@ -91,20 +90,33 @@ class Predictor:
                 model, entrypoint, code, time.perf_counter() - start
             )
 
-    def _result(
-        self, future: concurrent.futures.Future, timeout: float | None
+    def _run(
+        self,
+        servable: Servable,
+        signature: SignatureDef,
+        inputs: Mapping[str, np.ndarray],
+        outputs: frozenset[str],
+        timeout: float | None,
     ) -> dict[str, np.ndarray]:
-        seconds = self._timeout
+        start, seconds = time.perf_counter(), self._timeout
         if timeout is not None:
             seconds = max(0, min(seconds, timeout))
+        late = RequestError(
+            StatusCode.DEADLINE_EXCEEDED,
+            f"The request took longer than {seconds:.3g} seconds.",
+        )
+        with self._batcher.alone() as alone:
+            if alone:
+                results = servable.run(signature, inputs, outputs)
+                if time.perf_counter() - start > seconds:
+                    raise late
+                return results
+        future = self._batcher.submit(servable, signature, inputs, outputs)
         try:
             return future.result(seconds)
         except concurrent.futures.TimeoutError:
             future.cancel()  # One that already runs goes on unheard.
-            raise RequestError(
-                StatusCode.DEADLINE_EXCEEDED,
-                f"The request took longer than {seconds:.3g} seconds.",
-            ) from None
+            raise late from None
 
 
 def _wanted(names: Sequence[str], signature: SignatureDef) -> frozenset[str]:

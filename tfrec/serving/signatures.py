@@ -1,5 +1,6 @@
 """The signatures of an exported model: strings in, strings out."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,13 +78,19 @@ class Signatures(tf.Module):
         Raises:
             ValueError: If the model needs an op that is not portable.
         """
-        traced = {
-            "serving_default": _trace(self.recommend, _HISTORY),
-            "score": _trace(self.score, _HISTORY, _CANDIDATES),
-        }
-        if isinstance(self._model(), VariationalRecommender):
-            traced["sample"] = _trace(self.sample, _HISTORY, _SEED)
-            traced["encode"] = _trace(self.encode, _HISTORY)
+        model = self._model()
+        with contextlib.ExitStack() as stack:
+            if isinstance(model, VariationalRecommender):
+                self._item_vectors = stack.enter_context(
+                    model.item_softmax.read_only()
+                )
+            traced = {
+                "serving_default": _trace(self.recommend, _HISTORY),
+                "score": _trace(self.score, _HISTORY, _CANDIDATES),
+            }
+            if isinstance(model, VariationalRecommender):
+                traced["sample"] = _trace(self.sample, _HISTORY, _SEED)
+                traced["encode"] = _trace(self.encode, _HISTORY)
         # Those that serving reads: not the adversary's.
         self.weights = list(
             {
