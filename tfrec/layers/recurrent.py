@@ -39,33 +39,43 @@ class GRU(keras.layers.GRU):
         """
         if tf.config.list_logical_devices("GPU"):
             return super().call(inputs)
-        steps = tf.transpose(inputs, [1, 0, 2])
-        weights = (self.cell.kernel, self.cell.recurrent_kernel)
+        kernel, recurrent_kernel, biases = (
+            tf.cast(weight, self.compute_dtype)
+            for weight in (
+                self.cell.kernel,
+                self.cell.recurrent_kernel,
+                self.cell.bias,
+            )
+        )
+        bias, recurrent_bias = tf.unstack(biases)
         # The parts of update and reset, the gates; that of the candidate.
-        units = [2 * self.units, self.units]
-        (to_gates, to_candidate), kernels = (
-            tf.split(tf.cast(w, self.compute_dtype), units, 1) for w in weights
-        )
-        bias, recurrent_bias = (
-            tf.split(b, units)
-            for b in tf.unstack(tf.cast(self.cell.bias, self.compute_dtype))
-        )
-        states = (recur if training else follow)(
-            tf.nn.bias_add(
-                tf.tensordot(steps, to_gates, 1), bias[0] + recurrent_bias[0]
-            ),
-            tf.nn.bias_add(tf.tensordot(steps, to_candidate, 1), bias[1]),
-            *kernels,
-            recurrent_bias[1],
-        )
+        parts = [2 * self.units, self.units]
+        recurrent_bias, candidate_bias = tf.split(recurrent_bias, parts)
+        bias += tf.concat([recurrent_bias, tf.zeros_like(candidate_bias)], 0)
+        steps = tf.transpose(inputs, [1, 0, 2])
+        if training:
+            # Two products are quicker than to split one.
+            kernels, biases = tf.split(kernel, parts, 1), tf.split(bias, parts)
+            states = recur(
+                *(
+                    tf.nn.bias_add(tf.tensordot(steps, k, 1), b)
+                    for k, b in zip(kernels, biases, strict=True)
+                ),
+                *tf.split(recurrent_kernel, parts, 1),
+                candidate_bias,
+            )
+        else:
+            projected = tf.nn.bias_add(tf.tensordot(steps, kernel, 1), bias)
+            states = follow(
+                *tf.split(projected, parts, 2), recurrent_kernel, candidate_bias
+            )
         return tf.transpose(states, [1, 0, 2])
 
 
 def follow(
     gates_in: tf.Tensor,
     candidates_in: tf.Tensor,
-    gates_kernel: tf.Tensor,
-    candidate_kernel: tf.Tensor,
+    kernel: tf.Tensor,
     bias: tf.Tensor,
 ) -> tf.Tensor:
     """Returns what `recur` returns, sooner, keeping nothing for a gradient.
@@ -73,35 +83,36 @@ def follow(
     Over one history, as a server has it, a step takes as long as its
     operations take to start: so here is one product a step, not two, and
     several steps to a turn of the loop.
+
+    Args:
+        gates_in: As for `recur`.
+        candidates_in: As for `recur`.
+        kernel: Recurrent kernels U_z, U_r and U_c, float `[units, 3 * units]`.
+        bias: As for `recur`.
     """
     length, batch, _ = tf.unstack(tf.shape(candidates_in))
     units = bias.shape[0]
-    kernel = tf.concat([gates_kernel, candidate_kernel], 1)
-    turns = (length + _STEPS_A_TURN - 1) // _STEPS_A_TURN
-    states = tf.TensorArray(
-        bias.dtype, turns * _STEPS_A_TURN, element_shape=[None, units]
-    )
+    states = tf.TensorArray(bias.dtype, length, element_shape=[None, units])
 
-    def turn(t, h, states):
+    def step(t, h, states):
+        gates, product = tf.split(h @ kernel, [2 * units, units], 1)
+        z, r = tf.split(tf.sigmoid(tf.gather(gates_in, t) + gates), 2, axis=1)
+        product = tf.nn.bias_add(product, bias)
+        c = tf.tanh(tf.gather(candidates_in, t) + r * product)
+        h = c + z * (h - c)
+        return t + 1, h, states.write(t, h)
+
+    def turn(*state):
         for _ in range(_STEPS_A_TURN):
-            # What the last turn does beyond the end is cut off.
-            now = tf.minimum(t, length - 1)
-            gates, product = tf.split(h @ kernel, [2 * units, units], 1)
-            z, r = tf.split(
-                tf.sigmoid(tf.gather(gates_in, now) + gates), 2, axis=1
-            )
-            product = tf.nn.bias_add(product, bias)
-            c = tf.tanh(tf.gather(candidates_in, now) + r * product)
-            h = c + z * (h - c)
-            t, states = t + 1, states.write(t, h)
-        return t, h, states
+            state = step(*state)
+        return state
 
-    *_, states = tf.while_loop(
-        lambda t, *_: t < length,
-        turn,
-        (0, tf.zeros([batch, units], bias.dtype), states),
+    state = (0, tf.zeros([batch, units], bias.dtype), states)
+    state = tf.while_loop(
+        lambda t, *_: t <= length - _STEPS_A_TURN, turn, state
     )
-    return states.stack()[:length]
+    *_, states = tf.while_loop(lambda t, *_: t < length, step, state)
+    return states.stack()
 
 
 @tf.custom_gradient
