@@ -17,11 +17,11 @@ fastest round, so other work on the machine hits all alike. Takes about 3
 minutes on two idle cores. On two threads of an Intel Xeon with AVX-512:
 
                               items/s  of its floor  times naive
-    floor, float32             42,807          1.00         11.1
-    ACVAE, float32             21,662          0.51          5.6
-    floor, bfloat16            60,016          1.00         15.5
-    ACVAE, bfloat16            23,388          0.39          6.1
-    naive, float32              3,861                        1.0
+    floor, float32             41,440          1.00         12.2
+    ACVAE, float32             21,680          0.52          6.4
+    floor, bfloat16            57,474          1.00         16.9
+    ACVAE, bfloat16            22,675          0.39          6.7
+    naive, float32              3,397                        1.0
 """
 
 from tfrec import cli, settings
