@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.prepared import prepare_sequences
 from tests.toy import Toy, toy_data
 from tfrec.errors import InputError
-from tfrec.models import MODELS
+from tfrec.models import MODELS, VASER, VASERConfig
 from tfrec.training import TrainingConfig, train
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
 from tfrec.training.fitting import divides_files
@@ -30,6 +30,27 @@ def test_divergence_names_step_and_term_and_keeps_the_checkpoint(
     config = settings(checkpoint_minutes=0.0)
     with pytest.raises(InputError, match=r"at step 7: spread is nan\."):
         train(data, config)
+    newest = newest_checkpoint(Path(config.run_dir, "checkpoints"))
+    assert read_progress(newest).step == 6
+
+
+def test_a_flow_that_diverges_is_named_and_the_checkpoint_kept(
+    data, settings, monkeypatch
+):
+    class Diverging(VASER):
+        def train_step(self, batch):
+            w = self.posterior.flows.w
+            broken = tf.equal(self.optimizer.iterations, 6)
+            second = tf.constant([[False], [True], [False]])
+            w.assign(tf.where(second & broken, np.nan, w))
+            return super().train_step(batch)
+
+    monkeypatch.setitem(MODELS, "vaser", Diverging)
+    sizes = {"embedding_dim": 4, "gru_units": 3, "latent_dim": 3, "flows": 3}
+    config = settings(model="vaser", checkpoint_minutes=0.0)
+    pattern = r"^Training diverged: log-.*flow 2 of 3 .* NaN.*`--learning_rate`"
+    with pytest.raises(InputError, match=pattern):
+        train(data, config, VASERConfig(**sizes))
     newest = newest_checkpoint(Path(config.run_dir, "checkpoints"))
     assert read_progress(newest).step == 6
 

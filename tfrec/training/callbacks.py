@@ -74,6 +74,18 @@ def say(config: TrainingConfig, text: str) -> None:
         print(text, flush=True)
 
 
+def diverged(where: str) -> InputError:
+    """Returns the error that ends a run.
+
+    Args:
+        where: At which steps or in which part, and what is not finite.
+    """
+    return InputError(
+        f"Training diverged{where}. The last checkpoint, from before it, is "
+        "kept. Start another run with a lower `--learning_rate`."
+    )
+
+
 class NanGuard(keras.callbacks.Callback):
     """Stops when a term of the objective is no longer finite.
 
@@ -97,11 +109,7 @@ class NanGuard(keras.callbacks.Callback):
         first, last = self._progress.step + 1, self._progress.step + self._steps
         steps = f"step {last}" if first == last else f"steps {first} to {last}"
         terms = ", ".join(f"{name} is {float(logs[name])}" for name in wrong)
-        raise InputError(
-            f"Training diverged at {steps}: {terms}. The last checkpoint, from "
-            "before it, is kept. Start another run with a lower "
-            "`--learning_rate`."
-        )
+        raise diverged(f" at {steps}: {terms}")
 
 
 class Recorder(keras.callbacks.Callback):

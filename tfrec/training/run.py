@@ -13,7 +13,7 @@ from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings
-from tfrec.training.callbacks import Bar, verbosity
+from tfrec.training.callbacks import Bar, diverged, verbosity
 from tfrec.training.checkpoints import restore_model
 from tfrec.training.config import TrainingConfig
 from tfrec.training.description import check_data, read_description
@@ -210,6 +210,9 @@ def explained(data: PreparedDataset) -> Iterator[None]:
         failed = re.search(r"assertion failed: \[(.*?)\]", error.message)
         if failed:
             raise InputError(failed.group(1)) from error
+        broken = re.search(r"log-determinant of planar flow.*", error.message)
+        if broken:
+            raise diverged(f": {broken.group(0)}") from error
         damaged = data.explain_read_error(error)
         if damaged:
             raise damaged from error
