@@ -16,14 +16,13 @@ def recommend(*flags):
     )
 
 
-def test_a_server_is_asked(tmp_path):
-    write_version(tmp_path / "toy", 1)
+def test_a_server_is_asked_for_acvae_unless_told_otherwise(tmp_path):
+    write_version(tmp_path / "acvae", 1)
     config = ServerConfig(export_dir=tmp_path, grpc_port=0, rest_port=0)
     server = Server(config)
     try:
         result = recommend(
             f"--server=localhost:{server.grpc_port}",
-            "--name=toy",
             "--history=item 3,item 5",
             "--k=2",
         )
@@ -42,7 +41,10 @@ def test_a_run_or_a_server_must_be_given():
     assert result.stderr == "error: Give one of `--run_dir` and `--server`.\n"
 
 
-def test_a_server_needs_the_name_of_a_model():
-    result = recommend("--history=a", "--server=localhost:1")
+def test_a_name_is_that_of_a_model_of_a_server():
+    result = recommend("--history=a", "--name=mine", "--run_dir=runs/no")
     assert result.returncode == 1
-    assert result.stderr.startswith("error: Give `--name`, the name of a model")
+    assert result.stderr.startswith("error: `--name`, the name of a model")
+    result = recommend("--history=a", "--name=mine", "--server=localhost:1")
+    assert result.returncode == 1
+    assert "does that serve mine (`--name`)?" in result.stderr

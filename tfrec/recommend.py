@@ -3,8 +3,11 @@
     # Item ids as in the raw log, the oldest first.
     python -m tfrec.recommend --run_dir=runs/first --history=1193,661,914
 
-    # The same of an export that is served; --name is the model's name there.
-    python -m tfrec.recommend --server=localhost:8500 --name=acvae \\
+    # The same of an export that is served.
+    python -m tfrec.recommend --server=localhost:8500 --history=1193,661,914
+
+    # Of one under another name.
+    python -m tfrec.recommend --server=localhost:8500 --name=home-page \\
         --history=1193,661,914
 
 Prints the best items, with their log-probabilities, and with their titles
@@ -17,7 +20,7 @@ from tfrec import cli, settings
 from tfrec.errors import InputError
 from tfrec.serving import client
 from tfrec.settings import Settings, setting
-from tfrec.training import load_run
+from tfrec.training import TrainingConfig, load_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +34,9 @@ class RecommendationConfig(Settings):
     server: str = setting(
         "", "Instead of a run: host:port of the gRPC port of a server."
     )
-    name: str = setting("", "With --server: the model's name there.")
+    name: str = setting(
+        "", "With --server: the model's name there. Empty: acvae."
+    )
     history: tuple[str, ...] = setting(
         (), "Item ids, oldest first, with commas between."
     )
@@ -47,13 +52,14 @@ def main() -> None:
     config = settings.from_flags(RecommendationConfig)
     if bool(config.run_dir) == bool(config.server):
         raise InputError("Give one of `--run_dir` and `--server`.")
-    if bool(config.name) != bool(config.server):
+    if config.name and not config.server:
         raise InputError(
-            "Give `--name`, the name of a model of the server, with `--server` "
-            "and only with it."
+            "`--name`, the name of a model of a server, means nothing without "
+            "`--server`."
         )
     if config.server:
-        answer = client.recommend(config.server, config.name, config.history)
+        name = config.name or TrainingConfig.model
+        answer = client.recommend(config.server, name, config.history)
         best = [(item, "", score) for item, score in answer[: config.k]]
     else:
         run = load_run(config.run_dir, config.data_dir)

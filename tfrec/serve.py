@@ -8,10 +8,11 @@ has no authentication and no TLS, and listens at the loopback address.
     python -m tfrec.serve --export_dir=export/models \\
         --grpc_port=8500 --rest_port=8501
 
-    # Ask it.
-    curl -d '{"instances": [["1193", "661"]]}' \\
+    # Ask it; with ids of the quickstart here.
+    curl -d '{"instances": [["salsa-001", "bluegrass-015"]]}' \\
         http://localhost:8501/v1/models/acvae:predict
-    python -m tfrec.recommend --server=localhost:8500 --history=1193,661
+    python -m tfrec.recommend --server=localhost:8500 \\
+        --history=salsa-001,bluegrass-015
 
 A new version in the folder is taken over while requests run. SIGTERM and
 Ctrl-C answer the requests in progress, then end.
