@@ -12,6 +12,8 @@ from tfrec.models import MODELS
 from tfrec.models.variational import VariationalRecommender
 from tfrec.serving import exporting
 from tfrec.serving.exporting import describe, export
+from tfrec.serving.statuses import RequestError
+from tfrec.serving.warmup import write_warmup
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +111,19 @@ history = tf.constant([["item 3", "no such", "item 5"]])
 print(signatures["serving_default"](history=history)["items"].numpy()[0])
 seed = tf.constant([[1, 2]], tf.int64)
 assert signatures["sample"](history=history, seed=seed)["items"].shape == (1, 3)
-assert signatures["encode"](history=history)["latent"].shape == (1, 3)
+assert signatures["encode"](history=history)["latent"].shape[0] == 1
 scores = signatures["score"](history=history, candidates=history)["scores"]
 assert scores.shape == (1, 3)
 """
 
 
-def test_tensorflow_alone_can_serve_it(exported):
-    run, version = exported
+@pytest.mark.parametrize("name", ["acvae", "vaser"])
+def test_tensorflow_alone_can_serve_it(name, exported, data, tmp_path):
+    if name == "acvae":
+        run, version = exported
+    else:  # Its planar flows are bijectors of TFP.
+        run = make_run(name, data)
+        version = export(run, tmp_path, k=3)
     result = subprocess.run(
         [sys.executable, "-c", ALONE, str(version)],
         capture_output=True,
@@ -154,6 +161,18 @@ def test_an_export_that_fails_leaves_nothing(pop, tmp_path, monkeypatch):
 
     monkeypatch.setattr(exporting, "verify", fail)
     with pytest.raises(RuntimeError, match="It differs"):
+        export(pop, tmp_path)
+    assert list((tmp_path / "pop").iterdir()) == []
+
+
+def test_a_warm_up_request_that_fails_ends_the_export(
+    pop, tmp_path, monkeypatch
+):
+    def write(folder, name, signatures, items):
+        write_warmup(folder, name, [*signatures, "no such"], items)
+
+    monkeypatch.setattr(exporting, "write_warmup", write)
+    with pytest.raises(RequestError, match='key "no such" not found'):
         export(pop, tmp_path)
     assert list((tmp_path / "pop").iterdir()) == []
 
