@@ -3,7 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.serving.exports import write_version
+from tfrec import settings
+from tfrec.errors import InputError
+from tfrec.recommend import RecommendationConfig, main
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.server import Server
 
@@ -41,10 +46,15 @@ def test_a_run_or_a_server_must_be_given():
     assert result.stderr == "error: Give one of `--run_dir` and `--server`.\n"
 
 
-def test_a_name_is_that_of_a_model_of_a_server():
-    result = recommend("--history=a", "--name=mine", "--run_dir=runs/no")
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: `--name`, the name of a model")
-    result = recommend("--history=a", "--name=mine", "--server=localhost:1")
-    assert result.returncode == 1
-    assert "does that serve mine (`--name`)?" in result.stderr
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"run_dir": "runs/no"}, "means nothing without `--server`"),
+        ({"server": "localhost:1"}, r"does that serve mine \(`--name`\)"),
+    ],
+)
+def test_a_name_is_that_of_a_model_of_a_server(given, message, monkeypatch):
+    config = RecommendationConfig(name="mine", history=("a",), **given)
+    monkeypatch.setattr(settings, "from_flags", lambda _: config)
+    with pytest.raises(InputError, match=message):
+        main()

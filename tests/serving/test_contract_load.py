@@ -17,8 +17,8 @@ from tests.serving.conftest import request, started
 from tests.serving.exports import ITEMS, write_version
 
 CLIENTS = 64
-# Memory may grow by this much over 18,000 requests, 400 bytes each.
-MEMORY_SLACK = 7.5e6
+# Memory may grow by this much over 10,000 requests, 250 bytes each.
+MEMORY_SLACK = 2.5e6
 
 
 def test_64_clients_get_their_own_answers(server):
@@ -94,28 +94,35 @@ def test_a_new_version_is_taken_over_without_a_failed_request(server):
 
 
 def test_memory_is_flat_over_20_000_requests(own_server):
-    """Good ones and bad ones, from 8 clients."""
+    """Good ones and bad ones, over both wires, from 8 clients."""
     good = request({"history": [ITEMS[:5]]}).SerializeToString()
     unknown = request(signature_name="embed").SerializeToString()
+    bodies = [
+        ({"instances": [ITEMS[:5]]}, 200),
+        ('{"instances": [["item 3"', 400),
+        ({"instances": [[1, 2]]}, 400),
+        ({"instances": [["a"]], "signature_name": "embed"}, 400),
+    ]
 
     def ask(count):
-        for _ in range(count // 25):
+        for turn in range(count // 25):
             calls = [
                 own_server.predict_bytes.future(message, 10)
-                for message in [*[good] * 23, *[unknown] * 2]
+                for message in [*[good] * 21, *[unknown] * 2]
             ]
+            for body, expected in bodies[turn % 2 :: 2]:
+                path = "/v1/models/toy:predict"
+                assert own_server.rest("POST", path, body)[0] == expected
             codes = {call.code() for call in calls}
             assert codes == {StatusCode.OK, StatusCode.FAILED_PRECONDITION}
 
-    def ask_all(count):
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(ask, [count // 8] * 8))
-
-    ask_all(2000)
-    before = _resident_bytes(own_server.process.pid)
-    ask_all(18_000)
-    growth = _resident_bytes(own_server.process.pid) - before
-    assert growth < MEMORY_SLACK
+    resident = []
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            list(pool.map(ask, [250] * 8))
+            resident.append(_resident_bytes(own_server.process.pid))
+    # It grows at first, and what it needs for a while comes and goes.
+    assert min(resident[7:]) - min(resident[2:5]) < MEMORY_SLACK
 
 
 def _resident_bytes(pid):
