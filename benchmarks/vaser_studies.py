@@ -5,11 +5,11 @@
 
 Trains configs/vaser/yoochoose_1_64.flags once for each number of flows K and
 for each final weight beta (figures 5 and 4 of the paper), all alike otherwise:
-the paper's sizes and batch, and few epochs. Tabulates the validation split's
+the paper's batch, state and latent, and few epochs. Tabulates the validation split's
 metrics, the bound and its terms per session as trained, and active units.
 K = 0 is the Gaussian posterior at the same budget. Then reads recall and MRR
-by the number of clicks before the target (figure 3) off a run of the config
-file itself, on the test split. Writes docs/vaser_studies.png. A run that is
+by the number of clicks before the target (figure 3 has the length of the
+session) off a run of the config file itself, on the test split. Writes docs/vaser_studies.png. A run that is
 finished is not repeated, so that the command resumes.
 """
 
@@ -33,7 +33,7 @@ from tfrec.training import load_run
 CONFIG = "configs/vaser/yoochoose_1_64.flags"
 FLOWS = (0, 1, 4, 8, 16, 32)
 BETAS = (0.0, 0.0005, 0.005, 0.1, 0.2, 0.5, 1.0)
-# The budget of each run; sizes and batch are the paper's.
+# The budget of each run; batch, state and latent are the paper's.
 BUDGET = (
     "--fit_on=train",
     "--epochs=3",

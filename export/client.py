@@ -1,7 +1,7 @@
 """Asks TensorFlow Serving for recommendations over gRPC: an example to copy.
 
 pip install tensorflow-serving-api
-python export/client.py localhost:8500 acvae 1193 661 914
+python export/client.py localhost:8500 acvae salsa-001 bluegrass-015
 """
 
 import sys

@@ -184,11 +184,13 @@ def test_the_curl_example_asks_a_server(server):
     if not shutil.which("curl"):
         pytest.skip("curl is not installed")
     result = subprocess.run(
-        [EXPORT / "curl.sh", server.rest_address, "toy"],
+        [EXPORT / "curl.sh", server.rest_address, "toy", "item 15", "item 3"],
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.count('"predictions"') == 1
+    # After the second item, the only one of the second row, and of the first.
+    assert result.stdout.count('"item 5"') == 2
     assert result.stdout.count('"outputs"') == 1
     assert '"AVAILABLE"' in result.stdout
