@@ -5,12 +5,13 @@
 
 Trains configs/vaser/yoochoose_1_64.flags once for each number of flows K and
 for each final weight beta (figures 5 and 4 of the paper), all alike otherwise:
-the paper's batch, state and latent, and few epochs. Tabulates the validation split's
-metrics, the bound and its terms per session as trained, and active units.
-K = 0 is the Gaussian posterior at the same budget. Then reads recall and MRR
-by the number of clicks before the target (figure 3 has the length of the
-session) off a run of the config file itself, on the test split. Writes docs/vaser_studies.png. A run that is
-finished is not repeated, so that the command resumes.
+the paper's batch, state and latent, and few epochs. Tabulates the validation
+split's metrics, the bound and its terms per session as trained, and active
+units. K = 0 is the Gaussian posterior at the same budget. Then reads recall and
+MRR by the number of clicks before the target (figure 3 has the length of the
+session) off a run of the config file itself, on the test split. Writes
+docs/vaser_studies.png. A run that is finished is not repeated, so that the
+command resumes.
 """
 
 from tfrec import cli, settings

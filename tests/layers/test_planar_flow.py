@@ -71,16 +71,26 @@ def test_forward_undoes_inverse_of_adversarial_flows(hard):
     _, back = there_and_back(flow(*hard, dtype=np.float64), y)
     np.testing.assert_allclose(back, y, rtol=1e-5, atol=1e-5)
 
-    bijector, y = flow(*hard), points()
-    x, back = there_and_back(bijector, y)
-    # What writing x and u_hat in float32 costs: large norms multiply it.
-    u_hat = np.linalg.norm(constrain(bijector.w, bijector.u)[0], axis=-1)
-    reach = 1.0 + hard[0] * (np.linalg.norm(x, axis=-1) + hard[1])
-    allowed = 1e-5 + np.finfo(np.float32).eps * u_hat * reach
-    error = np.abs(back - y) - 1e-5 * np.abs(y)
-    assert (error <= allowed[..., None]).all()
     if hard[2] == "against" or hard[0] * hard[1] <= 100:
-        assert error.max() <= 1e-5
+        y = points()
+        _, back = there_and_back(flow(*hard), y)
+        np.testing.assert_allclose(back, y, rtol=1e-5, atol=1e-5)
+
+
+# All that have a direction in float32.
+@pytest.mark.parametrize("hard", ADVERSARIAL[:16], ids=str)
+def test_the_inverse_in_float32_is_that_in_float64(hard):
+    bijector, y = flow(*hard), points()
+    exact = PlanarFlow(
+        *(tf.cast(p, tf.float64) for p in (bijector.w, bijector.u, bijector.b))
+    )
+    expected = exact.inverse(tf.cast(y, tf.float64))
+    error = np.linalg.norm(bijector.inverse(y).numpy() - expected, axis=-1)
+    w_norm, u_norm, lies = hard
+    # There w'u, of terms up to 1e6, is known to 0.1 only.
+    cancels = lies == "across" and w_norm * u_norm == 1e6
+    allowed = 1e-5 + u_norm * (1e-2 if cancels else 1e-6)
+    assert error.max() <= allowed
 
 
 @pytest.mark.parametrize("hard", ADVERSARIAL, ids=str)

@@ -37,6 +37,11 @@ class PlanarFlow(AutoCompositeTensorBijector):
     along; there u_hat is u. The root behind the inverse has implicit
     gradients, right up to third order.
 
+    In float32 forward(inverse(y)) is y to 1e-5 while |w| |u| is at most 100;
+    beyond, writing x down costs up to its rounding error times |w| |u_hat|
+    (about 10 at |w| = |u| = 1000). The inverse itself is float64's to 1e-6 |u|,
+    or to 1e-2 |u| where w'u is a small difference of terms as large as 1e6.
+
     Args:
         w: Float `[..., dim]`, the direction that is measured.
         u: Float `[..., dim]`, the direction that is moved along, before the
