@@ -110,6 +110,15 @@ def write_yoochoose(folder):
         f"{n * n % 19},0"
         for n in range(400)
     ]
+    # One click; a rare item, without which one click is left; and a test
+    # without the item of which the training has none.
+    clicks = [("one", 1, 0)]
+    clicks += [(f"rare{n}", 2, item) for n in range(3) for item in (0, 777)]
+    clicks += [("new", 14, item) for item in (888, 888, 888, 888, 888, 0)]
+    rows += [
+        f"{session},2014-04-{day:02d}T10:50:00.{n:03d}Z,{item},S"
+        for n, (session, day, item) in enumerate(clicks)
+    ]
     with gzip.open(folder / "yoochoose-clicks.dat.gz", "wt") as file:
         file.write("\n".join(rows))
     return {

@@ -110,6 +110,21 @@ def test_the_loss_weighs_the_kl_with_beta():
     assert float(net.terms["beta"].result()) == pytest.approx(np.mean(seen))
 
 
+def test_progress_shows_every_term_of_the_objective(monkeypatch):
+    monkeypatch.setattr(
+        keras.random, "normal", lambda shape, seed: tf.ones(shape)
+    )
+    net = model(**QUIET, flow_weight=0.3, anneal_steps=0)
+    expected = net.objective(**batch())
+    # What epochs.csv and TensorBoard get.
+    shown = net.fit(tf.data.Dataset.from_tensors(batch()), verbose=0).history
+    assert set(shown) == set(expected)
+    assert set(shown) >= {"reconstruction", "kl", "log_det", "bound", "beta"}
+    for name, (value,) in shown.items():
+        assert value == pytest.approx(float(expected[name]), rel=1e-4), name
+        assert abs(value) > 1e-3, name
+
+
 def test_without_flows_the_posterior_is_gaussian():
     net = model(flows=0)
     assert float(net.objective(**batch())["log_det"]) == 0.0

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.models import ACVAE, ACVAEConfig, Pop
+from tfrec.models import ACVAE, VASER, ACVAEConfig, Pop, VASERConfig
 from tfrec.models.recommender import EXCLUDED
 from tfrec.serving.signatures import Signatures
 
@@ -51,15 +51,14 @@ def model(made):
     return made[0]
 
 
-@pytest.fixture
-def ask(made):
-    """Asks a signature; returns its outputs, items as text."""
+def asking(traced):
+    """Returns what asks a signature and returns its outputs, items as text."""
 
     def asked(name, *histories, **inputs):
         length = max(map(len, histories), default=0)
         rows = [[*row, *[""] * (length - len(row))] for row in histories]
         history = np.array(rows, object).reshape(len(rows), length)
-        outputs = made[1][name](
+        outputs = traced[name](
             history=tf.constant(history, tf.string),
             **{key: tf.constant(value) for key, value in inputs.items()},
         )
@@ -71,6 +70,11 @@ def ask(made):
         }
 
     return asked
+
+
+@pytest.fixture
+def ask(made):
+    return asking(made[1])
 
 
 def expected(model, history, k=4):
@@ -198,8 +202,19 @@ def test_a_sample_repeats_with_its_seed(ask):
     np.testing.assert_allclose(again[0], scores[3], rtol=1e-5, atol=1e-6)
 
 
-def test_samples_spread_as_the_posterior_does(model, ask):
-    draws = 2000
+@pytest.mark.parametrize("name", ["acvae", "vaser"])
+def test_samples_spread_as_the_posterior_does(name, made, tmp_path):
+    model, traced = made
+    if name == "vaser":
+        config = VASERConfig(
+            max_length=READ, embedding_dim=6, gru_units=5, latent_dim=3, flows=2
+        )
+        model = VASER(len(ITEMS), config)
+        # A posterior that is wide enough to see.
+        bias = model.posterior.log_scale.bias
+        bias.assign(tf.fill(bias.shape, 1.0))
+        model, traced = make(tmp_path, model)
+    ask, draws = asking(traced), 2000
     history = tf.constant([[3, 4, 5]] * draws)
     seeds = np.array([[7, i] for i in range(draws)])
     answer = ask("sample", *[ITEMS[2:5]] * draws, seed=seeds)
