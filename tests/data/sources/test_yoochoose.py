@@ -1,6 +1,7 @@
 import pytest
 
-from tfrec.data.config import DataConfig
+from tests import raw_logs
+from tfrec.data import DataConfig, prepare
 from tfrec.data.sources import get_source
 from tfrec.errors import InputError
 
@@ -77,3 +78,27 @@ def test_a_day_is_that_of_its_timestamps(engine, tmp_path):
     (_, _, first), (_, _, second) = read(engine, tmp_path, lines)
     source = get_source("yoochoose")
     assert source.day(DataConfig()) == second - first
+
+
+def test_the_raw_clicks_of_yoochoose_are_prepared(tmp_path):
+    settings = raw_logs.write_yoochoose(tmp_path / "raw")
+    data = prepare(DataConfig(data_dir=str(tmp_path / "out"), **settings))
+    assert [tuple(step.values()) for step in data.manifest.counts] == [
+        ("raw log", 413, 105, 12),
+        ("sequences with >= 2", 412, 104, 12),
+        ("items with >= 5", 409, 104, 11),
+        ("sequences with >= 2", 406, 101, 11),
+        ("items with >= 5", 406, 101, 11),
+        ("sequences with >= 2", 406, 101, 11),
+        ("train: ends before the last day", 388, 97, 10),
+        ("test: ends in the last day", 18, 4, 11),
+        ("test: items of the training", 13, 4, 10),
+        ("test: sequences with >= 2", 12, 3, 10),
+        # Half of 291 clicks that can be predicted, in whole sessions.
+        ("train: newest 0.5", 192, 48, 10),
+        ("train and test", 204, 51, 10),
+    ]
+    splits = data.manifest.splits
+    assert [splits[name]["records"] for name in splits] == [44, 4, 3]
+    assert [data.examples(name) for name in splits] == [132, 12, 9]
+    data.verify()
