@@ -118,7 +118,8 @@ def main(folder):
         data = sequences(own / "sequences")
         for name, make in MAKERS.items():
             np.savez(own / name, **fit(data, "auto", make))
-        divided = fit(data, "auto", MAKERS["vaser"], whole=True, divided=True)
+        # With a term that compares the sequences of different workers.
+        divided = fit(data, "auto", MAKERS["acvae"], divided=True)
         np.savez(own / "divided", **divided)
 
     MODELS["toy"] = Toy
