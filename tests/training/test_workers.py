@@ -198,8 +198,6 @@ def test_a_job_that_lost_a_worker_ends_and_resumes(tmp_path):
         f"--flagfile={tmp_path / 'tiny.flags'}",
         f"--data_dir={tmp_path / 'data'}",
         f"--run_dir={run}",
-        "--contrastive_weight=0",
-        "--adversarial_weight=0",
     )
     checkpoints = run / "checkpoints"
     with workers("tfrec.train", *arguments) as (chief, other):
