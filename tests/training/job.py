@@ -84,7 +84,7 @@ def other_data(folder, config, index):
 
 def other_versions(data, config, index):
     """Differs in what is installed."""
-    versions = {"tensorflow": "2", "keras": "3", "numpy": f"2.{index}"}
+    versions = {"tensorflow-probability": f"0.{index}", "numpy": f"2.{index}"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.metadata, "version", versions.get)
         return refused(data, config, ToyConfig())

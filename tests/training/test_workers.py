@@ -147,7 +147,9 @@ def test_workers_that_differ_refuse_to_start(job):
             data,
         )
         assert versions.endswith(
-            ": the version of numpy is 2.0 on worker 0 and 2.1 on worker 1."
+            ": the version of tensorflow-probability is 0.0 on worker 0 and "
+            "0.1 on worker 1; the version of numpy is 2.0 on worker 0 and 2.1 "
+            "on worker 1."
         )
 
 
