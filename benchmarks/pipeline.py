@@ -214,7 +214,7 @@ def measure_memory(
     batches = data.training(
         config.batch_size, config.max_length, epochs=config.passes
     )
-    every = len(batches) // (10 * config.passes)
+    every = max(1, len(batches) // (10 * config.passes))
     start, sequences = time.perf_counter(), 0
     for number, batch in enumerate(batches.as_numpy_iterator(), 1):
         sequences += len(batch["items"])

@@ -18,8 +18,11 @@
 #SBATCH --open-mode=append
 set -u
 
+# Workers that were stopped end with 130, one after the other: the first must not
+# get the others killed. Those left a minute later hang, and are. Since Slurm
+# 22.05 srun does not inherit --cpus-per-task.
 # shellcheck disable=SC2016
-srun --kill-on-bad-exit=1 bash -euc '
+srun --kill-on-bad-exit=0 --wait=60 --cpus-per-task="$SLURM_CPUS_PER_TASK" bash -euc '
   hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed "s/.*/\"&:2222\"/" | paste -sd,)
   task="{\"type\": \"worker\", \"index\": $SLURM_PROCID}"
   export TF_CONFIG="{\"cluster\": {\"worker\": [$hosts]}, \"task\": $task}"

@@ -15,8 +15,9 @@ echo "$TF_CONFIG" "$@"
 """
 # Starts the task of the second machine alone.
 SRUN = """#!/bin/bash
-[[ $1 == --kill-on-bad-exit=1 ]] || exit 2
-shift
+wanted="--kill-on-bad-exit=0 --wait=60 --cpus-per-task=6"
+[[ "$1 $2 $3" == "$wanted" ]] || exit 2
+shift 3
 SLURM_PROCID=1 "$@"
 exit $FAKE_CODE
 """
@@ -53,6 +54,7 @@ def test_kubernetes_starts_workers_that_know_each_other(environment):
     service, job = yaml.safe_load_all(text)
     name, workers = job["metadata"]["name"], job["spec"]["completions"]
     assert job["spec"]["parallelism"] == workers
+    assert job["spec"]["successPolicy"] == {"rules": [{"succeededCount": 1}]}
     pod = job["spec"]["template"]["spec"]
     assert service["metadata"]["name"] == pod["subdomain"]
     assert service["spec"]["selector"] == {"job-name": name}
@@ -79,6 +81,7 @@ def test_slurm_starts_workers_and_requeues_what_was_stopped(
     environment |= {
         "SLURM_JOB_NODELIST": "gpu[07,12]",
         "SLURM_JOB_ID": "42",
+        "SLURM_CPUS_PER_TASK": "6",
         "FAKE_CODE": str(code),
     }
     command = ["bash", str(DOCS / "train_slurm.sh"), "--seed=1", "--k=a b"]

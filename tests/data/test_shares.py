@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.prepared import prepare_sequences
-from tfrec.data.shares import cut
+from tfrec.data.shares import cut, share_of, whole_shares
 from tfrec.errors import InputError
 
 
@@ -102,16 +102,38 @@ def test_workers_together_read_each_record_once_an_epoch(
         )
 
 
-def test_what_a_worker_reads_differs_between_epochs(data):
-    steps = data.steps_per_epoch(16)
+def test_a_worker_reads_whole_shards_and_others_each_epoch(sequences, tmp_path):
+    # Shards of 40 and 39 records, of every fifth.
+    data = prepare_sequences(tmp_path, sequences[:198], shards=5)
     found = job(data, 5, epochs=2)
+    steps = len(found) // 2
     first, second = (
-        {row[0] for step in epoch for row in rows_of(step[0])}
+        [
+            {row[0] % 5 for step in epoch for row in rows_of(step[worker])}
+            for worker in range(5)
+        ]
         for epoch in (found[:steps], found[steps:])
     )
-    # Whole shards, of every fifth record.
-    assert {place % 5 for place in first} != {place % 5 for place in second}
-    assert len({place % 5 for place in first}) == 1
+    assert all(len(shards) == 1 for shards in first + second)
+    assert first != second
+
+
+def test_shares_end_where_shards_do():
+    shuffled = np.random.default_rng(0).permutation(12).astype(np.int32)
+    for workers, longer in itertools.product([1, 2, 3, 4, 6, 12], range(12)):
+        counts = [8 + (number < longer) for number in range(12)]
+        shards = whole_shares(tf.constant(shuffled), counts, workers).numpy()
+        assert sorted(shards) == [*range(12)]
+        ends = np.cumsum([counts[shard] for shard in shards])
+        share = share_of(sum(counts), [1], contexts(workers, 1)[0])
+        assert set(np.cumsum(share.counts)) <= set(ends)
+        # A worker's shards come in the order that they had.
+        for mine in np.split(shards, workers):
+            places = [list(shuffled).index(shard) for shard in mine]
+            assert places == sorted(places)
+    for counts in ([8] * 13, [7, 9] * 6):
+        shards = tf.random.shuffle(tf.range(len(counts)))
+        assert whole_shares(shards, counts, 2) is shards
 
 
 def test_workers_have_sequences_of_like_length_in_a_step(data):

@@ -75,16 +75,38 @@ MAKERS = {
 }
 
 
-def fit(data, distribution, make, whole=False, divided=False):
+def joined(read):
+    """Makes one stream of those of two workers, batch by batch."""
+    streams = [
+        read(tf.distribute.InputContext(2, index, 2)) for index in range(2)
+    ]
+
+    def join(*batches):
+        items = [batch["items"] for batch in batches]
+        length = tf.maximum(*(tf.shape(rows)[1] for rows in items))
+        return {
+            "items": tf.concat(
+                [
+                    tf.pad(rows, [[0, 0], [0, length - tf.shape(rows)[1]]])
+                    for rows in items
+                ],
+                0,
+            ),
+            "weight": tf.concat([batch["weight"] for batch in batches], 0),
+        }
+
+    return tf.data.Dataset.zip(*streams).map(join)
+
+
+def fit(data, distribution, make, divided=False):
     """Fits for three steps and evaluates.
 
     Args:
         data: From `sequences`.
         distribution: For `make_strategy`.
         make: One of `MAKERS`.
-        whole: Takes all sequences in each step, so that their order is no
-            matter.
-        divided: Lets each worker read its share alone.
+        divided: Lets each of two workers read its share alone; with one
+            device, takes both shares.
 
     Returns:
         Arrays by name: weights, logs, metrics and `tokens`.
@@ -100,17 +122,22 @@ def fit(data, distribution, make, whole=False, divided=False):
         else:
             optimizer = keras.optimizers.SGD(0.1)
         model.compile(optimizer=optimizer)
-    epochs, steps = (3, 1) if whole else (1, 3)
 
     def read(context=None):
-        return data.training(27 // steps, epochs=epochs, input_context=context)
+        return data.training(9, input_context=context)
 
+    workers = Workers(strategy)
+    if not divided:
+        batches = read()
+    elif workers.count == 1:
+        batches = joined(read)
+    else:
+        batches = workers.divide(read)
     if model.config.sampled:
         model.adapt(data.training(27))
     history = model.fit(
-        Workers(strategy).divide(read) if divided else read(),
-        epochs=epochs,
-        steps_per_epoch=steps,
+        batches,
+        steps_per_epoch=3,
         verbose=0,
         shuffle=False,
     )

@@ -91,9 +91,11 @@ def test_files_are_divided_among_as_many_workers_as_there_are_shards(
         )
 
     # There are two.
-    assert not divides(1, divide_input="files")
+    assert not divides(1)
     assert divides(2)
     assert not divides(2, divide_input="rows")
     assert not divides(3)
     with pytest.raises(InputError, match=r"workers, 3\. .*, which has 2\."):
         divides(3, divide_input="files")
+    with pytest.raises(InputError, match="means nothing with one worker"):
+        divides(1, divide_input="files")

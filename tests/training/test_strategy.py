@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -13,6 +14,7 @@ from tests.training.fits import (
     silence,
 )
 from tfrec.errors import InputError
+from tfrec.layers.discriminators import ContrastiveCritic
 from tfrec.training.strategy import local_strategy, make_strategy
 
 TWO = {"worker": ["a:1", "b:1"]}
@@ -29,6 +31,40 @@ def test_two_devices_make_the_same_update_as_one(data, name, monkeypatch):
     assert make_strategy("mirrored").num_replicas_in_sync == 2
     one = fit(data, "none", MAKERS[name])
     assert_alike(one, fit(data, "mirrored", MAKERS[name]))
+
+
+def test_one_sequence_on_each_device_is_compared_with_the_other():
+    # Each padded for itself, as by workers that read alone.
+    rows = [tf.random.normal([1, length, 4]) for length in (5, 3)]
+    padded = tf.concat([rows[0], tf.pad(rows[1], [[0, 0], [0, 2], [0, 0]])], 0)
+    strategy = make_strategy("mirrored")
+    with strategy.scope():
+        critic = ContrastiveCritic(3)
+        critic.build((None, None, 4), (None, None, 4))
+
+    def compare(latents):
+        items, valid = tf.ones_like(latents), latents[..., 0] != 0
+        with tf.GradientTape() as tape:
+            tape.watch(latents)
+            weight = tf.fill([tf.shape(latents)[0]], 0.5)
+            loss = critic.loss(items, latents, valid, weight)
+        return loss, tape.gradient(loss, latents)
+
+    @tf.function
+    def compare_on_each():
+        parts = strategy.experimental_distribute_values_from_function(
+            lambda context: rows[context.replica_id_in_sync_group]
+        )
+        return [
+            strategy.experimental_local_results(result)
+            for result in strategy.run(compare, [parts])
+        ]
+
+    loss, gradient = compare(padded)
+    losses, gradients = compare_on_each()
+    np.testing.assert_allclose(sum(losses), loss, rtol=1e-5)
+    np.testing.assert_allclose(gradients[0][0], gradient[0], atol=1e-6)
+    np.testing.assert_allclose(gradients[1][0], gradient[1, :3], atol=1e-6)
 
 
 def test_auto_takes_one_device_where_there_are_not_several_gpus():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfrec.data.shares import Cut, cut, read_share, share_of
+from tfrec.data.shares import Cut, cut, read_share, share_of, whole_shares
 
 # Memory for serialized records waiting to be shuffled. Most datasets fit
 # whole and are shuffled perfectly.
@@ -93,6 +93,7 @@ def training_batches(
         shards = tf.random.experimental.stateless_shuffle(
             tf.range(len(files)), file_key
         )
+        shards = whole_shares(shards, counts, len(share.counts))
         serialized = read_share(
             tf.gather(files, shards),
             tf.gather(tf.constant(counts, tf.int64), shards),

@@ -1,16 +1,19 @@
 """How an epoch is cut into batches, and divided among the workers of a job.
 
 A worker's share is a range of the records, as the shards follow each other in
-that epoch; it reads only the shards that the range touches. All shares are cut
-into the same number of batches; those of a step, one for each replica,
-together are the global batch. All sizes follow from numbers that every worker
-knows, so they need not tell each other.
+that epoch; it reads only the shards that the range touches, whole ones where
+their number is a multiple of the workers'. All shares are cut into the same
+number of batches; those of a step, one for each replica, together are the
+global batch. All sizes follow from numbers that every worker knows, so they
+need not tell each other.
 """
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import InputError
@@ -127,6 +130,38 @@ def share_of(
     return Share(
         counts, sum(counts[:worker]), windows[counts[worker]], replicas
     )
+
+
+def whole_shares(
+    shards: tf.Tensor, counts: Sequence[int], workers: int
+) -> tf.Tensor:
+    """Reorders an epoch's shards so that shares end where shards do.
+
+    Records are dealt to the shards in turn, so that some have one more than
+    the others. Where each worker gets as many of these as its share asks for,
+    the shares of `share_of` are whole shards; else a worker may have to read a
+    shard for one record. Shards that cannot be divided so stay as they are.
+
+    Args:
+        shards: int32 [shards], their numbers in random order.
+        counts: Number of records of each.
+        workers: Number of workers.
+
+    Returns:
+        int32 [shards]; each worker's in the order that they had.
+    """
+    fewest = min(counts)
+    each, rest = divmod(len(counts), workers)
+    if rest or max(counts) > fewest + 1:
+        return shards
+    longer = _even_cut(sum(counts) - len(counts) * fewest, workers)
+    shorter = [each - number for number in longer]
+    # Whose the longer shards are in turn, and then the shorter ones.
+    owners = [np.repeat(range(workers), n) for n in (longer, shorter)]
+    long = tf.gather(tf.constant(counts, tf.int64), shards) > fewest
+    places = tf.concat([tf.where(long), tf.where(~long)], 0)[:, 0]
+    order = tf.argsort(np.concatenate(owners) * len(counts) + places)
+    return tf.gather(shards, tf.gather(places, order))
 
 
 def read_share(

@@ -83,21 +83,25 @@ class ContrastiveCritic(keras.layers.Layer):
             valid: bool `[batch, length]`.
             weight: float32 `[batch]`.
         """
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         tf.debugging.assert_greater(
-            tf.shape(latents)[0],
+            tf.shape(latents)[0] * replicas,
             1,
             "The contrastive term compares the sequences of a batch and needs "
-            "two at least. Raise `--batch_size`, or set "
-            "`--contrastive_weight=0`.",
+            "two at least, and one on each device. Raise `--batch_size`, or "
+            "set `--contrastive_weight=0`.",
         )
-        others = _roll(latents)
+        # Together, so that replicas exchange one tensor.
+        present = tf.cast(valid, latents.dtype)[..., None]
+        rolled = _roll(tf.concat([latents, present], -1))
+        others, present = rolled[..., :-1], rolled[..., -1] > 0
         # Both passes as one batch of twice the size: half the steps.
         positive, negative = tf.split(
             self(tf.concat([items, items], 0), tf.concat([latents, others], 0)),
             2,
         )
         # Compare only where both users have a position.
-        both = tf.logical_and(valid, _roll(valid))
+        both = tf.logical_and(valid, present)
         each = tf.nn.softplus(-positive) * tf.cast(valid, positive.dtype)
         each += tf.nn.softplus(negative) * tf.cast(both, negative.dtype)
         return tf.reduce_sum(weight * tf.reduce_sum(each, 1))
@@ -106,15 +110,22 @@ class ContrastiveCritic(keras.layers.Layer):
 def _roll(values: tf.Tensor) -> tf.Tensor:
     """Rolls rows by one along the global batch, across replicas.
 
+    A row from another replica is cut or padded with 0 to the length here:
+    replicas that read alone pad each for itself.
+
     Args:
-        values: `[batch, ...]`, this replica's part, at least one row.
+        values: `[batch, length, dim]`, this replica's part, at least one row.
     """
     replica = tf.distribute.get_replica_context()
     count = replica.num_replicas_in_sync
     if count == 1:
         return tf.roll(values, 1, 0)
-    if values.dtype == tf.bool:
-        return tf.cast(_roll(tf.cast(values, tf.int32)), tf.bool)
-    last_rows = replica.all_gather(values[-1:], axis=0)
     before = (replica.replica_id_in_sync_group - 1) % count
-    return tf.concat([last_rows[before][None], values[:-1]], 0)
+    length = tf.shape(values)[1]
+    lengths = replica.all_gather(length[None], axis=0)
+    # The last rows of all, one after the other.
+    last = tf.reshape(values[-1:], [-1, values.shape[-1]])
+    rows = replica.all_gather(last, axis=0)
+    row = rows[tf.reduce_sum(lengths[:before]) :][: lengths[before]][:length]
+    row = tf.pad(row, [[0, length - tf.shape(row)[0]], [0, 0]])
+    return tf.concat([row[None], values[:-1]], 0)

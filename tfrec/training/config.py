@@ -12,6 +12,8 @@ _CHANGEABLE = (
     "epochs",
     "patience",
     "distribution",
+    # Another number of workers may have to divide otherwise.
+    "divide_input",
     "checkpoint_minutes",
     "evaluation_block_items",
     "diagnostic_sequences",

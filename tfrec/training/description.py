@@ -33,7 +33,7 @@ def sections(
 
 def versions() -> dict[str, str]:
     """Returns the versions of what computes."""
-    packages = ("tensorflow", "keras", "numpy")
+    packages = ("tensorflow", "tensorflow-probability", "keras", "numpy")
     return {
         "tfrec": tfrec.__version__,
         "python": platform.python_version(),

@@ -104,8 +104,14 @@ def divides_files(
     """Returns whether each worker reads its shards alone.
 
     Raises:
-        InputError: If it is asked for and there are too few shards.
+        InputError: If it is asked for and there are too few shards, or one
+            worker.
     """
+    if workers.count == 1 and config.divide_input == "files":
+        raise InputError(
+            "`--divide_input=files` means nothing with one worker. Remove it, "
+            "or start several; see `--distribution`."
+        )
     if workers.count == 1 or config.divide_input == "rows":
         return False
     shards = len(data.manifest.splits["train"]["shards"])

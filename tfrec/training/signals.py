@@ -1,4 +1,12 @@
-"""Stopping a run at the next step instead of in the middle of one."""
+"""Stopping a run at the next step instead of in the middle of one.
+
+TensorFlow's PreemptionCheckpointHandler does not fit here: it must call every
+training step itself, which Keras's `fit` does; it restores and saves
+checkpoints of its own, without where the run stands in its epochs and its
+numbers so far; it ends the process; and one device needs the same without it.
+Instead `Recorder` looks at the event after each step, and with several workers
+all hear of it (`Workers.any`) and save the same step.
+"""
 
 import contextlib
 import signal
