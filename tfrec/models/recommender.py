@@ -101,6 +101,9 @@ class Recommender(keras.Model):
             batches: One epoch of training batches.
         """
 
+    def catch_up(self) -> None:
+        """Completes what training has put off, at the end of each epoch."""
+
     def compile(
         self,
         cutoffs: Sequence[int] = (5, 10, 20),

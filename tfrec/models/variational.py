@@ -268,6 +268,11 @@ class VariationalRecommender(Recommender):
         made = LazyAdamW if self.config.sampled else keras.optimizers.AdamW
         return made(learning_rate, weight_decay=self.config.weight_decay)
 
+    def catch_up(self) -> None:
+        """Brings all rows of the item tables up to date."""
+        if isinstance(self.optimizer, LazyAdamW):
+            self.optimizer.catch_up()
+
     def make_terms(self, *names: str) -> None:
         """Creates a mean for each term of the objective; in `compile`."""
         self.terms = {name: keras.metrics.Mean(name=name) for name in names}
