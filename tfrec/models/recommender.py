@@ -67,16 +67,16 @@ class Recommender(keras.Model):
         raise NotImplementedError
 
     def block_scores(
-        self, history: tf.Tensor, block_items: int
+        self, history: tf.Tensor
     ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         """Returns what scores a range of items, as evaluation asks for them.
 
-        The scores rank the items of a row as those of `score` do. A model
-        that can score some items without the others overrides this.
+        The scores rank the items of a row as those of `score` do, and do not
+        depend on the range. A model that can score some items without the
+        others overrides this.
 
         Args:
             history: As for `score`.
-            block_items: The largest number of items to be scored at once.
 
         Returns:
             A function of two columns, `start` and `stop`, that returns float32
@@ -210,11 +210,10 @@ class Recommender(keras.Model):
 
     def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Ranks the targets of one evaluation batch among all items."""
-        block_items = self.evaluation_block_items
         ranks = target_ranks_in_blocks(
-            self.block_scores(batch["history"], block_items),
+            self.block_scores(batch["history"]),
             self.num_items,
-            block_items,
+            self.evaluation_block_items,
             batch["targets"],
             batch["excluded"],
         )

@@ -44,7 +44,8 @@ class TrainingConfig(Settings):
     evaluation_block_items: int = setting(
         65_536,
         "Items scored at once in evaluation, of all that are ranked. Fewer "
-        "take less memory; no number changes.",
+        "take less memory, down to 8192 (but pop, markov, rules and itemknn "
+        "always score all); no number changes.",
         minimum=1,
     )
     seed: int = setting(
