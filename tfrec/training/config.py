@@ -13,6 +13,7 @@ _CHANGEABLE = (
     "patience",
     "distribution",
     "checkpoint_minutes",
+    "evaluation_batch_size",
     "evaluation_block_items",
     "diagnostic_sequences",
     "verbose",
