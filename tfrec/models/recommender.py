@@ -306,14 +306,12 @@ def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:
     Returns:
         float32 `[num_items]`; entry j counts item j + 1.
     """
-
-    def add(counts, batch):
-        flat = tf.reshape(batch, [-1])
-        return counts + tf.math.bincount(
-            flat, minlength=num_items + 1, dtype=tf.float32
-        )
-
-    return items.reduce(tf.zeros([num_items + 1]), add)[1:]
+    counts = np.zeros(num_items + 1, np.int64)
+    for batch in items.as_numpy_iterator():
+        # In place: an array of all items for each batch would cost more, the
+        # more items there are.
+        np.add.at(counts, batch, 1)
+    return tf.constant(counts[1:], tf.float32)
 
 
 def coming(targets: tf.Tensor, window: int) -> tf.Tensor:
