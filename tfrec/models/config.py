@@ -57,7 +57,9 @@ class VariationalConfig(Settings):
         minimum=0,
     )
     learning_rate: float = setting(
-        1e-3, "AdamW learning rate of all but adversary and critic.", above=0.0
+        1e-3,
+        "AdamW learning rate; in ACVAE of all but adversary and critic.",
+        above=0.0,
     )
     weight_decay: float = setting(
         0.0, "AdamW weight decay; without it AdamW is Adam.", minimum=0.0
