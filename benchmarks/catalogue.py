@@ -6,7 +6,9 @@
 Trains VASER (or ACVAE) with its default settings on made sessions of popular
 items, with the full and the sampled softmax, and prints the median seconds of
 a step and the peak resident memory, each of a process of its own. What would
-take more than `--memory_limit` is left out.
+take more than `--memory_limit` is left out. Once a run come the count of the
+items, which is one more pass over the data, and once an epoch, when sampled,
+`LazyAdamW.catch_up`.
 """
 
 from tfrec import cli, settings
@@ -28,6 +30,8 @@ from tfrec.settings import Settings, setting
 # two moments, gradients of products and targets, and what the optimizer makes
 # of them; with the sampled one weights, two moments, and one while it starts.
 _COPIES = {"full": 9, "sampled": 4}
+# Positions whose logits of all items the full softmax holds.
+_LOGITS = {"full": 512, "sampled": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +52,7 @@ class CatalogueConfig(Settings):
     length: int = setting(20, "Items of a session.", minimum=2)
     steps: int = setting(6, "Steps; the first is not counted.", minimum=2)
     memory_limit: float = setting(
-        8.0, "Gigabytes that a process may take by estimate.", above=0.0
+        16.0, "Gigabytes that a process may take by estimate.", above=0.0
     )
 
 
@@ -84,8 +88,9 @@ def estimate(config: CatalogueConfig, num_items: int, softmax: str) -> float:
     c = get_model(config.model).config_class()
     numbers = 1 + c.embedding_dim
     if not c.tie_weights:
-        numbers += c.decoder_units if config.model == "acvae" else 0
-    return 0.7 + 4e-9 * _COPIES[softmax] * numbers * num_items
+        numbers += c.decoder_units
+    numbers = _COPIES[softmax] * numbers + _LOGITS[softmax]
+    return 0.7 + 4e-9 * numbers * num_items
 
 
 def measure(config: CatalogueConfig, num_items: int, softmax: str) -> str:

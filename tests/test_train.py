@@ -125,7 +125,9 @@ def test_a_killed_run_ends_bit_for_bit_like_one_that_was_not(
 
 def test_evaluate_repeats_the_numbers(whole):
     folder, output = whole
-    code, repeated, errors = run("evaluate", f"--run_dir={folder}")
+    code, repeated, errors = run(
+        "evaluate", f"--run_dir={folder}", "--evaluation_block_items=5"
+    )
     assert code == 0, errors
     lines = [line for line in output.splitlines() if "[holdout" in line]
     assert len(lines) == 9

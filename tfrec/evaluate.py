@@ -5,6 +5,10 @@ python -m tfrec.evaluate --run_dir=runs/first
 # On the split that chose the epoch, instead of the test split.
 python -m tfrec.evaluate --run_dir=runs/first --split=validation
 
+# Where memory is scarce: of fewer sequences and items at once.
+python -m tfrec.evaluate --run_dir=runs/first --evaluation_batch_size=32 \
+    --evaluation_block_items=8192
+
 # Beside the best that can be expected, which the synthetic dataset knows.
 python -m tfrec.evaluate --run_dir=runs/quickstart --oracle
 """
@@ -15,6 +19,7 @@ from tfrec import cli, settings
 from tfrec.data.oracle import Oracle
 from tfrec.settings import Settings, setting
 from tfrec.training import load_run, metric_lines
+from tfrec.training.run import EVALUATION_FLAGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +33,14 @@ class EvaluationConfig(Settings):
     split: str = setting(
         "test", "The split to rank.", choices=("test", "validation")
     )
+    evaluation_batch_size: int = setting(
+        0, "Sequences in a batch. 0: as in training.", minimum=0
+    )
+    evaluation_block_items: int = setting(
+        0,
+        "Items scored at once; fewer take less memory. 0: as in training.",
+        minimum=0,
+    )
     oracle: bool = setting(
         False,
         "synthetic: print the best recall and NDCG that can be expected, too.",
@@ -37,7 +50,9 @@ class EvaluationConfig(Settings):
 def main() -> None:
     """Evaluates as the flags say."""
     config = settings.from_flags(EvaluationConfig)
-    run = load_run(config.run_dir, config.data_dir)
+    changes = {name: getattr(config, name) for name in EVALUATION_FLAGS}
+    changes = {name: value for name, value in changes.items() if value}
+    run = load_run(config.run_dir, config.data_dir, **changes)
     result = run.evaluate(config.split)
     print(metric_lines(result))
     if config.oracle:

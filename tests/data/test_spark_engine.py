@@ -14,11 +14,12 @@ import pytest
 from tests import raw_logs
 from tfrec.data import DataConfig, preparation, prepare
 from tfrec.data.sources.delimited import Delimited
+from tfrec.data.sources.fields import store
 from tfrec.data.sources.lines import Lines
 from tfrec.errors import InputError
 
 pytest.importorskip("pyspark", reason="tfrec[spark] is not installed")
-if not shutil.which("java"):
+if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
     pytest.skip("Spark needs Java", allow_module_level=True)
 
 from pyspark.sql import SparkSession
@@ -150,6 +151,27 @@ def test_a_file_that_spark_leaves_out_is_named(engine, tmp_path):
     path.write_text("a b\n")
     with pytest.raises(InputError, match=r"_x\.txt.*begin with _"):
         Lines(path).table(engine)
+
+
+def test_a_path_may_lead_back(engine, tmp_path):
+    (tmp_path / "deep" / "here").mkdir(parents=True)
+    (tmp_path / "log").symlink_to(tmp_path / "deep" / "here")
+    (tmp_path / "deep" / "x.txt").write_text("u a b\nv c d\n")
+    # Beside the link there is no such file.
+    table = Lines(tmp_path / "log" / ".." / "x.txt").table(engine)
+    assert table.count().to_pyarrow().as_py() == 2
+
+
+def test_a_failure_of_the_cluster_is_none_of_the_files(engine):
+    numbers = engine.load("numbers", pa.table({"n": [2**62]}))
+
+    class Fine:
+        def check(self):
+            pass
+
+    # An overflow.
+    with pytest.raises(engine.read_errors, match="overflow"):
+        store(engine, "more", numbers.select(n=numbers.n * 4), Fine())
 
 
 def test_ids_that_spark_writes_otherwise_are_refused(session, tmp_path):

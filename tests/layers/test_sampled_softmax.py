@@ -189,14 +189,20 @@ def test_an_embedding_looks_up_rows_of_its_table():
     assert "ResourceGather" in kinds and "ReadVariableOp" not in kinds
 
 
-def test_ranges_of_logits_are_those_of_the_softmax():
-    made = layer(cosine_scale=3.0)
+def test_tiles_of_logits_are_those_of_the_softmax(monkeypatch):
+    monkeypatch.setattr(item_softmax, "_TILE", 100)
+    made = ItemSoftmax(150, cosine_scale=3.0)
+    made.build((None, DIM))
+    made.bias.assign(tf.random.normal([150]))
     hidden = tf.random.normal([6, DIM])
-    logits = tf.concat(
-        [made.logits(hidden, 0, 13), made.logits(hidden, 13, SIZE)], 1
-    )
+    assert made.tile == 128
+    logits = [made.logits(hidden, start) for start in (0, 128)]
+    np.testing.assert_array_equal(logits[1][:, 22:], logits[1][:, 21:-1])
     np.testing.assert_allclose(
-        tf.nn.log_softmax(logits), made(hidden), rtol=1e-5, atol=1e-5
+        tf.nn.log_softmax(tf.concat(logits, 1)[:, :150]),
+        made(hidden),
+        rtol=1e-5,
+        atol=1e-5,
     )
 
 

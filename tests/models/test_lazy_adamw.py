@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrec.models import lazy_adamw
 from tfrec.models.lazy_adamw import LazyAdamW
 from tfrec.training.strategy import make_strategy
 
@@ -54,7 +55,7 @@ def test_rows_that_are_read_are_stepped_as_by_adamw(decay):
     train(*plain)
     read = np.unique(ROWS)
     np.testing.assert_allclose(lazy[1], plain[1], rtol=1e-5)
-    *ours, last_step, _ = [lazy[0], *lazy[2].variables]
+    *ours, last_step, _, _, _ = [lazy[0], *lazy[2].variables]
     np.testing.assert_array_equal(last_step, [0, 3, 0, 3, 0, 3, 0])
     for found, expected in zip(
         ours, [plain[0], *plain[2].variables], strict=True
@@ -66,34 +67,68 @@ def test_rows_that_are_read_are_stepped_as_by_adamw(decay):
     assert np.abs(lazy[0].numpy() - before)[read].min() > 0.01
 
 
+def make_late(**options):
+    """Returns what LazyAdamW and AdamW step, and a step for both.
+
+    After many steps: the first ones are corrected by changing factors.
+    """
+    lazy, plain = (
+        make(made, **options) for made in (LazyAdamW, keras.optimizers.AdamW)
+    )
+    for optimizer in (lazy[2], plain[2]):
+        optimizer.iterations.assign(9_000)
+    lazy[2].last_steps[0].assign([9_000] * 7)
+
+    def step(rows, gradient, rate):
+        gradient = tf.IndexedSlices(gradient.astype(np.float32), rows, [7, 2])
+        for _, _, optimizer in (lazy, plain):
+            optimizer.learning_rate.assign(rate)
+            if optimizer is plain[2]:
+                # Keras would forget what a lookup does not name.
+                gradient = tf.convert_to_tensor(gradient)
+            optimizer.apply([gradient, tf.ones([3])])
+
+    return lazy, plain, step
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.02])
 def test_rows_make_up_for_the_steps_that_they_missed(decay):
-    (ours, _, lazy), (theirs, _, plain) = (
-        make(made, weight_decay=decay)
-        for made in (LazyAdamW, keras.optimizers.AdamW)
-    )
+    (ours, *_), (theirs, *_), step = make_late(weight_decay=decay)
     start = ours.numpy()
-    # After many steps: the first ones are corrected by changing factors.
-    for variable in [lazy.iterations, plain.iterations, *lazy.last_steps]:
-        variable.assign(tf.fill(variable.shape, tf.cast(9_000, variable.dtype)))
-    for optimizer in (lazy, plain):
-        optimizer.learning_rate.assign(1e-3)
     rng = np.random.default_rng(0)
     for number in range(30):
         # Row 6 is read in the last step alone, the others now and then.
         rows = np.flatnonzero(rng.random(7) < [1.0, 0.5, 0.5, 0.2, 0.2, 0.1, 0])
         if number == 29:
             rows = np.arange(7)
-        gradient = tf.IndexedSlices(
-            rng.normal(size=[len(rows), 2]).astype(np.float32), rows, [7, 2]
-        )
-        for optimizer in (lazy, plain):
-            if optimizer is plain:
-                # Keras would forget what a lookup does not name.
-                gradient = tf.convert_to_tensor(gradient)
-            optimizer.apply([gradient, tf.zeros([3])])
+        step(rows, rng.normal(size=[len(rows), 2]), 1e-3)
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
     assert np.abs(ours.numpy() - start).max(1).min() > 1e-3
+
+
+def test_all_rows_catch_up_at_the_rate_that_they_missed(monkeypatch):
+    monkeypatch.setattr(lazy_adamw, "_BLOCK", 3)
+    (ours, dense, lazy), (theirs, same, _), step = make_late(weight_decay=0.02)
+
+    def behind():
+        return np.abs(ours.numpy() - theirs.numpy()).max(1)
+
+    rng = np.random.default_rng(0)
+    step(np.arange(7), rng.normal(size=[7, 2]), 1e-3)
+    for number in range(40):
+        # In the end there is no rate left to make up with.
+        rate = 1e-3 * min(1, (39 - number) / 10)
+        step(np.array([2]), rng.normal(size=[1, 2]), rate)
+    before = behind()
+    assert before.max() > 0.02
+    lazy.catch_up()
+    assert behind().max() < 1e-3
+    np.testing.assert_allclose(dense, same, rtol=1e-5)
+    # There is nothing more to make up for.
+    first = [variable.numpy() for variable in (ours, *lazy.variables)]
+    lazy.catch_up()
+    for variable, expected in zip((ours, *lazy.variables), first, strict=True):
+        np.testing.assert_array_equal(variable, expected)
 
 
 def test_other_rows_and_their_moments_stay_as_they_are():
@@ -123,6 +158,7 @@ def test_excluded_variables_are_not_decayed():
 def test_two_devices_step_as_one():
     alone = make(LazyAdamW)
     train(*alone)
+    alone[2].catch_up()
     strategy = make_strategy("mirrored")
     with strategy.scope():
         table, dense, optimizer = make(LazyAdamW)
@@ -145,7 +181,9 @@ def test_two_devices_step_as_one():
 
     for number in range(3):
         step(tf.constant(number + 1.0))
-    np.testing.assert_allclose(table, alone[0], rtol=1e-5)
+    optimizer.catch_up()
+    for copy in table.value.values:
+        np.testing.assert_allclose(copy, alone[0], rtol=1e-5)
     np.testing.assert_allclose(dense, alone[1], rtol=1e-5)
     for ours, theirs in zip(
         optimizer.variables, alone[2].variables, strict=True

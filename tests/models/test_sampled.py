@@ -11,6 +11,7 @@ from tests.models.test_acvae import batch
 from tests.models.test_acvae import model as acvae
 from tests.models.test_vaser import model as vaser
 from tfrec.errors import InputError
+from tfrec.metrics.ranking import NEVER, target_ranks_in_blocks
 from tfrec.models import ACVAEConfig, VASERConfig
 from tfrec.training.checkpoints import Checkpoints, Progress
 
@@ -37,7 +38,7 @@ def test_a_step_leaves_the_other_rows_of_the_item_tables(make):
     net = make(1000, **SAMPLED)
     before = [v.numpy() for v in tables(net)]
     assert len(before) >= 2
-    net.fit(tf.data.Dataset.from_tensors(batch()), verbose=0)
+    tf.function(net.train_step)(batch())
     # 12 items in the batch, 5 in the sample, and the padding.
     for variable, old in zip(tables(net), before, strict=True):
         moved = np.abs(variable.numpy() - old).reshape(len(old), -1).max(1) > 0
@@ -106,26 +107,59 @@ def test_checkpoints_keep_the_slots_and_the_order(tmp_path):
 
 
 @pytest.mark.parametrize(("make", "samples"), [(acvae, 0), (vaser, 3)])
-def test_blocks_of_items_change_no_metric(make, samples):
+def test_blocks_of_items_change_no_rank(make, samples):
+    size = 10_007
+    net = make(size, posterior_samples=samples)
+    # Ties between all parts of the catalogue.
+    rng = np.random.default_rng(0)
+    for variable in tables(net):
+        start = variable.shape[0] - size
+        values = variable.numpy()
+        kinds = rng.normal(size=[90, *values.shape[1:]])
+        values[start:] = kinds[np.arange(size) % 90]
+        variable.assign(values)
+    history = tf.constant([[1, 2, 3], [4, 5, 0], [6, 0, 0]])
+    targets = tf.constant([[4, size, 5000], [1, 2, size + 1], [9999, 0, 0]])
+
+    def ranked(block):
+        score = net.block_scores(history)
+        return score(0, size), target_ranks_in_blocks(
+            score, size, block, targets, history
+        )
+
+    scores, expected = tf.function(ranked)(size)
+    for row in scores:
+        assert len(np.unique(row)) == 90
+    np.testing.assert_allclose(
+        tf.nn.log_softmax(scores), net.score(history), atol=1e-4
+    )
+    for block in (777, 9001):
+        _, found = tf.function(ranked)(block)
+        np.testing.assert_array_equal(found, expected)
+    assert expected[1, 2] == NEVER != expected[0, 1]
+
+
+def test_evaluation_is_in_blocks_of_items(monkeypatch):
     data = {
         "history": tf.constant([[1, 2, 3], [4, 5, 0], [6, 0, 0]]),
         "targets": tf.constant([[4, 15, 9], [1, 2, 16], [15, 0, 0]]),
         "excluded": tf.constant([[1, 2, 3], [4, 5, 0], [6, 15, 0]]),
     }
     batches = tf.data.Dataset.from_tensors(data)
-    keras.utils.set_random_seed(3)
-    net = make(posterior_samples=samples)
-    # Ties: items 8 to 11 are alike.
-    for variable in tables(net):
-        first = variable.shape[0] - 8
-        values = variable.numpy()
-        values[first : first + 4] = values[first]
-        variable.assign(values)
+    net = vaser()
     expected = net.evaluate(batches, verbose=0, return_dict=True)
-    net.compile(evaluation_block_items=4)
-    found = net.evaluate(batches, verbose=0, return_dict=True)
-    assert found == expected
-    assert 0 < found["recall@10"] < 1
+    assert 0 < expected["recall@10"] < 1
+    net.compile(evaluation_block_items=4, run_eagerly=True)
+    widths = []
+    score = net.block_scores(data["history"])
+
+    def watched(start, stop):
+        widths.append(int(stop - start))
+        return score(start, stop)
+
+    monkeypatch.setattr(net, "block_scores", lambda history: watched)
+    assert net.evaluate(batches, verbose=0, return_dict=True) == expected
+    assert set(widths) == {4, 3}
 
 
 def test_a_block_holds_an_item_at_least():

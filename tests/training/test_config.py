@@ -24,7 +24,11 @@ def test_warm_up_belongs_to_the_cosine():
 def test_where_and_how_long_a_run_goes_is_not_its_identity():
     one = TrainingConfig(epochs=1, run_dir="a", patience=1, verbose="bar")
     two = TrainingConfig(
-        epochs=2, run_dir="b", checkpoint_minutes=1, divide_input="files"
+        epochs=2,
+        run_dir="b",
+        checkpoint_minutes=1,
+        divide_input="files",
+        evaluation_batch_size=1,
     )
     assert one.identity() == two.identity()
     assert one.identity() != TrainingConfig(seed=1).identity()

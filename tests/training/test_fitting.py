@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from tests.toy import Toy, ToyConfig, toy_data
 from tfrec.errors import InputError
+from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.models import MODELS
+from tfrec.models.lazy_adamw import LazyAdamW
 from tfrec.training import load_run, train
 from tfrec.training.callbacks import Recorder
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
@@ -159,6 +161,46 @@ def test_a_run_on_two_devices_is_resumed_as_exactly(
     train(data, torn)
     assert_same_run(whole, torn)
     assert replicas == [2, 2, 2]
+
+
+def test_all_rows_are_up_to_date_at_the_end_of_an_epoch(
+    data, settings, tmp_path, kill_after, monkeypatch
+):
+    behind = []
+
+    class Lazy(Toy):
+        def __init__(self, num_items, config=None):
+            super().__init__(num_items, config)
+            self.embedding = ItemEmbedding(num_items + 1, 3)
+            self.embedding.build((None, None))
+
+        def compile(self, **kwargs):
+            super().compile(**kwargs)
+            self.optimizer = LazyAdamW(0.05)
+            self.optimizer.build(self.embedding.trainable_variables)
+
+        def catch_up(self):
+            behind.append(np.ptp(self.optimizer.last_steps[0]))
+            self.optimizer.catch_up()
+
+        def evaluate(self, *args, **kwargs):
+            # Validation, of what is then selected and saved.
+            behind.append(np.ptp(self.optimizer.last_steps[0]))
+            return super().evaluate(*args, **kwargs)
+
+    monkeypatch.setitem(MODELS, "toy", Lazy)
+    whole = settings(run_dir=tmp_path / "whole", epochs=2)
+    train(data, whole)
+    before, after, *_ = behind
+    assert before > 0 and after == 0
+    torn = settings(epochs=2, checkpoint_minutes=0.0)
+    for steps in (2, 2):
+        kill_after(steps)
+        with pytest.raises(Killed):
+            train(data, torn)
+    kill_after(None)
+    train(data, torn)
+    assert_same_run(whole, torn)
 
 
 def test_only_the_steps_after_the_last_checkpoint_are_lost(

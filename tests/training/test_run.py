@@ -74,6 +74,25 @@ def test_data_that_has_moved_can_be_named(copied_run, data, tmp_path):
     assert run.data.data_dir == moved
 
 
+def test_an_evaluation_may_take_less_memory(copied_run, monkeypatch):
+    run = load_run(
+        copied_run.run_dir, evaluation_batch_size=5, evaluation_block_items=3
+    )
+    assert run.model.evaluation_block_items == 3
+    assert run.config.evaluation_batch_size == 5
+    whole = load_run(copied_run.run_dir)
+    assert run.evaluate() == whole.evaluate()
+
+    def fail(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr(run.model, "evaluate", fail)
+    # Flags that the command has.
+    named = "of `--evaluation_batch_size`, `--evaluation_block_items`. "
+    with pytest.raises(InputError, match=named):
+        run.evaluate()
+
+
 def test_a_vocabulary_of_other_data_does_not_match(copied_run, tmp_path):
     other = toy_data(tmp_path / "other", seed=1)
     with pytest.raises(InputError, match="items and sequences do not match"):
@@ -108,8 +127,8 @@ def test_a_check_that_fails_in_a_graph_is_told_without_its_trace(data):
 def test_too_little_memory_says_what_to_lower(data):
     error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
     with (
-        pytest.raises(InputError, match="Lower `--batch_size`"),
-        explained(data),
+        pytest.raises(InputError, match="Lower one of `--batch_size`, `--x`"),
+        explained(data, "batch_size", "x"),
     ):
         raise error
 

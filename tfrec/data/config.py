@@ -87,7 +87,8 @@ class DataConfig(Settings):
     raw_dir: str = setting(
         "",
         "Folder of the raw files (csv, sequences, yelp: a file or a folder). "
-        "MovieLens is downloaded to it if absent. Empty: data/raw/<dataset>.",
+        "MovieLens is downloaded to it if absent. On a cluster, a path that "
+        "all machines share; no hdfs:// or s3://. Empty: data/raw/<dataset>.",
     )
     data_dir: str = setting(
         "",
@@ -231,10 +232,11 @@ class DataConfig(Settings):
     engine_url: str = setting(
         "",
         "pyspark: the cluster: local[4] for four threads of this machine, "
-        "spark://host:7077, yarn, or k8s://https://host:443. Every executor "
-        "must find the raw files where this machine finds them. Memory, cores "
-        "and the rest are settings of Spark's (SPARK_CONF_DIR). Empty: "
-        "local[*], all threads of this machine.",
+        "spark://host:7077, yarn, or k8s://https://host:443. The raw files "
+        "must lie on a file system that all its machines mount at the same "
+        "path; raw_dir can be no hdfs:// or s3://. Memory, cores and the rest "
+        "are settings of Spark's (SPARK_CONF_DIR). Empty: local[*], all "
+        "threads of this machine.",
     )
     memory_limit: str = setting(
         "2GB",

@@ -31,7 +31,8 @@ class Engine(abc.ABC):
 
     Attributes:
         connection: Ibis's connection to it.
-        read_errors: What it raises when a raw file is not what it should be.
+        read_errors: Among them is what it raises when a raw file is not what
+            it should be.
     """
 
     connection: ibis.BaseBackend
@@ -40,6 +41,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def reason(self, error: Exception) -> str:
         """Returns what one of the engine's errors says, in a line or two."""
+
+    def blames_files(self, error: Exception) -> bool:
+        """Returns whether one of `read_errors` is about what a file holds."""
+        return True
 
     @abc.abstractmethod
     def store(self, name: str, table: ir.Table) -> ir.Table:

@@ -53,6 +53,9 @@ _SQL_SETTINGS = {
     # Between Java and Python, without a Python process for each partition.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
+# How Spark names an error in a file: raised by `spark_files`, or by a reader.
+# All else is no fault of the files: memory, disks, executors that are lost.
+_FILE_ERRORS = re.compile(r"\[(USER_RAISED_EXCEPTION|FAILED_READ_FILE)\b")
 # Rows that come from the cluster at a time: some 40 MB.
 _ROWS_AT_ONCE = 1_000_000
 # `monotonically_increasing_id` counts in the low bits, from 0 in a partition.
@@ -209,6 +212,9 @@ class SparkEngine(Engine):
 
     def reason(self, error: Exception) -> str:
         return _reason(error)
+
+    def blames_files(self, error: Exception) -> bool:
+        return bool(_FILE_ERRORS.search(str(error)))
 
     def store(self, name: str, table: ir.Table) -> ir.Table:
         return self._keep(name, self._frame(table))

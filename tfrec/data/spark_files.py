@@ -74,9 +74,15 @@ def uris(paths: Sequence[Path]) -> list[str]:
             )
     # It reads patterns, here of one file each.
     return [
-        "file://" + re.sub(r"([*?\[\]{}\\])", r"\\\1", str(path.absolute()))
+        "file://" + re.sub(r"([*?\[\]{}\\])", r"\\\1", _place(path))
         for path in paths
     ]
+
+
+def _place(path: Path) -> str:
+    """Returns where a file is, as Spark will name it: without `..`."""
+    # By the name that was given, which tells the compression.
+    return str(path.parent.resolve() / path.name)
 
 
 def placed(rows: DataFrame, paths: Sequence[Path]) -> DataFrame:
@@ -95,7 +101,7 @@ def placed(rows: DataFrame, paths: Sequence[Path]) -> DataFrame:
     blocks = rows.groupBy("path", "block").agg(
         F.min("n").alias("first"), F.count("*").alias("rows")
     )
-    numbers = {str(path.absolute()): n for n, path in enumerate(paths)}
+    numbers = {_place(path): n for n, path in enumerate(paths)}
     found = []
     for path, block, first, count in blocks.collect():
         plain = urllib.parse.unquote(urllib.parse.urlparse(path).path)

@@ -12,6 +12,8 @@ from tfrec.layers.sampled_softmax import draw_items, sampled_softmax_loss
 # Positions whose logits are alive at once: large enough for an efficient
 # product, small enough that 3,500 logits each stay in cache.
 _BLOCK = 512
+# Columns whose logits are computed at once in evaluation, at most.
+_TILE = 8192
 
 
 class ItemSoftmax(keras.layers.Layer):
@@ -156,11 +158,24 @@ class ItemSoftmax(keras.layers.Layer):
         finally:
             self._columns = None
 
-    def logits(
-        self, hidden: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns logits of a range of columns, `[..., stop - start]`."""
-        columns = tf.range(start, stop)
+    @property
+    def tile(self) -> int:
+        """Number of columns that `logits` returns; no more than needed."""
+        tiles = -(-self.num_items // _TILE)
+        return -(-self.num_items // (64 * tiles)) * 64
+
+    def logits(self, hidden: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+        """Returns logits of a tile of columns, float32 `[..., tile]`.
+
+        Of a width that does not depend on what is asked for: a product of
+        another shape may round otherwise.
+
+        Args:
+            hidden: float32 `[..., dim]`.
+            start: The first column. Beyond the last column, it is repeated.
+        """
+        columns = start + tf.range(self.tile)
+        columns = tf.minimum(columns, self.num_items - 1)
         logits = tf.matmul(
             self._scaled(hidden), self._vectors(columns), transpose_b=True
         )

@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+# Rows that `catch_up` has in memory at once.
+_BLOCK = 65_536
+
 
 class LazyAdamW(keras.optimizers.AdamW):
     """AdamW whose cost does not grow with the tables of items.
@@ -12,9 +15,15 @@ class LazyAdamW(keras.optimizers.AdamW):
     gradient stay as they are, until they have one again: then they first make
     up for the steps that they missed, in which AdamW would have let them move
     on by their momentum, let their moments fade, and decayed them. Without
-    that, rare items would learn several times slower than by AdamW. What is
-    made up for takes the learning rate of now. Variables with a dense gradient
-    are stepped as by AdamW.
+    that, rare items would learn several times slower than by AdamW. So before
+    the weights are used, `catch_up` has to be called, as `fit` does when it
+    ends. Variables with a dense gradient are stepped as by AdamW.
+
+    Of a missed step the move takes the learning rate of the last step with a
+    gradient, because it has faded after a few, and the decay the mean of that
+    rate and the present one. Where a batch reads a row several times, its
+    gradient is the sum, as of a dense gradient; Keras's own AdamW adds up the
+    squares of the parts instead of squaring their sum.
     """
 
     def build(self, variables):
@@ -23,10 +32,56 @@ class LazyAdamW(keras.optimizers.AdamW):
             return
         super().build(variables)
         # For all of them: which gradients are sparse is known in a step.
-        self.last_steps = [
-            self.add_variable(v.shape[:1], dtype="int64", name="last_step")
-            for v in variables
-        ]
+        self.last_steps, self.last_rates = (
+            [
+                self.add_variable(v.shape[:1], dtype=dtype, name=name)
+                for v in variables
+            ]
+            for name, dtype in (("last_step", "int64"), ("last_rate", None))
+        )
+
+    def catch_up(self) -> None:
+        """Makes up, in all rows, for the steps that they have missed.
+
+        Takes about as long as a step of AdamW on all tables, once an epoch.
+        """
+        self._catch_up()
+
+    def finalize_variable_values(self, var_list):
+        """See base class; `fit` calls it when it ends."""
+        super().finalize_variable_values(var_list)
+        self.catch_up()
+
+    @tf.function(autograph=False)
+    def _catch_up(self):
+        for variable in self._trainable_variables:
+            if variable.shape:
+                self._distribution_strategy.extended.update(
+                    variable.value,
+                    self._catch_up_rows,
+                    args=(tf.convert_to_tensor(self.learning_rate),),
+                    group=False,
+                )
+
+    def _catch_up_rows(self, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        # Nothing where all gradients were dense.
+        size = tf.where(
+            tf.reduce_any(self.last_steps[index].value > 0),
+            variable.shape[0],
+            0,
+        )
+
+        def block(start):
+            stop = tf.minimum(start + _BLOCK, size)
+            self._step_rows(
+                variable, tf.range(start, stop), None, learning_rate
+            )
+            return stop
+
+        tf.while_loop(
+            lambda start: start < size, block, (0,), parallel_iterations=1
+        )
 
     def _apply_weight_decay(self, variables):
         # `update_step` decays, where the rows are known.
@@ -34,52 +89,79 @@ class LazyAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate):
         """See base class."""
-        rate = tf.cast(learning_rate, variable.dtype)
-        decay = rate * self.weight_decay
-        if not self._use_weight_decay(variable):
-            decay = tf.zeros_like(decay)
         if not isinstance(gradient, tf.IndexedSlices):
-            variable.assign_sub(decay * variable)
+            variable.assign_sub(self._decay(variable, learning_rate) * variable)
             super().update_step(gradient, variable, learning_rate)
             return
-
         rows, places = tf.unique(gradient.indices)
         gradient = tf.math.unsorted_segment_sum(
             tf.cast(gradient.values, variable.dtype), places, tf.size(rows)
         )
-        # Rows are looked up and scattered: no table is read as a whole.
-        index = self._get_variable_index(variable)
-        first, second, last_steps = (
-            slots[index].value
-            for slots in (self._momentums, self._velocities, self.last_steps)
-        )
-        values, momentum, velocity, last_step = (
-            tf.gather(table, rows)
-            for table in (variable, first, second, last_steps)
-        )
-        step = tf.cast(self.iterations + 1, tf.int64)
-        steps = tf.cast(step - last_step, variable.dtype)
-        steps = tf.reshape(steps, [-1] + [1] * (values.shape.rank - 1))
-        beta_1, beta_2 = self.beta_1, self.beta_2
-        now = tf.cast(step, variable.dtype)
-        rate *= tf.sqrt(1 - beta_2**now) / (1 - beta_1**now)
+        self._step_rows(variable, rows, gradient, learning_rate)
 
-        def change(momentum, velocity):
-            return rate * momentum / (tf.sqrt(velocity) + self.epsilon)
+    def _decay(self, variable, learning_rate):
+        """Returns the part of the values that a step takes away."""
+        if not self._use_weight_decay(variable):
+            return tf.zeros([], variable.dtype)
+        return tf.cast(learning_rate, variable.dtype) * self.weight_decay
+
+    def _step_rows(self, variable, rows, gradient, learning_rate):
+        """Makes up for what rows have missed, then steps on their gradient.
+
+        Args:
+            variable: A table.
+            rows: int `[n]`, each once. They are looked up and scattered: no
+                table is read as a whole.
+            gradient: `[n, ...]`; None after the last step, not within one.
+            learning_rate: The present one.
+        """
+        index = self._get_variable_index(variable)
+        tables = [variable] + [
+            slots[index].value
+            for slots in (
+                self._momentums,
+                self._velocities,
+                self.last_steps,
+                self.last_rates,
+            )
+        ]
+        values, momentum, velocity, last_step, last_rate = (
+            tf.gather(table, rows) for table in tables
+        )
+        rate = tf.cast(learning_rate, variable.dtype)
+        step = tf.cast(self.iterations, tf.int64)
+        missed = tf.cast(step - last_step, variable.dtype)
+        # A row that was never read has no moments, and is only decayed.
+        last_rate = tf.where(last_rate > 0, last_rate, rate)
+        column = [-1] + [1] * (values.shape.rank - 1)
+        missed, last_rate = (tf.reshape(x, column) for x in (missed, last_rate))
+        step += gradient is not None
+
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        now = tf.cast(tf.maximum(step, 1), variable.dtype)
+        correction = tf.sqrt(1 - beta_2**now) / (1 - beta_1**now)
+
+        def change(rate):
+            scale = tf.sqrt(velocity) + self.epsilon
+            return rate * correction * momentum / scale
 
         # In each missed step the change fades by this factor.
         fades = beta_1 / beta_2**0.5
-        missed = fades * (1 - fades ** (steps - 1)) / (1 - fades)
-        values *= (1 - decay) ** steps
-        values -= missed * change(momentum, velocity)
-        momentum = beta_1**steps * momentum + (1 - beta_1) * gradient
-        velocity *= beta_2**steps
-        velocity += (1 - beta_2) * tf.square(gradient)
-        values -= change(momentum, velocity)
-        for table, new in (
-            (variable, values),
-            (first, momentum),
-            (second, velocity),
-            (last_steps, tf.fill(tf.shape(rows), step)),
-        ):
+        mean_rate = (last_rate + rate) / 2
+        values *= (1 - self._decay(variable, mean_rate)) ** missed
+        values -= fades * (1 - fades**missed) / (1 - fades) * change(last_rate)
+        momentum *= beta_1**missed
+        velocity *= beta_2**missed
+        if gradient is not None:
+            values *= 1 - self._decay(variable, rate)
+            momentum = beta_1 * momentum + (1 - beta_1) * gradient
+            velocity = beta_2 * velocity + (1 - beta_2) * tf.square(gradient)
+            values -= change(rate)
+
+        shape = tf.shape(rows)
+        updates = (
+            *(values, momentum, velocity),
+            *(tf.fill(shape, step), tf.fill(shape, rate)),
+        )
+        for table, new in zip(tables, updates, strict=True):
             table.scatter_update(tf.IndexedSlices(new, rows))

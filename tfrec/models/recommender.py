@@ -67,16 +67,16 @@ class Recommender(keras.Model):
         raise NotImplementedError
 
     def block_scores(
-        self, history: tf.Tensor, block_items: int
+        self, history: tf.Tensor
     ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         """Returns what scores a range of items, as evaluation asks for them.
 
-        The scores rank the items of a row as those of `score` do. A model
-        that can score some items without the others overrides this.
+        The scores rank the items of a row as those of `score` do, and do not
+        depend on the range. A model that can score some items without the
+        others overrides this.
 
         Args:
             history: As for `score`.
-            block_items: The largest number of items to be scored at once.
 
         Returns:
             A function of two columns, `start` and `stop`, that returns float32
@@ -100,6 +100,9 @@ class Recommender(keras.Model):
         Args:
             batches: One epoch of training batches.
         """
+
+    def catch_up(self) -> None:
+        """Completes what training has put off, at the end of each epoch."""
 
     def compile(
         self,
@@ -207,11 +210,10 @@ class Recommender(keras.Model):
 
     def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Ranks the targets of one evaluation batch among all items."""
-        block_items = self.evaluation_block_items
         ranks = target_ranks_in_blocks(
-            self.block_scores(batch["history"], block_items),
+            self.block_scores(batch["history"]),
             self.num_items,
-            block_items,
+            self.evaluation_block_items,
             batch["targets"],
             batch["excluded"],
         )
@@ -304,14 +306,12 @@ def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:
     Returns:
         float32 `[num_items]`; entry j counts item j + 1.
     """
-
-    def add(counts, batch):
-        flat = tf.reshape(batch, [-1])
-        return counts + tf.math.bincount(
-            flat, minlength=num_items + 1, dtype=tf.float32
-        )
-
-    return items.reduce(tf.zeros([num_items + 1]), add)[1:]
+    counts = np.zeros(num_items + 1, np.int64)
+    for batch in items.as_numpy_iterator():
+        # In place: an array of all items for each batch would cost more, the
+        # more items there are.
+        np.add.at(counts, batch, 1)
+    return tf.constant(counts[1:], tf.float32)
 
 
 def coming(targets: tf.Tensor, window: int) -> tf.Tensor:

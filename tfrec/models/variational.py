@@ -109,21 +109,6 @@ class VariationalRecommender(Recommender):
         """
         return self.item_softmax(self.decoder(latent))
 
-    def logits(
-        self, latent: tf.Tensor, start: tf.Tensor, stop: tf.Tensor
-    ) -> tf.Tensor:
-        """Returns log p(item | latent) up to a constant, of some items.
-
-        Args:
-            latent: float32 `[..., latent_dim]`.
-            start: Column of the first item, its number less 1.
-            stop: Column after that of the last.
-
-        Returns:
-            float32 `[..., stop - start]`.
-        """
-        return self.item_softmax.logits(self.decoder(latent), start, stop)
-
     def adapt(self, batches: tf.data.Dataset) -> None:
         """Tells the sampled softmax how popular each item is."""
         if self.config.sampled:
@@ -227,36 +212,53 @@ class VariationalRecommender(Recommender):
         )
 
     def block_scores(
-        self, history: tf.Tensor, block_items: int
+        self, history: tf.Tensor
     ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """See base class. Logits suffice, unless draws are averaged."""
-        draws = self._draws(history)
-        if len(draws) == 1:
-            return lambda start, stop: self.logits(draws[0], start, stop)
-        totals = [self._log_total(latent, block_items) for latent in draws]
+        """See base class. Logits suffice, unless draws are averaged.
+
+        Whatever range is asked for, all is computed in the same tiles. So its
+        scores are the same to the last bit.
+        """
+        hidden = [self.decoder(latent) for latent in self._draws(history)]
+        totals = [self._log_total(h) for h in hidden] if hidden[1:] else [0.0]
+        width = self.item_softmax.tile
+
+        def tile(start):
+            logs = [
+                self.item_softmax.logits(h, start) - total
+                for h, total in zip(hidden, totals, strict=True)
+            ]
+            return tf.reduce_logsumexp(logs, 0) if logs[1:] else logs[0]
 
         def scores(start, stop):
-            logs = [
-                self.logits(latent, start, stop) - total
-                for latent, total in zip(draws, totals, strict=True)
-            ]
-            return tf.reduce_logsumexp(tf.stack(logs), 0)
+            first = start // width * width
+            tiles = tf.map_fn(
+                tile,
+                tf.range(first, stop, width),
+                fn_output_signature=tf.float32,
+                parallel_iterations=1,
+            )
+            rows = tf.transpose(tiles, [1, 0, 2])
+            rows = tf.reshape(rows, [tf.shape(history)[0], -1])
+            return rows[:, start - first : stop - first]
 
         return scores
 
-    def _log_total(self, latent: tf.Tensor, block_items: int) -> tf.Tensor:
+    def _log_total(self, hidden: tf.Tensor) -> tf.Tensor:
         """Returns the log of the sum of exp(logit), `[batch, 1]`."""
 
-        # In float64, so that the blocks do not show in the result.
         def add(total, start, stop):
-            logits = tf.cast(self.logits(latent, start, stop), tf.float64)
+            logits = self.item_softmax.logits(hidden, start)
+            logits = tf.cast(logits[:, : stop - start], tf.float64)
             logits = tf.concat([total, logits], 1)
             return tf.reduce_logsumexp(logits, 1, keepdims=True)
 
         nothing = tf.fill(
-            [tf.shape(latent)[0], 1], tf.constant(float("-inf"), tf.float64)
+            [tf.shape(hidden)[0], 1], tf.constant(float("-inf"), tf.float64)
         )
-        total = over_blocks(add, nothing, self.num_items, block_items)
+        total = over_blocks(
+            add, nothing, self.num_items, self.item_softmax.tile
+        )
         return tf.cast(total, tf.float32)
 
     def adamw(self, learning_rate: Any) -> keras.optimizers.Optimizer:
@@ -267,6 +269,11 @@ class VariationalRecommender(Recommender):
         """
         made = LazyAdamW if self.config.sampled else keras.optimizers.AdamW
         return made(learning_rate, weight_decay=self.config.weight_decay)
+
+    def catch_up(self) -> None:
+        """Brings all rows of the item tables up to date."""
+        if isinstance(self.optimizer, LazyAdamW):
+            self.optimizer.catch_up()
 
     def make_terms(self, *names: str) -> None:
         """Creates a mean for each term of the objective; in `compile`."""

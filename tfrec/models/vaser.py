@@ -27,7 +27,6 @@ class VASERConfig(VariationalConfig):
 
     max_length: int = 30
     embedding_dim: int = 50
-    latent_dim: int = 100
     embedding_dropout: float = 0.25
     flows: int = setting(
         16,

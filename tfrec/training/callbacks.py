@@ -179,7 +179,8 @@ class Recorder(keras.callbacks.Callback):
             self._start_clock()
         if self._progress.step % self._steps_per_epoch == 0:
             # `on_epoch_end` saves: resumed from here, the run would skip the
-            # validation of this epoch.
+            # validation of this epoch, which follows.
+            self.model.catch_up()
             return
         if batch and batch % _STEPS_BETWEEN_EVENTS == 0:
             self._board.step(logs, self._progress.step)

@@ -15,6 +15,7 @@ _CHANGEABLE = (
     # Another number of workers may have to divide otherwise.
     "divide_input",
     "checkpoint_minutes",
+    "evaluation_batch_size",
     "evaluation_block_items",
     "diagnostic_sequences",
     "verbose",
@@ -46,7 +47,8 @@ class TrainingConfig(Settings):
     evaluation_block_items: int = setting(
         65_536,
         "Items scored at once in evaluation, of all that are ranked. Fewer "
-        "take less memory; no number changes.",
+        "take less memory, down to 8192 (but pop, markov, rules and itemknn "
+        "always score all); no number changes.",
         minimum=1,
     )
     seed: int = setting(

@@ -33,7 +33,13 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.description import describe, identify, sections, versions
 from tfrec.training.diagnostics import LatentDiagnostics
 from tfrec.training.files import locked, read_json, write_json
-from tfrec.training.run import CHECKPOINTS, Run, build, explained
+from tfrec.training.run import (
+    CHECKPOINTS,
+    EVALUATION_FLAGS,
+    Run,
+    build,
+    explained,
+)
 from tfrec.training.signals import stop_requested
 from tfrec.training.strategy import make_strategy
 from tfrec.training.tensorboard import Board
@@ -80,7 +86,9 @@ def train(
     workers = Workers(make_strategy(config.distribution))
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.together())
-        stack.enter_context(explained(data))
+        stack.enter_context(
+            explained(data, "batch_size", "max_length", *EVALUATION_FLAGS)
+        )
         workers.refuse_differences(identify(data, config, model_config))
         with workers.agreeing():
             if workers.chief:

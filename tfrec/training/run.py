@@ -21,6 +21,8 @@ from tfrec.training.schedule import make_schedule
 from tfrec.training.strategy import local_strategy
 
 CHECKPOINTS = "checkpoints"
+# What bounds the memory of an evaluation.
+EVALUATION_FLAGS = ("evaluation_batch_size", "evaluation_block_items")
 
 
 class Recommendation(NamedTuple):
@@ -60,7 +62,7 @@ class Run:
             InputError: If there is no such split or a file is damaged.
         """
         batches = self.data.evaluation(split, self.config.evaluation_batch_size)
-        with explained(self.data):
+        with explained(self.data, *EVALUATION_FLAGS):
             found = self.model.evaluate(
                 batches,
                 return_dict=True,
@@ -125,12 +127,16 @@ class Run:
         ], unknown
 
 
-def load_run(run_dir: str | Path, data_dir: str | Path = "") -> Run:
+def load_run(
+    run_dir: str | Path, data_dir: str | Path = "", **changes: Any
+) -> Run:
     """Loads the model that a run selected, with its data.
 
     Args:
         run_dir: A run directory.
         data_dir: Where the prepared dataset is now; where it was by default.
+        **changes: Settings of the training to replace, such as
+            `evaluation_batch_size`.
 
     Raises:
         InputError: If there is no such run, its data is not where it was or
@@ -139,6 +145,7 @@ def load_run(run_dir: str | Path, data_dir: str | Path = "") -> Run:
     folder = Path(run_dir)
     saved = read_description(folder)
     config = TrainingConfig.from_dict(saved["training"])
+    config = dataclasses.replace(config, **changes)
     model_class = get_model(config.model)
     model_config = model_class.config_class.from_dict(saved["model"])
     data = PreparedDataset.open(data_dir or saved["data_dir"])
@@ -195,14 +202,19 @@ def metric_lines(result: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def explained(data: PreparedDataset) -> Iterator[None]:
-    """Turns TensorFlow's errors that a user can mend into `InputError`."""
+def explained(data: PreparedDataset, *flags: str) -> Iterator[None]:
+    """Turns TensorFlow's errors that a user can mend into `InputError`.
+
+    Args:
+        data: What is read.
+        *flags: Names of the settings by which the memory can be lowered.
+    """
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
+        lower = ", ".join(f"`--{flag}`" for flag in flags)
         raise InputError(
-            "Out of memory. Lower `--batch_size`, `--evaluation_batch_size`, "
-            "`--evaluation_block_items` or `--max_length`. "
+            f"Out of memory.{lower and f' Lower one of {lower}.'} "
             f"({error.message.splitlines()[0]})"
         ) from error
     except tf.errors.OpError as error:
