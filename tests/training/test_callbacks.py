@@ -79,8 +79,8 @@ def test_a_collapsed_posterior_is_said(data, settings, monkeypatch, capsys):
     config = settings(diagnostic_sequences=8, verbose="line", epochs=1)
     monkeypatch.setattr(
         Toy,
-        "latents",
-        lambda self, items, noise: 0.0 * self.embedding(items),
+        "draw",
+        lambda self, encoded, noise: 0.0 * encoded,
     )
     train(data, config)
     assert "The posterior has collapsed" in capsys.readouterr().out

@@ -271,7 +271,7 @@ def _diagnostics(
     model: Recommender, data: PreparedDataset, config: TrainingConfig
 ) -> LatentDiagnostics | None:
     """Returns diagnostics on validation histories, if the model has latents."""
-    if not config.diagnostic_sequences or not hasattr(model, "latents"):
+    if not config.diagnostic_sequences or not hasattr(model, "draw"):
         return None
     if not data.manifest.splits["validation"]["records"]:
         return None
