@@ -125,12 +125,8 @@ class Signatures(tf.Module):
             history: string `[batch, length]`, oldest item first.
             seed: int64 `[batch, 2]`.
         """
+        history = _matched(history, seed, "seed")
         rows = tf.shape(history)[0]
-        tf.debugging.assert_equal(
-            rows,
-            tf.shape(seed)[0],
-            "`seed` must have a row for each row of `history`.",
-        )
         model, known = self._model(), self._known(history)
         read = newest(known, model.config.max_length)
         # One seed at least: draws of none have no shape.
@@ -155,11 +151,7 @@ class Signatures(tf.Module):
             `scores`, float32 `[batch, n]`: log-probabilities among all items;
             the lowest float32 for an unknown candidate.
         """
-        tf.debugging.assert_equal(
-            tf.shape(history)[0],
-            tf.shape(candidates)[0],
-            "`candidates` must have a row for each row of `history`.",
-        )
+        history = _matched(history, candidates, "candidates")
         known, chosen = self._known(history), self._indices(candidates)
         columns = tf.maximum(chosen - 1, 0)
         scores = tf.where(
@@ -213,6 +205,18 @@ class Signatures(tf.Module):
             "items": tf.where(scores > EXCLUDED, items, ""),
             "scores": scores,
         }
+
+
+def _matched(history: tf.Tensor, other: tf.Tensor, name: str) -> tf.Tensor:
+    """Returns the history, once it is checked that both have as many rows."""
+    check = tf.debugging.assert_equal(
+        tf.shape(history)[0],
+        tf.shape(other)[0],
+        f"`{name}` must have a row for each row of `history`.",
+    )
+    # Or what fails for the same reason might come first.
+    with tf.control_dependencies([check]):
+        return tf.identity(history)
 
 
 def _is_there(known: tf.Tensor) -> tf.Tensor:
