@@ -9,13 +9,14 @@ one that was measured. docs/scaling.md has the result.
 
 A step over n positions, with an item dimension d, of N items or S samples:
 
-    full     n c + 6 n d N h + d N o    seconds
-    sampled  n c + 6 n d S h            seconds
+    full     s + n c + 6 n d N h + d N o    seconds
+    sampled  s + n c + 6 n d S h            seconds
 
-c: all but the softmax, for a position; h: a floating-point operation of the
-softmax's three products; o: what the optimizer does to a number of the tables.
-Memory is a constant and some bytes for each item. Workers exchange gradients:
-those of the shared weights, and the rows of the tables that any of them read.
+s: whatever the step; c: all but the softmax, for a position; h: a
+floating-point operation of the softmax's three products; o: what the optimizer
+does to a number of the tables. Memory is a constant and some bytes for each
+item. Workers exchange gradients: those of the shared weights, and the rows of
+the tables that any of them read.
 """
 
 from tfrec import cli, settings
@@ -31,7 +32,7 @@ from tfrec.settings import Settings, setting
 
 
 class Step(NamedTuple):
-    """A measured step: `python -m benchmarks.catalogue --batch_size=...`."""
+    """A measured step: `benchmarks.catalogue --batch_size=32` and 128."""
 
     positions: int
     items: int
@@ -42,18 +43,25 @@ class Step(NamedTuple):
 
 # VASER's default sizes, sessions of 20 items, two threads. 0 samples: full.
 MEASURED = (
-    Step(608, 3_500, 0, 0.220, 0.87),
-    Step(608, 3_500, 1000, 0.093, 0.86),
-    Step(608, 30_000, 0, 0.787, 0.97),
-    Step(608, 30_000, 1000, 0.156, 0.89),
-    Step(608, 300_000, 0, 4.684, 2.01),
-    Step(608, 300_000, 1000, 0.141, 1.07),
-    Step(608, 1_000_000, 0, 20.607, 4.86),
-    Step(608, 1_000_000, 1000, 0.113, 1.56),
-    Step(100, 300_000, 0, 1.0, 2.01),
+    Step(608, 3_500, 0, 0.027, 0.87),
+    Step(608, 3_500, 1000, 0.023, 0.87),
+    Step(608, 30_000, 0, 0.092, 0.98),
+    Step(608, 30_000, 1000, 0.024, 0.91),
+    Step(608, 300_000, 0, 0.758, 2.03),
+    Step(608, 300_000, 1000, 0.023, 1.14),
+    Step(608, 1_000_000, 0, 2.507, 4.90),
+    Step(608, 1_000_000, 1000, 0.025, 1.62),
+    Step(2_432, 3_500, 0, 0.069, 0.90),
+    Step(2_432, 3_500, 1000, 0.054, 0.91),
+    Step(2_432, 30_000, 0, 0.241, 1.04),
+    Step(2_432, 30_000, 1000, 0.058, 0.93),
+    Step(2_432, 300_000, 0, 2.515, 2.16),
+    Step(2_432, 300_000, 1000, 0.060, 1.14),
+    Step(2_432, 1_000_000, 0, 8.499, 4.90),
+    Step(2_432, 1_000_000, 1000, 0.062, 1.63),
 )
 # Items that a process reads in a second: `python -m benchmarks.pipeline`.
-READ_PER_SECOND = 2.8e6
+READ_PER_SECOND = 1.3e7
 # Numbers of the weights that are not the items': GRU, attention, posterior
 # with 16 flows, decoder.
 SHARED_WEIGHTS = 99_000
@@ -79,6 +87,7 @@ class Cost(NamedTuple):
     """The fitted model.
 
     Attributes:
+        start: s, seconds.
         position: c, seconds.
         operation: h, seconds.
         update: o, seconds.
@@ -86,6 +95,7 @@ class Cost(NamedTuple):
         per_item: Gigabytes for each item; with the full softmax, the sampled.
     """
 
+    start: float
     position: float
     operation: float
     update: float
@@ -94,7 +104,7 @@ class Cost(NamedTuple):
 
     def seconds(self, positions: float, items: float, samples: int) -> float:
         """Returns the time of a step; 0 samples: of the full softmax."""
-        return float(np.dot(_terms(positions, items, samples), self[:3]))
+        return float(np.dot(_terms(positions, items, samples), self[:4]))
 
     def gigabytes(self, items: float, samples: int) -> float:
         """Returns the memory of a process."""
@@ -104,6 +114,7 @@ class Cost(NamedTuple):
 def _terms(positions: float, items: float, samples: int) -> list[float]:
     dim = VASERConfig().embedding_dim
     return [
+        1.0,
         positions,
         6 * positions * dim * (samples or items),
         0.0 if samples else dim * items,
@@ -150,8 +161,9 @@ def main() -> None:
     config = settings.from_flags(CostConfig)
     cost = fit(MEASURED)
     print(
-        f"a position {1e6 * cost.position:.0f} us, the softmax "
-        f"{1e-9 / cost.operation:.1f} GFLOP/s, a number of the tables "
+        f"a step {1e3 * cost.start:.0f} ms, a position "
+        f"{1e6 * cost.position:.0f} us, the softmax "
+        f"{1e-9 / cost.operation:.0f} GFLOP/s, a number of the tables "
         f"{1e9 * cost.update:.1f} ns;\n{cost.constant:.2f} GB, an item "
         f"{1e6 * cost.per_item[0]:.1f} KB full, "
         f"{1e6 * cost.per_item[1]:.1f} KB sampled\n\n"

@@ -13,18 +13,20 @@ written again and again into TFRecords and read by `PreparedDataset.training`:
 * a data set of `--gigabytes`, read once and again: resident memory.
 
 Takes some minutes and, for 10 GB, as much disk and 10 minutes or more a pass.
-On two cores of an Intel Xeon with five times as much other work:
+On two idle cores of an Intel Xeon:
 
                           sequences/s      items/s
-     1 shard                   46,503    2,909,693
-     2 shards                  44,243    2,768,236
-     4 shards                  45,387    2,839,828
-     8 shards                  44,253    2,768,915
+     1 shard                  205,730   12,872,426
+     2 shards                 204,337   12,785,234
+     4 shards                 216,980   13,576,303
+     8 shards                 200,888   12,569,426
 
                               items/s  reading them   ratio
-    ACVAE, bfloat16             4,905     1,638,673   334.1
-    VASER, bfloat16             9,610     1,039,578   108.2
-    VASER, 16 units            38,687       987,913    25.5
+    ACVAE, bfloat16            23,715     5,114,273   215.7
+    VASER, bfloat16            40,163     2,170,113    54.0
+    VASER, 16 units            94,463     3,668,873    38.8
+
+and, with five times as much other work on them:
 
     10.0 GB, 45,665,312 sequences, 8 shards (with --passes=1)
 
