@@ -11,10 +11,10 @@ model) and ranking (ranks and metrics). Each is the fastest of several rounds.
 On two threads of an Intel Xeon with AVX-512:
 
                   seconds   users/s   share
-    evaluate         3.30     1,828    1.00
-      reading        0.27    22,683    0.08
-      scoring        2.46     2,448    0.75
-      ranking        0.54    11,223    0.16
+    evaluate         1.88     3,218    1.00
+      reading        0.25    24,029    0.13
+      scoring        1.01     5,985    0.54
+      ranking        0.49    12,383    0.26
 """
 
 from tfrec import cli, settings

@@ -1,75 +1,11 @@
-"""Tests of the softmax over items and its blocked loss."""
+"""Tests of the softmax over items."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.layers import item_softmax
-from tfrec.layers.item_softmax import ItemSoftmax, softmax_loss
-
-
-def reference(hidden, kernel, bias, columns, shares, weights, smoothing):
-    """The loss in one piece, by TensorFlow's own operations."""
-    logits = tf.matmul(hidden, kernel, transpose_b=True) + bias
-    size = kernel.shape[0]
-    target = tf.reduce_sum(tf.one_hot(columns, size) * shares[..., None], 1)
-    target = (1 - smoothing) * target + smoothing / size
-    log_p = tf.nn.log_softmax(logits)
-    return -tf.reduce_sum(weights * tf.reduce_sum(target * log_p, -1))
-
-
-def problem(rows=70, targets=3, size=11, dim=5):
-    """Returns random inputs of the loss."""
-    return (
-        tf.random.normal([rows, dim]),
-        tf.random.normal([size, dim]),
-        tf.random.normal([size]),
-        tf.random.uniform([rows, targets], 0, size, tf.int32),
-        tf.nn.softmax(tf.random.normal([rows, targets])),
-        tf.random.uniform([rows]),
-    )
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_blocked_loss_and_gradients_equal_the_plain_ones(
-    smoothing, monkeypatch
-):
-    monkeypatch.setattr(item_softmax, "_BLOCK", 16)
-    inputs = problem()
-    sources = list(inputs[:3])
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(sources)
-        # A factor checks that the gradient follows what comes after the loss.
-        ours = 3.0 * softmax_loss(*inputs, smoothing)
-        expected = 3.0 * reference(*inputs, smoothing)
-    np.testing.assert_allclose(ours, expected, rtol=1e-5)
-    for a, b in zip(
-        tape.gradient(ours, sources),
-        tape.gradient(expected, sources),
-        strict=True,
-    ):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
-
-
-def test_bfloat16_products_stay_near_float32():
-    inputs = problem()
-    exact = softmax_loss(*inputs)
-    near = softmax_loss(*inputs, matmul_dtype="bfloat16")
-    assert near != exact
-    np.testing.assert_allclose(near, exact, rtol=2e-2)
-
-
-def test_a_hopeless_target_costs_a_finite_loss():
-    loss = softmax_loss(
-        tf.constant([[1.0]]),
-        tf.constant([[0.0], [500.0]]),
-        tf.zeros([2]),
-        tf.constant([[0]]),
-        tf.ones([1, 1]),
-        tf.ones([1]),
-    )
-    assert np.isfinite(loss) and loss > 80
+from tfrec.layers.item_softmax import ItemSoftmax
 
 
 def test_the_items_of_a_set_share_the_target():

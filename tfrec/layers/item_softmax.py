@@ -1,4 +1,4 @@
-"""The softmax over all items, and its loss without the logits in memory."""
+"""The softmax over all items."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,9 @@ import keras
 import tensorflow as tf
 
 from tfrec.errors import InputError
+from tfrec.layers.full_softmax import softmax_loss
 from tfrec.layers.sampled_softmax import draw_items, sampled_softmax_loss
 
-# Positions whose logits are alive at once: large enough for an efficient
-# product, small enough that 3,500 logits each stay in cache.
-_BLOCK = 512
 # Columns whose logits are computed at once in evaluation, at most.
 _TILE = 8192
 
@@ -232,136 +230,3 @@ class ItemSoftmax(keras.layers.Layer):
             weights,
             self.matmul_dtype,
         )
-
-
-def softmax_loss(
-    hidden: tf.Tensor,
-    kernel: tf.Tensor,
-    bias: tf.Tensor,
-    columns: tf.Tensor,
-    shares: tf.Tensor,
-    weights: tf.Tensor,
-    label_smoothing: float = 0.0,
-    matmul_dtype: str = "float32",
-) -> tf.Tensor:
-    """Sums w_i * cross entropy(y_i, softmax(kernel h_i + bias)).
-
-    Positions are taken block by block, and the gradient, a sum over positions
-    like the loss, is added up in the same pass. The logits, the largest array
-    of training by far, are never held for more than one block and are read
-    while still in cache. With p = softmax and target distribution y, the
-    gradient of the logits is w (p - y): the loop adds up the part with p; the
-    part with y needs no logits.
-
-    Args:
-        hidden: float32 `[n, dim]`.
-        kernel: float32 `[num_items, dim]`.
-        bias: float32 `[num_items]`.
-        columns: int32 `[n, k]`, the columns of the targets.
-        shares: float32 `[n, k]`, target probabilities, summing to 1 per row.
-        weights: float32 `[n]`.
-        label_smoothing: Share of y spread evenly over all items.
-        matmul_dtype: Type of the products' inputs.
-
-    Returns:
-        float32 scalar.
-    """
-    targets_per_row = columns.shape[1]
-    narrow = tf.as_dtype(matmul_dtype)
-
-    @tf.custom_gradient
-    def total(hidden, kernel, bias):
-        rows = tf.shape(hidden)[0]
-        weighted = hidden * weights[:, None]
-        vectors = tf.cast(kernel, narrow)
-        states, weighted_states = (
-            tf.cast(hidden, narrow),
-            tf.cast(weighted, narrow),
-        )
-
-        def block(start, probabilities, blocks, d_kernel, d_bias):
-            stop = tf.minimum(start + _BLOCK, rows)
-            logits = tf.matmul(states[start:stop], vectors, transpose_b=True)
-            p = tf.nn.softmax(tf.nn.bias_add(tf.cast(logits, tf.float32), bias))
-            target = tf.gather(p, columns[start:stop], batch_dims=1)
-            d_bias += tf.linalg.matvec(p, weights[start:stop], transpose_a=True)
-            p = tf.cast(p, narrow)
-            d_kernel += tf.cast(
-                tf.matmul(p, weighted_states[start:stop], transpose_a=True),
-                tf.float32,
-            )
-            index = start // _BLOCK
-            return (
-                stop,
-                probabilities.write(index, target),
-                blocks.write(index, tf.cast(p @ vectors, tf.float32)),
-                d_kernel,
-                d_bias,
-            )
-
-        def pieces(width):
-            return tf.TensorArray(
-                tf.float32,
-                (rows + _BLOCK - 1) // _BLOCK,
-                infer_shape=False,
-                element_shape=[None, width],
-            )
-
-        _, probabilities, blocks, d_kernel, d_bias = tf.while_loop(
-            lambda start, *_: start < rows,
-            block,
-            (
-                0,
-                pieces(targets_per_row),
-                pieces(hidden.shape[-1]),
-                tf.zeros_like(kernel),
-                tf.zeros_like(bias),
-            ),
-            parallel_iterations=1,
-        )
-        # y: `keep` on the targets, the rest spread evenly.
-        keep = 1.0 - label_smoothing
-        spread = label_smoothing / tf.cast(tf.shape(kernel)[0], tf.float32)
-        kernel_sum = tf.reduce_sum(kernel, 0)
-        # The mean target vector of each row; k is small, so one at a time.
-        chosen = sum(
-            shares[:, j, None] * tf.gather(kernel, columns[:, j])
-            for j in range(targets_per_row)
-        )
-        # Clipped so that a probability that underflows costs log(1e37), not
-        # infinity; its gradient, taken from p, is not affected.
-        log_target = tf.math.log(tf.maximum(probabilities.concat(), 1e-37))
-        each = -tf.reduce_sum(shares * log_target, 1)
-        if label_smoothing:
-            # -sum_j y_j log p_j = -log p_target + s (l_target - mean of l),
-            # and a mean of logits is the logit of the mean item.
-            target = tf.reduce_sum(hidden * chosen, -1) + tf.reduce_sum(
-                shares * tf.gather(bias, columns), -1
-            )
-            total_logit = tf.tensordot(hidden, kernel_sum, 1)
-            total_logit += tf.reduce_sum(bias)
-            each += label_smoothing * target - spread * total_logit
-        loss = tf.reduce_sum(each * weights)
-
-        def gradient(upstream):
-            d_hidden = blocks.concat() - keep * chosen - spread * kernel_sum
-            d_kernel_y = spread * tf.reduce_sum(weighted, 0)
-            d_bias_y = spread * tf.reduce_sum(weights)
-            for j in range(targets_per_row):
-                share = keep * shares[:, j]
-                for_item = [columns[:, j], tf.shape(kernel)[0]]
-                d_kernel_y += tf.math.unsorted_segment_sum(
-                    share[:, None] * weighted, *for_item
-                )
-                d_bias_y += tf.math.unsorted_segment_sum(
-                    share * weights, *for_item
-                )
-            return (
-                upstream * weights[:, None] * d_hidden,
-                upstream * (d_kernel - d_kernel_y),
-                upstream * (d_bias - d_bias_y),
-            )
-
-        return loss, gradient
-
-    return total(hidden, kernel, bias)
