@@ -6,15 +6,24 @@ import tensorflow as tf
 
 from tfrec.layers import full_softmax
 from tfrec.layers.full_softmax import softmax_loss
+from tfrec.layers.histories import Histories
 
 
-def reference(hidden, kernel, bias, columns, shares, weights, smoothing):
-    """The loss in one piece, by TensorFlow's own operations."""
+def reference(
+    hidden, kernel, bias, columns, shares, weights, smoothing, seen=None
+):
+    """The loss in one piece, by TensorFlow's own operations.
+
+    `seen`, bool `[n, num_items]`: which items a row leaves out, but for its
+    targets.
+    """
     logits = tf.matmul(hidden, kernel, transpose_b=True) + bias
     size = kernel.shape[0]
     target = tf.reduce_sum(tf.one_hot(columns, size) * shares[..., None], 1)
-    target = (1 - smoothing) * target + smoothing / size
-    log_p = tf.nn.log_softmax(logits)
+    seen = np.zeros(logits.shape, bool) if seen is None else seen
+    even = ~seen / np.sum(~seen, 1, keepdims=True)
+    log_p = tf.nn.log_softmax(tf.where(seen & (target == 0), -1e9, logits))
+    target = (1 - smoothing) * target + smoothing * even
     return -tf.reduce_sum(weights * tf.reduce_sum(target * log_p, -1))
 
 
@@ -42,6 +51,39 @@ def test_blocked_loss_and_gradients_equal_the_plain_ones(
         # A factor checks that the gradient follows what comes after the loss.
         ours = 3.0 * softmax_loss(*inputs, smoothing)
         expected = 3.0 * reference(*inputs, smoothing)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+    for a, b in zip(
+        tape.gradient(ours, sources),
+        tape.gradient(expected, sources),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_items_of_the_history_are_left_out_unless_they_are_targets(
+    smoothing, monkeypatch
+):
+    monkeypatch.setattr(full_softmax, "_BLOCK", 4)
+    # Item 7 comes back as a target. A target that is not there, 0, stands for
+    # the column of item 1.
+    history = tf.constant([[7, 3, 3, 9], [1, 5, 0, 0]])
+    places = tf.where(history > 0)
+    *inputs, _, _, _ = problem(rows=6)
+    items = [[3, 7], [4, 0], [9, 0], [1, 4], [5, 6], [8, 0]]
+    columns = tf.maximum(tf.constant(items) - 1, 0)
+    shares = [[0.3, 0.7], [1, 0], [1, 0], [0.5, 0.5], [0.1, 0.9], [1, 0]]
+    inputs += [columns, tf.constant(shares), tf.random.uniform([6])]
+    seen = np.zeros([6, 11], bool)
+    for row, (sequence, last) in enumerate(places.numpy()):
+        seen[row, history.numpy()[sequence, : last + 1] - 1] = True
+    sources = list(inputs[:3])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(sources)
+        ours = softmax_loss(
+            *inputs, smoothing, histories=Histories(history - 1, places)
+        )
+        expected = reference(*inputs, smoothing, seen)
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
     for a, b in zip(
         tape.gradient(ours, sources),

@@ -13,6 +13,12 @@ from tfrec.layers.sampled_softmax import Sample, draw_items
 
 SIZE, DIM = 40, 4
 
+# Items before the four positions of `problem`, and where those are.
+HISTORIES = (
+    tf.constant([[3, 40, 7], [5, 5, 0], [1, 8, 2]]),
+    tf.constant([[0, 1], [0, 2], [1, 1], [2, 2]], tf.int64),
+)
+
 
 def layer(samples=10, **options):
     """Returns a layer with biases, and items in an order of popularity."""
@@ -46,8 +52,9 @@ def problem():
 
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("cosine_scale", [0.0, 6.0])
+@pytest.mark.parametrize("histories", [(), HISTORIES])
 def test_a_sample_of_everything_is_the_full_softmax(
-    everything, tied, cosine_scale
+    everything, tied, cosine_scale, histories
 ):
     embedding = None
     if tied:
@@ -66,7 +73,7 @@ def test_a_sample_of_everything_is_the_full_softmax(
         table = embedding.embeddings if tied else made.own_kernel
         with tf.GradientTape() as tape:
             tape.watch(hidden)
-            loss = made.loss(hidden, items, weights)
+            loss = made.loss(hidden, items, weights, *histories)
         found = tape.gradient(loss, [hidden, table.value, made.bias.value])
         return loss, *found
 
@@ -77,6 +84,34 @@ def test_a_sample_of_everything_is_the_full_softmax(
             rtol=1e-4,
             atol=1e-5,
         )
+
+
+def test_drawn_items_of_the_history_are_left_out(monkeypatch):
+    drawn = [12, 4, 30, 9]
+    monkeypatch.setattr(
+        item_softmax,
+        "draw_items",
+        lambda places, draws, size, seed: Sample(
+            tf.constant([made.places.numpy()[i - 1] for i in drawn]),
+            tf.zeros([4]),
+            tf.zeros(places.shape),
+        ),
+    )
+    made = layer()
+    hidden = tf.random.normal([2, DIM])
+    history = tf.constant([[30, 8, 4, 17]])
+    places = tf.constant([[0, 1], [0, 2]], tf.int64)
+    received = made.loss(
+        hidden, tf.constant([[2], [6]]), tf.ones([2]), history, places
+    )
+    each = 0.0
+    for row, competing in enumerate([[2, 12, 4, 9], [6, 12, 9]]):
+        columns = tf.constant(competing) - 1
+        logits = tf.linalg.matvec(
+            tf.gather(made.own_kernel, columns), hidden[row]
+        ) + tf.gather(made.bias, columns)
+        each -= tf.nn.log_softmax(logits)[0]
+    np.testing.assert_allclose(received, each, rtol=1e-5)
 
 
 def test_the_loss_is_that_of_tensorflow(monkeypatch):

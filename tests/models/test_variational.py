@@ -64,3 +64,47 @@ def test_posterior_samples_average_the_predictive_distribution(model):
     np.testing.assert_allclose(both[1], alone[0], rtol=1e-4, atol=1e-5)
     noise_free = net.decode(net.latent(tf.constant([[1, 2, 3]])))
     assert np.abs(noise_free - alone).max() > 1e-4
+
+
+@pytest.mark.parametrize("draws", [0, 3])
+def test_items_of_the_history_have_no_probability_if_it_is_excluded(
+    model, draws
+):
+    net = model(exclude_history=True, posterior_samples=draws)
+    history = tf.constant([[1, 2, 2, 3], [4, 5, 0, 0], [0, 0, 0, 0]])
+    scores = net.score(history).numpy()
+    lowest = np.float32(tf.float32.min)
+    for row, left_out in zip(scores, [[1, 2, 3], [4, 5], []], strict=True):
+        at = np.array(left_out, int) - 1
+        np.testing.assert_array_equal(row[at], lowest)
+        np.testing.assert_allclose(np.exp(row).sum(), 1.0, rtol=1e-4)
+        assert (np.delete(row, at) > -100).all()
+    # Evaluation reads the scores in blocks: the same ranking. With draws, whose
+    # distributions are added up there, the same but for their number.
+    blocks = net.block_scores(history)
+    found = np.concatenate([blocks(0, 7), blocks(7, 15)], 1)
+    found = np.where(scores > lowest, found, lowest)
+    if draws:
+        mean = np.where(scores > lowest, found - np.log(draws), lowest)
+        np.testing.assert_allclose(mean, scores, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(
+        np.argsort(found, 1, "stable"), np.argsort(scores, 1, "stable")
+    )
+
+
+def test_a_history_of_every_item_leaves_nothing(model):
+    scores = model(exclude_history=True).score(tf.range(1, 16)[None])
+    np.testing.assert_array_equal(scores, np.full([1, 15], tf.float32.min))
+
+
+def test_excluding_the_history_trains_on_the_rest(model):
+    items = tf.constant([[1, 2, 3, 4], [5, 6, 7, 0]])
+    weight = tf.ones([2])
+
+    def reconstruction(net):
+        objective = getattr(net, "objectives", None) or net.objective
+        return objective(items, weight, training=False)["reconstruction"]
+
+    paper, ours = model(), model(exclude_history=True)
+    ours.set_weights(paper.get_weights())
+    assert reconstruction(ours) < reconstruction(paper)

@@ -186,6 +186,32 @@ def test_scores_are_log_probabilities_of_the_full_softmax(model, ask):
     )
 
 
+def test_a_model_that_learned_without_the_history_scores_the_others(tmp_path):
+    model = ACVAE(
+        len(ITEMS), ACVAEConfig(exclude_history=True, max_length=READ)
+    )
+    _, traced = make(tmp_path, model, k=8)
+    ask = asking(traced)
+    # Longer than what the model reads: all of it is left out.
+    history = [1, 2, 3, 4, 5, 6]
+    names = [ITEMS[i - 1] for i in history]
+    scores = ask("score", names, candidates=[[*ITEMS, "no"]])["scores"][0]
+    np.testing.assert_array_equal(scores[:6], [EXCLUDED] * 6)
+    np.testing.assert_allclose(np.exp(scores[6:10]).sum(), 1.0, rtol=1e-5)
+    items, best = expected(model, history)
+    for name, inputs in (("serving_default", {}), ("sample", {"seed": SEED})):
+        answer = ask(name, names, **inputs)
+        assert answer["items"][0][4:] == [""] * 4
+        assert set(answer["items"][0][:4]) == set(ITEMS[6:])
+        sum_of_all = np.exp(answer["scores"][0][:4]).sum()
+        np.testing.assert_allclose(sum_of_all, 1.0, rtol=1e-5)
+        if name == "serving_default":
+            assert answer["items"][0][:4] == items
+            np.testing.assert_allclose(
+                answer["scores"][0][:4], best, rtol=1e-5, atol=1e-6
+            )
+
+
 def test_a_latent_is_that_of_the_model(model, ask):
     latent = ask("encode", ITEMS)["latent"]
     own = model.latent(np.int32([np.arange(11 - READ, 11)]))

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.prepared import prepare_sequences
 from tests.toy import toy_data
 from tfrec.errors import InputError
-from tfrec.training import load_run, metric_lines
-from tfrec.training.run import explained
+from tfrec.models import ACVAEConfig
+from tfrec.training import TrainingConfig, load_run, metric_lines
+from tfrec.training.run import build, explained
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,22 @@ def test_data_that_has_moved_can_be_named(copied_run, data, tmp_path):
         load_run(copied_run.run_dir)
     run = load_run(copied_run.run_dir, data_dir=moved)
     assert run.data.data_dir == moved
+
+
+def test_history_that_is_ranked_cannot_be_excluded_in_training(tmp_path):
+    sessions = [[1, 2, 3], [2, 3, 1]]
+    data = prepare_sequences(
+        tmp_path,
+        train=sessions,
+        validation=[(session, []) for session in sessions],
+        test=[(session, []) for session in sessions],
+        num_items=3,
+        protocol="next_click",
+    )
+    with pytest.raises(
+        InputError, match=r"`--exclude_history`.*history ranked"
+    ):
+        build(data, TrainingConfig(), ACVAEConfig(exclude_history=True))
 
 
 def test_an_evaluation_may_take_less_memory(copied_run, monkeypatch):

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfrec.layers.histories import Histories
+
 # Positions whose logits are alive at once: large enough for an efficient
 # product, small enough that 3,500 logits each stay in cache.
 _BLOCK = 512
@@ -16,6 +18,7 @@ def softmax_loss(
     weights: tf.Tensor,
     label_smoothing: float = 0.0,
     matmul_dtype: str = "float32",
+    histories: Histories | None = None,
 ) -> tf.Tensor:
     """Sums w_i * cross entropy(y_i, softmax(kernel h_i + bias)).
 
@@ -26,6 +29,10 @@ def softmax_loss(
     gradient of the logits is w (p - y): the loop adds up the part with p; the
     part with y needs no logits.
 
+    With share s of the target spread evenly, the cross entropy is that of y
+    plus s (mean logit of y - mean logit of the items), and a mean of logits is
+    the logit of the mean item: no other pass over the logits either.
+
     Args:
         hidden: float32 `[n, dim]`.
         kernel: float32 `[num_items, dim]`.
@@ -33,8 +40,11 @@ def softmax_loss(
         columns: int32 `[n, k]`, the columns of the targets.
         shares: float32 `[n, k]`, target probabilities, summing to 1 per row.
         weights: float32 `[n]`.
-        label_smoothing: Share of y spread evenly over all items.
+        label_smoothing: Share of the target spread evenly over all items, or
+            over those that the history lacks.
         matmul_dtype: Type of the products' inputs.
+        histories: Items that have probability 0 at each position, but for its
+            targets; none by default.
 
     Returns:
         float32 scalar.
@@ -55,7 +65,13 @@ def softmax_loss(
         def block(start, probabilities, blocks, d_kernel, d_bias):
             stop = tf.minimum(start + _BLOCK, rows)
             logits = tf.matmul(states[start:stop], vectors, transpose_b=True)
-            p = tf.nn.softmax(tf.nn.bias_add(tf.cast(logits, tf.float32), bias))
+            logits = tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
+            if histories:
+                named = tf.where(shares > 0, columns, -1)[start:stop]
+                logits += histories.cut(start, stop).penalties(
+                    tf.shape(kernel)[0], named
+                )
+            p = tf.nn.softmax(logits)
             target = tf.gather(p, columns[start:stop], batch_dims=1)
             d_bias += tf.linalg.matvec(p, weights[start:stop], transpose_a=True)
             p = tf.cast(p, narrow)
@@ -92,10 +108,7 @@ def softmax_loss(
             ),
             parallel_iterations=1,
         )
-        # y: `keep` on the targets, the rest spread evenly.
         keep = 1.0 - label_smoothing
-        spread = label_smoothing / tf.cast(tf.shape(kernel)[0], tf.float32)
-        kernel_sum = tf.reduce_sum(kernel, 0)
         # The mean target vector of each row; k is small, so one at a time.
         chosen = sum(
             shares[:, j, None] * tf.gather(kernel, columns[:, j])
@@ -106,20 +119,15 @@ def softmax_loss(
         log_target = tf.math.log(tf.maximum(probabilities.concat(), 1e-37))
         each = -tf.reduce_sum(shares * log_target, 1)
         if label_smoothing:
-            # -sum_j y_j log p_j = -log p_target + s (l_target - mean of l),
-            # and a mean of logits is the logit of the mean item.
-            target = tf.reduce_sum(hidden * chosen, -1) + tf.reduce_sum(
-                shares * tf.gather(bias, columns), -1
+            target = tf.reduce_sum(hidden * chosen, 1) + tf.reduce_sum(
+                shares * tf.gather(bias, columns), 1
             )
-            total_logit = tf.tensordot(hidden, kernel_sum, 1)
-            total_logit += tf.reduce_sum(bias)
-            each += label_smoothing * target - spread * total_logit
+            each += label_smoothing * target
         loss = tf.reduce_sum(each * weights)
 
         def gradient(upstream):
-            d_hidden = blocks.concat() - keep * chosen - spread * kernel_sum
-            d_kernel_y = spread * tf.reduce_sum(weighted, 0)
-            d_bias_y = spread * tf.reduce_sum(weights)
+            d_hidden = blocks.concat() - keep * chosen
+            d_kernel_y, d_bias_y = 0.0, 0.0
             for j in range(targets_per_row):
                 share = keep * shares[:, j]
                 for_item = [columns[:, j], tf.shape(kernel)[0]]
@@ -137,4 +145,12 @@ def softmax_loss(
 
         return loss, gradient
 
-    return total(hidden, kernel, bias)
+    loss = total(hidden, kernel, bias)
+    if label_smoothing:
+        if histories:
+            vector, offset = histories.mean_of_others(kernel, bias)
+        else:
+            vector, offset = tf.reduce_mean(kernel, 0), tf.reduce_mean(bias)
+        mean = tf.reduce_sum(hidden * vector, 1) + offset
+        loss -= label_smoothing * tf.reduce_sum(weights * mean)
+    return loss

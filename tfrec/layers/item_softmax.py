@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfrec.errors import InputError
 from tfrec.layers.full_softmax import softmax_loss
+from tfrec.layers.histories import Histories
 from tfrec.layers.sampled_softmax import draw_items, sampled_softmax_loss
 
 # Columns whose logits are computed at once in evaluation, at most.
@@ -180,7 +181,12 @@ class ItemSoftmax(keras.layers.Layer):
         return logits + tf.gather(self.bias.value, columns)
 
     def loss(
-        self, hidden: tf.Tensor, items: tf.Tensor, weights: tf.Tensor
+        self,
+        hidden: tf.Tensor,
+        items: tf.Tensor,
+        weights: tf.Tensor,
+        history: tf.Tensor | None = None,
+        places: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the weighted sum of cross entropies.
 
@@ -189,14 +195,21 @@ class ItemSoftmax(keras.layers.Layer):
             items: int32 `[n, k]`, the items that came, 0 for none; those of
                 a row share its target probability evenly.
             weights: float32 `[n]`.
+            history: int32 `[batch, length]`, 0 at the end. If given, the items
+                up to each position, but for its targets, have probability 0.
+            places: int `[n, 2]`, sequence and position of each row; required
+                with `history`.
 
         Returns:
             float32 scalar.
         """
         shares = tf.cast(items > 0, tf.float32)
         shares /= tf.maximum(tf.reduce_sum(shares, 1, keepdims=True), 1.0)
+        histories = None
+        if history is not None:
+            histories = Histories(history - 1, places)
         if self.samples:
-            return self._sampled_loss(hidden, items, shares, weights)
+            return self._sampled_loss(hidden, items, shares, weights, histories)
         return softmax_loss(
             self._scaled(hidden),
             self.kernel,
@@ -206,9 +219,10 @@ class ItemSoftmax(keras.layers.Layer):
             weights,
             self.label_smoothing,
             self.matmul_dtype,
+            histories,
         )
 
-    def _sampled_loss(self, hidden, items, shares, weights):
+    def _sampled_loss(self, hidden, items, shares, weights, histories):
         targets = tf.maximum(items - 1, 0)
         places = tf.gather(self.places.value, targets)
         sample = draw_items(
@@ -229,4 +243,5 @@ class ItemSoftmax(keras.layers.Layer):
             shares,
             weights,
             self.matmul_dtype,
+            histories and histories.among(columns),
         )

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from tfrec.layers.histories import Histories
+
 
 class Sample(NamedTuple):
     """Items drawn by their popularity, the same for every position.
@@ -80,6 +82,7 @@ def sampled_softmax_loss(
     shares: tf.Tensor,
     weights: tf.Tensor,
     matmul_dtype: str = "float32",
+    histories: Histories | None = None,
 ) -> tf.Tensor:
     """Sums w_i * cross entropy(y_i, softmax over targets and sample).
 
@@ -100,6 +103,8 @@ def sampled_softmax_loss(
         shares: float32 `[n, k]`, target probabilities, summing to 1 per row.
         weights: float32 `[n]`.
         matmul_dtype: Type of the inputs of the product with `vectors`.
+        histories: Drawn items that each row leaves out of its sum; none by
+            default.
 
     Returns:
         float32 scalar.
@@ -116,6 +121,8 @@ def sampled_softmax_loss(
     for j in range(targets.shape[1]):
         hits = targets[:, j, None] == items
         logits = tf.where(hits, nothing, logits)
+    if histories:
+        logits += histories.penalties(tf.shape(logits)[1])
     same = tf.cast(targets[:, :, None] == targets[:, None], tf.int32)
     named = tf.reduce_sum(tf.linalg.band_part(same, -1, 0), 2)
     counted = (targets > 0) & (named == 1)

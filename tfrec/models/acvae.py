@@ -309,6 +309,8 @@ class ACVAE(VariationalRecommender):
             hidden,
             tf.gather_nd(coming(targets, c.target_window), places),
             weights,
+            inputs if c.exclude_history else None,
+            places,
         )
         terms = {
             "loss": reconstruction,

@@ -51,6 +51,12 @@ class VariationalConfig(Settings):
     label_smoothing: float = setting(
         0.0, "Share of a target spread over all items.", minimum=0.0, below=1.0
     )
+    exclude_history: bool = setting(
+        False,
+        "Give the items of the history the probability 0, in training too: for "
+        "protocols that do not rank them. Otherwise the model learns to avoid "
+        "them, and what is like them.",
+    )
     posterior_samples: int = setting(
         0,
         "Posterior draws averaged at evaluation; 0 uses the noise-free latent.",

@@ -10,7 +10,12 @@ from tfrec.layers.item_softmax import ItemSoftmax
 from tfrec.metrics.ranking import over_blocks
 from tfrec.models.config import VariationalConfig
 from tfrec.models.lazy_adamw import LazyAdamW
-from tfrec.models.recommender import Recommender, count_items, newest
+from tfrec.models.recommender import (
+    Recommender,
+    count_items,
+    exclude,
+    newest,
+)
 
 
 class VariationalRecommender(Recommender):
@@ -98,16 +103,27 @@ class VariationalRecommender(Recommender):
             name="item_softmax",
         )
 
-    def decode(self, latent: tf.Tensor) -> tf.Tensor:
+    def decode(
+        self, latent: tf.Tensor, history: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Returns log p_theta(item | latent) for every item.
 
         Args:
             latent: float32 `[..., latent_dim]`.
+            history: int32 `[batch, length]`, for latents `[batch, latent_dim]`:
+                what came before. With `exclude_history` its items get the
+                lowest score, and the others share the probability.
 
         Returns:
             float32 `[..., num_items]`.
         """
-        return self.item_softmax(self.decoder(latent))
+        scores = self.item_softmax(self.decoder(latent))
+        if history is None or not self.config.exclude_history:
+            return scores
+        scores = exclude(scores, history)
+        total = tf.reduce_logsumexp(scores, -1, keepdims=True)
+        # Finite where nothing is left, and too small to change the lowest.
+        return scores - tf.maximum(total, -1e6)
 
     def adapt(self, batches: tf.data.Dataset) -> None:
         """Tells the sampled softmax how popular each item is."""
@@ -204,7 +220,9 @@ class VariationalRecommender(Recommender):
         Averages the predictive distribution over `posterior_samples` draws of
         the posterior, or takes eps = 0 when that is 0.
         """
-        draws = [self.decode(latent) for latent in self._draws(history)]
+        draws = [
+            self.decode(latent, history) for latent in self._draws(history)
+        ]
         if len(draws) == 1:
             return draws[0]
         return tf.reduce_logsumexp(tf.stack(draws), 0) - tf.math.log(
@@ -220,7 +238,9 @@ class VariationalRecommender(Recommender):
         scores are the same to the last bit.
         """
         hidden = [self.decoder(latent) for latent in self._draws(history)]
-        totals = [self._log_total(h) for h in hidden] if hidden[1:] else [0.0]
+        totals = [0.0]
+        if hidden[1:]:
+            totals = [self._log_total(h, history) for h in hidden]
         width = self.item_softmax.tile
 
         def tile(start):
@@ -244,12 +264,15 @@ class VariationalRecommender(Recommender):
 
         return scores
 
-    def _log_total(self, hidden: tf.Tensor) -> tf.Tensor:
+    def _log_total(self, hidden: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
         """Returns the log of the sum of exp(logit), `[batch, 1]`."""
 
         def add(total, start, stop):
-            logits = self.item_softmax.logits(hidden, start)
-            logits = tf.cast(logits[:, : stop - start], tf.float64)
+            logits = self.item_softmax.logits(hidden, start)[:, : stop - start]
+            if self.config.exclude_history:
+                inside = (history > start) & (history <= stop)
+                logits = exclude(logits, tf.where(inside, history - start, 0))
+            logits = tf.cast(logits, tf.float64)
             logits = tf.concat([total, logits], 1)
             return tf.reduce_logsumexp(logits, 1, keepdims=True)
 

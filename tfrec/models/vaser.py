@@ -250,6 +250,8 @@ class VASER(VariationalRecommender):
             self.decoder(self.dropout(sample.latent, training=training)),
             tf.gather_nd(targets, places)[:, None],
             weights,
+            inputs if self.config.exclude_history else None,
+            places,
         )
         kl = tf.reduce_sum(weights * sample.kl)
         beta = self.beta()

@@ -136,7 +136,8 @@ class Signatures(tf.Module):
             tf.pad(seed, [[0, lacking], [0, 0]]),
             fn_output_signature=tf.float32,
         )[:rows]
-        return self._best(model.decode(model.latent(read, noise)), known)
+        scores = model.decode(model.latent(read, noise), known)
+        return self._best(scores, known)
 
     def score(
         self, history: tf.Tensor, candidates: tf.Tensor
@@ -149,7 +150,8 @@ class Signatures(tf.Module):
 
         Returns:
             `scores`, float32 `[batch, n]`: log-probabilities among all items;
-            the lowest float32 for an unknown candidate.
+            the lowest float32 for an unknown candidate, and for one of the
+            history where the model was trained with `exclude_history`.
         """
         history = _matched(history, candidates, "candidates")
         known, chosen = self._known(history), self._indices(candidates)

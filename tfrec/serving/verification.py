@@ -93,7 +93,8 @@ class _Comparison:
 
         inputs, answer = self._ask("sample")
         noise = [self._model.noise(seed, read) for seed in inputs["seed"]]
-        drawn = self._model.decode(self._model.latent(read, tf.stack(noise)))
+        latent = self._model.latent(read, tf.stack(noise))
+        drawn = self._model.decode(latent, self._known)
         self._compare_best("sample", answer, self._or_popular(drawn))
 
     def _ask(self, signature):

@@ -165,8 +165,16 @@ def build(
 
     Raises:
         InputError: If the model has no learning rate that could follow a
-            schedule.
+            schedule, or could not learn what the protocol ranks.
     """
+    if (
+        getattr(model_config, "exclude_history", False)
+        and not data.protocol.exclude_history
+    ):
+        raise InputError(
+            "`--exclude_history` needs a protocol that does not rank the items "
+            f"of the history. Received: {data.describe('test')}. Remove it."
+        )
     model = get_model(config.model)(data.num_items, model_config)
     options = {}
     schedule = make_schedule(
