@@ -66,6 +66,14 @@ def test_posterior_samples_average_the_predictive_distribution(model):
     assert np.abs(noise_free - alone).max() > 1e-4
 
 
+def test_the_cosine_softmax_ignores_the_length_of_item_vectors(model):
+    net = model(cosine_scale=5.0, tie_weights=True)
+    latent = net.latent(tf.constant([[1, 2, 3]]))
+    before = net.decode(latent)
+    net.embedding.embeddings.assign(7.0 * net.embedding.embeddings)
+    np.testing.assert_allclose(net.decode(latent), before, rtol=1e-5)
+
+
 @pytest.mark.parametrize("draws", [0, 3])
 def test_items_of_the_history_have_no_probability_if_it_is_excluded(
     model, draws

@@ -140,14 +140,6 @@ def test_a_tied_decoder_has_no_item_vectors_of_its_own():
     }
 
 
-def test_the_cosine_softmax_ignores_the_length_of_item_vectors():
-    net = model(cosine_scale=5.0)
-    latent = tf.random.normal([2, 10])
-    before = net.decode(latent)
-    net.embedding.embeddings.assign(7.0 * net.embedding.embeddings)
-    np.testing.assert_allclose(net.decode(latent), before, rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("name", "value"), [("flow_weight", -0.1), ("flows", -1)]
 )

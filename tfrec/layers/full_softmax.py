@@ -67,7 +67,9 @@ def softmax_loss(
             logits = tf.matmul(states[start:stop], vectors, transpose_b=True)
             logits = tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
             if histories:
-                named = tf.where(shares > 0, columns, -1)[start:stop]
+                named = tf.where(
+                    shares[start:stop] > 0, columns[start:stop], -1
+                )
                 logits += histories.cut(start, stop).penalties(
                     tf.shape(kernel)[0], named
                 )

@@ -25,6 +25,12 @@ class VariationalConfig(Settings):
     tie_weights: bool = setting(
         True, "Use the item embeddings as the softmax's item vectors."
     )
+    cosine_scale: float = setting(
+        0.0,
+        "If positive, logits are this times the cosine between the decoded "
+        "vector and the item's; otherwise their inner product.",
+        minimum=0.0,
+    )
     softmax: str = setting(
         "full",
         "full: train on the probabilities of all items. sampled: on those of "

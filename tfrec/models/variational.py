@@ -86,19 +86,15 @@ class VariationalRecommender(Recommender):
         """Returns the latent at every position: `draw` after `encode`."""
         return self.draw(self.encode(items, training), noise, training)
 
-    def make_softmax(self, cosine_scale: float = 0.0) -> ItemSoftmax:
-        """Returns the layer behind `decode` that the settings ask for.
-
-        Args:
-            cosine_scale: As for `ItemSoftmax`.
-        """
+    def make_softmax(self) -> ItemSoftmax:
+        """Returns the layer behind `decode` that the settings ask for."""
         c = self.config
         return ItemSoftmax(
             self.num_items,
             c.label_smoothing,
             c.matmul_dtype,
             self.embedding if c.tie_weights else None,
-            cosine_scale,
+            c.cosine_scale,
             c.softmax_samples if c.sampled else 0,
             name="item_softmax",
         )

@@ -50,12 +50,6 @@ class VASERConfig(VariationalConfig):
     dropout: float = setting(
         0.5, "Dropout rate on what the decoder reads.", minimum=0.0, below=1.0
     )
-    cosine_scale: float = setting(
-        0.0,
-        "If positive, logits are this times the cosine between the decoded "
-        "vector and the item's; otherwise their inner product.",
-        minimum=0.0,
-    )
 
 
 class VASER(VariationalRecommender):
@@ -97,7 +91,7 @@ class VASER(VariationalRecommender):
         self.decoder = keras.layers.Dense(
             c.embedding_dim, use_bias=False, name="decoder"
         )
-        self.item_softmax = self.make_softmax(c.cosine_scale)
+        self.item_softmax = self.make_softmax()
         self._build_layers()
 
     def _build_layers(self) -> None:
