@@ -12,8 +12,8 @@ _ACTIVE_VARIANCE = 0.01
 
 # The pipeline sorts about this many batches by length together.
 _BATCHES = 32
-# Histories encoded at a time.
-_CHUNK = 256
+# Histories encoded at a time: few, or looking takes more memory than training.
+_CHUNK = 32
 
 
 def correlation(latents: tf.Tensor) -> tf.Tensor:
@@ -88,7 +88,10 @@ class LatentDiagnostics:
             units; and the sampled latents, `[n, posterior_dim]`.
         """
         samples, means = zip(
-            *(self._latents(history) for history in self._chunks),
+            *(
+                self._latents(history, tf.constant([0, chunk]))
+                for chunk, history in enumerate(self._chunks)
+            ),
             strict=True,
         )
         samples = tf.concat(samples, 0)
@@ -101,11 +104,11 @@ class LatentDiagnostics:
         return numbers, samples
 
     @tf.function(reduce_retracing=True)
-    def _latents(self, history):
+    def _latents(self, history, seed):
         # Its own fixed noise: looking must not change what training draws.
         noise = tf.random.stateless_normal(
             [*tf.unstack(tf.shape(history)), self._model.noise_dim],
-            seed=[0, 0],
+            seed,
         )
         drawn = self._model.posterior_dim
         encoded = self._model.encode(history)
