@@ -39,18 +39,14 @@ def problem(rows=70, targets=3, size=11, dim=5):
     )
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_blocked_loss_and_gradients_equal_the_plain_ones(
-    smoothing, monkeypatch
-):
-    monkeypatch.setattr(full_softmax, "_BLOCK", 16)
-    inputs = problem()
+def check(inputs, smoothing, histories=None, seen=None):
+    """Compares loss and gradients with those of the reference."""
     sources = list(inputs[:3])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(sources)
         # A factor checks that the gradient follows what comes after the loss.
-        ours = 3.0 * softmax_loss(*inputs, smoothing)
-        expected = 3.0 * reference(*inputs, smoothing)
+        ours = 3.0 * softmax_loss(*inputs, smoothing, histories=histories)
+        expected = 3.0 * reference(*inputs, smoothing, seen)
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
     for a, b in zip(
         tape.gradient(ours, sources),
@@ -58,6 +54,15 @@ def test_blocked_loss_and_gradients_equal_the_plain_ones(
         strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_blocked_loss_and_gradients_equal_the_plain_ones(
+    smoothing, monkeypatch
+):
+    monkeypatch.setattr(full_softmax, "_BLOCK", 16)
+    inputs = problem()
+    check(inputs, smoothing)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
@@ -77,20 +82,16 @@ def test_items_of_the_history_are_left_out_unless_they_are_targets(
     seen = np.zeros([6, 11], bool)
     for row, (sequence, last) in enumerate(places.numpy()):
         seen[row, history.numpy()[sequence, : last + 1] - 1] = True
-    sources = list(inputs[:3])
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(sources)
-        ours = softmax_loss(
-            *inputs, smoothing, histories=Histories(history - 1, places)
-        )
-        expected = reference(*inputs, smoothing, seen)
-    np.testing.assert_allclose(ours, expected, rtol=1e-5)
-    for a, b in zip(
-        tape.gradient(ours, sources),
-        tape.gradient(expected, sources),
-        strict=True,
-    ):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    check(inputs, smoothing, Histories(history - 1, places), seen)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_history_may_be_one_item(smoothing):
+    history = tf.constant([[4], [9]])
+    seen = np.zeros([2, 11], bool)
+    seen[[0, 1], [3, 8]] = True
+    histories = Histories(history - 1, tf.where(history > 0))
+    check(problem(rows=2), smoothing, histories, seen)
 
 
 def test_bfloat16_products_stay_near_float32():

@@ -102,8 +102,6 @@ def _first_of_their_kind(values: tf.Tensor) -> tf.Tensor:
     order = tf.argsort(values, stable=True)
     ascending = tf.gather(values, order, batch_dims=1)
     differs = ascending[:, 1:] != ascending[:, :-1]
-    first = tf.concat([tf.ones_like(differs[:, :1]), differs], 1)[
-        :, : tf.shape(values)[1]
-    ]
+    first = tf.concat([tf.ones_like(values[:, :1], tf.bool), differs], 1)
     back = tf.argsort(order)
     return tf.gather(first, back, batch_dims=1) & (values >= 0)

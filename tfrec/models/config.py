@@ -55,7 +55,11 @@ class VariationalConfig(Settings):
         choices=("float32", "bfloat16"),
     )
     label_smoothing: float = setting(
-        0.0, "Share of a target spread over all items.", minimum=0.0, below=1.0
+        0.0,
+        "Share of a target spread over all items; with --exclude_history, over "
+        "those that the history lacks.",
+        minimum=0.0,
+        below=1.0,
     )
     exclude_history: bool = setting(
         False,
