@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfrec.data.shares import Cut, cut, read_share, share_of, whole_shares
+from tfrec.shapes import fixed_size
 
 # Memory for serialized records waiting to be shuffled. Most datasets fit
 # whole and are shuffled perfectly.
@@ -130,7 +131,7 @@ def training_batches(
     def cut_and_weigh(columns, order, global_rows):
         weights = 1.0 / tf.cast(global_rows, tf.float32)
         return tf.data.Dataset.zip(
-            cut_window(columns, order),
+            cut_window(columns, order, max_length),
             tf.data.Dataset.from_tensor_slices(weights),
         )
 
@@ -249,13 +250,19 @@ def _unique(rows: tf.RaggedTensor) -> tf.RaggedTensor:
 
 
 def cut_window(
-    columns: dict[str, tf.RaggedTensor], order: tf.Tensor
+    columns: dict[str, tf.RaggedTensor],
+    order: tf.Tensor,
+    max_length: int | None = None,
 ) -> tf.data.Dataset:
     """Cuts a window into padded batches of nearly equal size.
+
+    Their lengths are a few, see `fixed_size`.
 
     Args:
         columns: Ragged [window, (length)].
         order: The numbers of the batches in the order to emit them.
+        max_length: Of training batches, of which a model reads all columns
+            but the last: the most that it reads. That length is one of a few.
 
     Returns:
         Dataset of int32 [batch, length].
@@ -274,7 +281,14 @@ def cut_window(
                 splits - splits[0],
                 validate=False,
             )
-            padded[name] = tf.cast(batch.to_tensor(), tf.int32)
+            length = tf.reduce_max(batch.row_lengths())
+            if max_length is None:
+                length = fixed_size(length)
+            else:
+                length = tf.minimum(fixed_size(length - 1), max_length) + 1
+            padded[name] = tf.cast(
+                batch.to_tensor(shape=tf.stack([end - start, length])), tf.int32
+            )
         return padded
 
     return tf.data.Dataset.from_tensor_slices(order).map(pad)

@@ -29,9 +29,9 @@ class Histories(NamedTuple):
         """Returns the histories in a softmax over some of the columns.
 
         Args:
-            drawn: int32 `[m]`, the columns, each once.
+            drawn: int32 `[m]`, the columns; of equals the first counts.
         """
-        order = tf.argsort(drawn)
+        order = tf.argsort(drawn, stable=True)
         ascending = tf.gather(drawn, order)
         nearest = tf.searchsorted(ascending, tf.reshape(self.columns, [-1]))
         nearest = tf.minimum(nearest, tf.size(drawn) - 1)

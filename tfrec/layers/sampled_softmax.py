@@ -11,14 +11,19 @@ import tensorflow as tf
 
 from tfrec.layers.histories import Histories
 
+# The correction of an item drawn before: its logit is as good as -infinity.
+_AGAIN = 1e30
+
 
 class Sample(NamedTuple):
     """Items drawn by their popularity, the same for every position.
 
     Attributes:
-        places: int64 `[n]`, places of the items in the order of popularity,
-            from 0; each once.
-        log_chances: float32 `[n]`, log of the chance that a sample has each.
+        places: int64 `[draws]`, places of the items in the order of
+            popularity, from 0, ascending.
+        log_chances: float32 `[draws]`, log of the chance that a sample has
+            each. Of an item drawn before, far above 0, so that the softmax
+            leaves it out.
         target_log_chances: float32, the same of the targets.
     """
 
@@ -67,8 +72,10 @@ def draw_items(
     drawn += keras.random.uniform([draws], dtype="float64", seed=seed)
     places = tf.cast(tf.exp(drawn * unit), tf.int64) - 1
     # Rounding could lead one place beyond the last.
-    places, _ = tf.unique(tf.minimum(places, num_items - 1))
-    return Sample(places, log_chances(places), log_chances(target_places))
+    places = tf.minimum(places, num_items - 1)
+    again = tf.concat([[False], places[1:] == places[:-1]], 0)
+    chances = tf.where(again, _AGAIN, log_chances(places))
+    return Sample(places, chances, log_chances(target_places))
 
 
 def sampled_softmax_loss(
@@ -99,7 +106,8 @@ def sampled_softmax_loss(
         targets: int `[n, k]`, the items; 0 for none.
         vectors: float32 `[drawn, dim]`.
         offsets: float32 `[drawn]`, as for the targets.
-        items: int `[drawn]`, the items drawn.
+        items: int `[drawn]`, the items drawn; those of an offset near
+            -infinity do not count.
         shares: float32 `[n, k]`, target probabilities, summing to 1 per row.
         weights: float32 `[n]`.
         matmul_dtype: Type of the inputs of the product with `vectors`.

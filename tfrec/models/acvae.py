@@ -21,6 +21,7 @@ from tfrec.models.config import VariationalConfig
 from tfrec.models.recommender import coming, count_items
 from tfrec.models.variational import VariationalRecommender
 from tfrec.settings import setting
+from tfrec.shapes import Positions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -301,13 +302,13 @@ class ACVAE(VariationalRecommender):
         latents = self.latents(inputs, self.draw_noise(inputs), training)
 
         # Everything but the recurrences is per position: only the valid ones.
-        places = tf.where(valid)
-        weights = tf.gather(weight, places[:, 0])
-        latent = tf.gather_nd(latents, places)
+        positions = Positions.where(valid, weight)
+        places, weights = positions
+        latent = positions.read(latents)
         hidden = self.decoder_dropout(self.decoder(latent), training=training)
         reconstruction = self.item_softmax.loss(
             hidden,
-            tf.gather_nd(coming(targets, c.target_window), places),
+            positions.read(coming(targets, c.target_window)),
             weights,
             inputs if c.exclude_history else None,
             places,
@@ -321,9 +322,7 @@ class ACVAE(VariationalRecommender):
         }
         # x enters both discriminators as data: a constant embedding.
         if c.adversarial_weight:
-            embedded = tf.stop_gradient(
-                self.embedding(tf.gather_nd(inputs, places))
-            )
+            embedded = tf.stop_gradient(self.embedding(positions.read(inputs)))
             terms |= self.adversarial_terms(embedded, latent, weights)
             terms["loss"] += c.adversarial_weight * terms["kl_estimate"]
         if c.contrastive_weight:

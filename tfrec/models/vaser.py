@@ -19,6 +19,7 @@ from tfrec.layers.session_attention import SessionAttention
 from tfrec.models.config import VariationalConfig
 from tfrec.models.variational import VariationalRecommender
 from tfrec.settings import setting
+from tfrec.shapes import Positions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,19 +231,19 @@ class VASER(VariationalRecommender):
         inputs, targets = items[:, :-1], items[:, 1:]
         hidden, attended = self.encode(inputs, training)
         # Everything else is per position: only the valid ones.
-        places = tf.where(targets > 0)
-        weights = tf.gather(weight, places[:, 0])
+        positions = Positions.where(targets > 0, weight)
+        places, weights = positions
         noise = keras.random.normal(
             [tf.shape(places)[0], self.noise_dim], seed=self.noise_seed
         )
         sample = self.sample(
-            tf.gather_nd(hidden, places),
-            tf.gather_nd(attended, places),
+            positions.read(hidden),
+            positions.read(attended),
             noise,
         )
         reconstruction = self.item_softmax.loss(
             self.decoder(self.dropout(sample.latent, training=training)),
-            tf.gather_nd(targets, places)[:, None],
+            positions.read(targets)[:, None],
             weights,
             inputs if self.config.exclude_history else None,
             places,
