@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.floor import fit_seconds
+from tfrec.batches import TrainingBatch
 from tfrec.models import get_model
 from tfrec.settings import Settings, setting
 
@@ -63,7 +64,9 @@ def batches(config: CatalogueConfig, num_items: int) -> tf.data.Dataset:
     places = np.exp(rng.uniform(size=shape) * np.log(num_items))
     weight = np.full(shape[:2], 1 / config.batch_size, np.float32)
     return tf.data.Dataset.from_tensor_slices(
-        {"items": places.astype(np.int32), "weight": weight}
+        TrainingBatch(
+            places.astype(np.int32), weight, np.zeros(shape[:2], np.int32)
+        )
     )
 
 

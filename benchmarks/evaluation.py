@@ -78,21 +78,21 @@ def measure(config: EvaluationBenchmarkConfig, data: PreparedDataset) -> None:
 
     @tf.function(reduce_retracing=True)
     def rank(batch):
-        rows = tf.shape(batch["targets"])[0]
-        ranks = target_ranks(scores[:rows], batch["targets"], batch["excluded"])
+        rows = tf.shape(batch.targets)[0]
+        ranks = target_ranks(scores[:rows], batch.targets, batch.excluded)
         for metric in model.ranking_metrics:
             metric.update_state(ranks)
 
     seconds = {
         "evaluate": lambda: model.evaluate(batches, verbose=0),
         "  reading": lambda: [None for _ in batches],
-        "  scoring": lambda: [score(batch["history"]) for batch in kept],
+        "  scoring": lambda: [score(batch.history) for batch in kept],
         "  ranking": lambda: [rank(batch) for batch in kept],
     }
     seconds = {k: fastest(run, config.rounds) for k, run in seconds.items()}
 
-    users = sum(len(batch["targets"]) for batch in kept)
-    targets = sum(np.count_nonzero(batch["targets"]) for batch in kept)
+    users = sum(len(batch.targets) for batch in kept)
+    targets = sum(np.count_nonzero(batch.targets) for batch in kept)
     print(
         f"{users:,} users, {targets:,} targets among {data.num_items:,} items; "
         f"{config.threads} threads\n\n{'':12}{'seconds':>9}{'users/s':>10}"

@@ -103,7 +103,7 @@ def largest_difference(
 
     with mock.patch.object(ACVAE, "draw_noise", no_noise):
         terms, others = (
-            model.objectives(batch["items"], batch["weight"], training=False)
+            model.objectives(batch.items, batch.weight, training=False)
             for model in (one, other)
         )
     return max(

@@ -92,8 +92,8 @@ def read(batches: tf.data.Dataset) -> Read:
     """Reads batches to their end."""
     start, sequences, items = time.perf_counter(), 0, 0
     for batch in batches.as_numpy_iterator():
-        sequences += len(batch["items"])
-        items += np.count_nonzero(batch["items"])
+        sequences += len(batch.items)
+        items += np.count_nonzero(batch.items)
     return Read(time.perf_counter() - start, sequences, items)
 
 
@@ -219,7 +219,7 @@ def measure_memory(
     every = max(1, len(batches) // (10 * config.passes))
     start, sequences = time.perf_counter(), 0
     for number, batch in enumerate(batches.as_numpy_iterator(), 1):
-        sequences += len(batch["items"])
+        sequences += len(batch.items)
         if number % every == 0:
             now = time.perf_counter()
             done = size * config.passes * number / len(batches)

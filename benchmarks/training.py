@@ -112,7 +112,7 @@ def measure(
     config: TrainingBenchmarkConfig, num_items: int, batches: tf.data.Dataset
 ) -> None:
     """Runs the rounds and prints the table."""
-    tokens = [int(np.count_nonzero(b["items"][:, 1:])) for b in batches]
+    tokens = [int(np.count_nonzero(b.items[:, 1:])) for b in batches]
     types = ("float32", "bfloat16")
     models = {dtype: build(ACVAE, num_items, dtype) for dtype in types}
     floors = {

@@ -106,12 +106,12 @@ def by_length(folder: str) -> list[tuple[str, int, float, float]]:
 
     @tf.function(reduce_retracing=True)
     def ranks(batch):
-        scores = run.model.score(batch["history"])
-        return target_ranks(scores, batch["targets"], batch["excluded"])
+        scores = run.model.score(batch.history)
+        return target_ranks(scores, batch.targets, batch.excluded)
 
     lengths, places = [], []
     for batch in run.data.evaluation("test"):
-        lengths.append(tf.math.count_nonzero(batch["history"], 1))
+        lengths.append(tf.math.count_nonzero(batch.history, 1))
         places.append(ranks(batch)[:, 0])
     lengths, places = np.concatenate(lengths), np.concatenate(places)
     rows, low = [], 0

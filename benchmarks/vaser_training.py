@@ -77,8 +77,8 @@ def measure_speed(config: VaserBenchmarkConfig) -> None:
     )
     batches = data.training(config.batch_size, max_length=30)
     batches = batches.take(config.batches)
-    tokens = [int(np.count_nonzero(b["items"][:, 1:])) for b in batches]
-    sessions = sum(len(batch["items"]) for batch in batches)
+    tokens = [int(np.count_nonzero(b.items[:, 1:])) for b in batches]
+    sessions = sum(len(batch.items) for batch in batches)
     seconds = {}
     for dtype in ("float32", "bfloat16"):
         model = VASER(data.num_items, VASERConfig(matmul_dtype=dtype))

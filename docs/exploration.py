@@ -64,7 +64,7 @@ def listeners(run: Run) -> list[list[str]]:
     rows = [
         run.data.vocabulary.lookup(row[row > 0])
         for batch in run.data.evaluation("test").as_numpy_iterator()
-        for row in batch["history"]
+        for row in batch.history
     ]
     return [row for row in rows if len(row) >= _LENGTHS[-1]][:_LISTENERS]
 

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
+
 NUM_ITEMS = 9
 # Repeated clicks, an item that nothing follows (6), one never seen (9).
 SESSIONS = [
@@ -22,11 +24,12 @@ SESSIONS = [
 def batches(sessions=SESSIONS, batch_size=4):
     """Gives sessions as `PreparedDataset.training` does, in their order."""
     dataset = tf.data.Dataset.from_generator(
-        lambda: ({"items": s, "weight": 1.0} for s in sessions),
-        output_signature={
-            "items": tf.TensorSpec([None], tf.int32),
-            "weight": tf.TensorSpec([], tf.float32),
-        },
+        lambda: (TrainingBatch(s, 1.0, 0) for s in sessions),
+        output_signature=TrainingBatch(
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([], tf.float32),
+            tf.TensorSpec([], tf.int32),
+        ),
     )
     steps = -(-len(sessions) // batch_size)
     return dataset.padded_batch(batch_size).apply(

@@ -61,14 +61,14 @@ class Toy(Recommender):
         return tf.tile(tf.nn.log_softmax(scores), [tf.shape(history)[0], 1])
 
     def train_step(self, batch):
-        items = batch["items"]
+        items = batch.items
         self.count_tokens(items)
         noise = keras.random.normal([1, 1, 3], seed=self.noise_seed)
         variables = self.embedding.trainable_variables
         with tf.GradientTape() as tape:
             distance = self.scale * self.draw(self.encode(items), noise) - 1.0
             each = tf.reduce_sum(tf.square(distance), [1, 2])
-            loss = tf.reduce_sum(batch["weight"] * each)
+            loss = tf.reduce_sum(batch.weight * each)
         *gradients, scale = tape.gradient(loss, [*variables, self.scale])
         self.optimizer.apply(gradients)
         self.scale_optimizer.apply([scale])

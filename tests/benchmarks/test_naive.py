@@ -2,6 +2,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.naive import NaiveACVAE, copy_weights, largest_difference
+from tfrec.batches import TrainingBatch
 from tfrec.models import ACVAE, ACVAEConfig
 
 
@@ -21,7 +22,7 @@ def models():
 
 def test_the_naive_model_has_the_same_loss(models):
     items = tf.constant([[3, 1, 4, 0, 0, 0], [2, 7, 1, 8, 2, 9]])
-    batch = {"items": items, "weight": tf.constant([0.5, 0.5])}
+    batch = TrainingBatch.of(items)
     model, naive = models
     assert largest_difference(model, naive, batch) > 1e-3
     copy_weights(model, naive)

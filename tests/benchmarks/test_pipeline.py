@@ -13,7 +13,7 @@ def test_a_repeated_data_set_has_each_sequence_equally_often(tmp_path):
     found = collections.Counter(
         tuple(row)
         for batch in stream.as_numpy_iterator()
-        for row in batch["items"].tolist()
+        for row in batch.items.tolist()
     )
     assert found == {tuple(row): 6 for row in rows}
     assert len(stream) == large.steps_per_epoch(8)

@@ -44,9 +44,7 @@ def rows(batches):
     return [
         (history[history > 0].tolist(), target)
         for batch in batches
-        for history, (target,) in zip(
-            batch["history"], batch["targets"], strict=True
-        )
+        for history, (target,) in zip(batch.history, batch.targets, strict=True)
     ]
 
 
@@ -61,29 +59,29 @@ def test_every_click_but_the_first_is_a_row_once(data, sessions, batch_size):
     assert sorted(rows(found)) == sorted(expected)
     assert data.examples("test") == len(expected)
     assert data.evaluation("test", batch_size).cardinality() == len(found)
-    assert max(len(batch["targets"]) for batch in found) <= batch_size
+    assert max(len(batch.targets) for batch in found) <= batch_size
 
 
 def test_padding_is_only_at_the_end_and_types_are_kept(data):
     for batch in stream(data):
-        assert {array.dtype for array in batch.values()} == {np.dtype("int32")}
-        history = batch["history"]
+        assert {array.dtype for array in batch} == {np.dtype("int32")}
+        history = batch.history
         lengths = np.count_nonzero(history, axis=1)
         assert history.shape[1] == max(1, fixed_size(lengths.max()))
         valid = np.arange(history.shape[1]) < lengths[:, None]
         np.testing.assert_array_equal(history > 0, valid)
-        assert batch["targets"].shape == (len(history), 1)
-        assert batch["excluded"].shape == (len(history), 0)
+        assert batch.targets.shape == (len(history), 1)
+        assert batch.excluded.shape == (len(history), 0)
 
 
 def test_rows_of_a_batch_have_like_lengths_in_a_fixed_order(data):
     found = stream(data)
-    lengths = [np.count_nonzero(b["history"], axis=1) for b in found]
+    lengths = [np.count_nonzero(b.history, axis=1) for b in found]
     # Up to 29; the batches of a window share that range.
     assert np.mean([np.ptp(row) for row in lengths]) < 2
     for one, two in zip(found, stream(data), strict=True):
-        for name in one:
-            np.testing.assert_array_equal(one[name], two[name])
+        for column, other in zip(one, two, strict=True):
+            np.testing.assert_array_equal(column, other)
 
 
 def test_a_history_of_unseen_items_only_is_empty(tmp_path):
@@ -95,8 +93,8 @@ def test_a_history_of_unseen_items_only_is_empty(tmp_path):
         protocol="next_click",
     )
     (batch,) = stream(data)
-    assert batch["history"].tolist() == [[0], [0]]
-    assert batch["targets"].tolist() == [[3], [1]]
+    assert batch.history.tolist() == [[0], [0]]
+    assert batch.targets.tolist() == [[3], [1]]
 
 
 def test_rows_are_made_for_some_sessions_at_a_time(data, sessions, monkeypatch):

@@ -123,9 +123,9 @@ def observed(batches, scorer):
     metrics = [kind(k) for kind in (Recall, NDCG) for k in CUTOFFS]
     values = {metric.name: [] for metric in metrics}
     for batch in batches:
-        counts = np.count_nonzero(batch["targets"], axis=1)
-        scores = scorer(batch["history"], counts).astype(np.float32)
-        ranks = target_ranks(scores, batch["targets"], batch["excluded"])
+        counts = np.count_nonzero(batch.targets, axis=1)
+        scores = scorer(batch.history, counts).astype(np.float32)
+        ranks = target_ranks(scores, batch.targets, batch.excluded)
         for metric in metrics:
             values[metric.name].extend(metric.values(ranks).numpy())
     return {name: np.array(rows) for name, rows in values.items()}
@@ -140,7 +140,7 @@ def rivals(data):
     train = np.zeros(data.num_items)
     pairs = np.zeros([data.num_items] * 2)
     for batch in data.training(fit_on="all").as_numpy_iterator():
-        items = batch["items"]
+        items = batch.items
         train += np.bincount(items.ravel(), minlength=len(train) + 1)[1:]
         before, after = items[:, :-1][items[:, 1:] > 0], items[:, 1:]
         np.add.at(pairs, (before - 1, after[after > 0] - 1), 1)

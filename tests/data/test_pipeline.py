@@ -38,7 +38,9 @@ def batches(dataset):
 
 def rows(batch, name="items"):
     """The rows of a batch without their padding."""
-    return [row[: np.count_nonzero(row)].tolist() for row in batch[name]]
+    return [
+        row[: np.count_nonzero(row)].tolist() for row in getattr(batch, name)
+    ]
 
 
 def all_rows(stream):
@@ -48,9 +50,8 @@ def all_rows(stream):
 def assert_same(stream, other):
     assert len(stream) == len(other)
     for batch, twin in zip(stream, other, strict=True):
-        assert batch.keys() == twin.keys()
-        for name in batch:
-            np.testing.assert_array_equal(batch[name], twin[name])
+        for column, other_column in zip(batch, twin, strict=True):
+            np.testing.assert_array_equal(column, other_column)
 
 
 def test_an_epoch_holds_every_sequence_once(data, sequences):
@@ -70,7 +71,7 @@ def test_batches_are_cut_as_planned(data, batch_size):
         for i in range(count)
     ]
     dataset = data.training(batch_size=batch_size)
-    sizes = [len(batch["items"]) for batch in batches(dataset)]
+    sizes = [len(batch.items) for batch in batches(dataset)]
     assert sorted(sizes) == sorted(planned)
     assert len(sizes) == data.steps_per_epoch(batch_size)
     assert dataset.cardinality() == data.steps_per_epoch(batch_size)
@@ -128,7 +129,7 @@ def test_a_log_beyond_the_buffer_is_mixed_as_long_as_a_shard_fits(
 
 def test_padding_is_only_at_the_end_and_to_a_fixed_length(data):
     for batch in batches(data.training(batch_size=7)):
-        items = batch["items"]
+        items = batch.items
         assert items.dtype == np.int32
         lengths = np.count_nonzero(items, axis=1)
         assert lengths.min() >= 2
@@ -141,18 +142,16 @@ def test_long_sequences_keep_their_newest_items(data, sequences):
     stream = batches(data.training(max_length=10))
     kept = sorted(row[-11:] for row in sequences)
     assert sorted(all_rows(stream)) == kept
-    assert max(batch["items"].shape[1] for batch in stream) == 11
+    assert max(batch.items.shape[1] for batch in stream) == 11
 
 
 def test_rows_of_a_batch_have_like_lengths(data):
     stream = batches(data.training(batch_size=16, max_length=100))
-    spread = [
-        np.ptp(np.count_nonzero(batch["items"], axis=1)) for batch in stream
-    ]
+    spread = [np.ptp(np.count_nonzero(batch.items, axis=1)) for batch in stream]
     # Lengths are 2 to 40; 32 batches share that range.
     assert np.mean(spread) < 3
     # Sorted in a window, the batches themselves come in any order.
-    widths = [batch["items"].shape[1] for batch in stream]
+    widths = [batch.items.shape[1] for batch in stream]
     assert widths != sorted(widths)
 
 
@@ -164,18 +163,18 @@ def test_fit_on_all_appends_the_validation_tail(data, sequences):
 
 def test_weights_of_a_global_batch_sum_to_one(data):
     for batch in batches(data.training(batch_size=7)):
-        count = len(batch["items"])
-        assert batch["weight"].dtype == np.float32
+        count = len(batch.items)
+        assert batch.weight.dtype == np.float32
         np.testing.assert_array_equal(
-            batch["weight"], np.full(count, np.float32(1) / np.float32(count))
+            batch.weight, np.full(count, np.float32(1) / np.float32(count))
         )
 
 
 def test_a_row_is_alone_only_if_the_data_has_one(tmp_path):
     three = prepare_sequences(tmp_path / "three", [[1, 2]] * 3)
-    assert [len(b["items"]) for b in batches(three.training(2))] == [3]
+    assert [len(b.items) for b in batches(three.training(2))] == [3]
     one = prepare_sequences(tmp_path / "one", [[1, 2]])
-    assert [len(b["items"]) for b in batches(one.training(2))] == [1]
+    assert [len(b.items) for b in batches(one.training(2))] == [1]
 
 
 def test_evaluation_gives_history_targets_and_exclusions(tmp_path):
@@ -188,7 +187,7 @@ def test_evaluation_gives_history_targets_and_exclusions(tmp_path):
     assert rows(batch, "history") == [[3, 3], [1, 2, 1, 3], [2] * 300]
     assert rows(batch, "targets") == [[6], [4, 5], [1, 9]]
     assert rows(batch, "excluded") == [[3], [1, 2, 3], [2]]
-    assert {part.dtype for part in batch.values()} == {np.dtype("int32")}
+    assert {part.dtype for part in batch} == {np.dtype("int32")}
     (batch,) = batches(data.evaluation("validation"))
     assert rows(batch, "targets") == [[4, 5]]
 
@@ -211,9 +210,11 @@ def test_replicas_share_a_batch_and_its_weights(data):
     count = 0
     for batch, expected in zip(distributed, whole, strict=True):
         for name in ("items", "weight"):
-            parts = strategy.experimental_local_results(batch[name])
+            parts = strategy.experimental_local_results(getattr(batch, name))
             assert len(parts) == 2
-            np.testing.assert_array_equal(np.concatenate(parts), expected[name])
+            np.testing.assert_array_equal(
+                np.concatenate(parts), getattr(expected, name)
+            )
         count += 1
     assert count == 2 * data.steps_per_epoch(7)
 

@@ -78,7 +78,7 @@ def test_fit_on_all_reads_the_validation_sessions(sessions):
         stream = sessions.training(batch_size=2, fit_on=fit_on)
         batches = list(stream.as_numpy_iterator())
         assert len(batches) == sessions.steps_per_epoch(2, fit_on)
-        rows = [row[row > 0].tolist() for b in batches for row in b["items"]]
+        rows = [row[row > 0].tolist() for b in batches for row in b.items]
         return sorted(rows)
 
     train = sorted([[1, 2, 3], [4, 5]] * 10)

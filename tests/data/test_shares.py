@@ -50,7 +50,7 @@ def job(data, workers, replicas=1, **options):
 
 
 def rows(batch):
-    return [row[row > 0].tolist() for row in batch["items"]]
+    return [row[row > 0].tolist() for row in batch.items]
 
 
 def rows_of(worker_batches):
@@ -92,11 +92,11 @@ def test_workers_together_read_each_record_once_an_epoch(
         ]
         assert max(shares) - min(shares) <= 1
     for step in found:
-        counts = [len(b["items"]) for each in step for b in each]
+        counts = [len(b.items) for each in step for b in each]
         # Each replica rounds for itself, up to one row.
         assert sum(counts) < batch_size + workers * replicas
         assert max(counts) - min(counts) <= 2
-        weights = np.concatenate([b["weight"] for each in step for b in each])
+        weights = np.concatenate([b.weight for each in step for b in each])
         np.testing.assert_array_equal(
             weights, np.float32(1) / np.float32(sum(counts))
         )
@@ -138,7 +138,7 @@ def test_shares_end_where_shards_do():
 
 def test_workers_have_sequences_of_like_length_in_a_step(data):
     widths = np.array(
-        [[each[0]["items"].shape[1] for each in step] for step in job(data, 2)]
+        [[each[0].items.shape[1] for each in step] for step in job(data, 2)]
     )
     assert np.abs(widths[:, 0] - widths[:, 1]).mean() < 3
     assert widths[:, 0].std() > 6
@@ -159,8 +159,8 @@ def test_a_resumed_worker_gets_exactly_its_remaining_batches(data):
 def test_one_worker_alone_has_the_batches_of_none(data):
     alone = data.training(16, input_context=contexts(1, 1)[0])
     for batch, twin in zip(alone, data.training(16), strict=True):
-        np.testing.assert_array_equal(batch["items"], twin["items"])
-        np.testing.assert_array_equal(batch["weight"], twin["weight"])
+        np.testing.assert_array_equal(batch.items, twin.items)
+        np.testing.assert_array_equal(batch.weight, twin.weight)
 
 
 def test_a_device_without_a_row_is_refused(data):

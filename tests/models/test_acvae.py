@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models import ACVAE, ACVAEConfig
 from tfrec.models.recommender import coming
@@ -27,10 +28,10 @@ def model(num_items: int = 15, **changes) -> ACVAE:
     return made
 
 
-def batch(rows=((1, 2, 3, 4, 5), (6, 7, 8), (9, 10, 11, 12))) -> dict:
+def batch(rows=((1, 2, 3, 4, 5), (6, 7, 8), (9, 10, 11, 12))) -> TrainingBatch:
     """Returns a training batch of the given sequences."""
     items = tf.ragged.constant(rows, tf.int32).to_tensor()
-    return {"items": items, "weight": tf.fill([len(rows)], 1 / len(rows))}
+    return TrainingBatch.of(items)
 
 
 # Objectives -----------------------------------------------------------------
@@ -42,11 +43,11 @@ def test_padding_does_not_change_the_objectives():
         [*tf.unstack(tf.shape(items)), net.posterior.noise_dim]
     )
     data = batch()
-    wider = tf.pad(data["items"], [[0, 0], [0, 3]])
+    wider = tf.pad(data.items, [[0, 0], [0, 3]])
     # The prior draws of the adversary's loss are random: the rest is compared.
     names = ("reconstruction", "kl_estimate", "contrastive")
-    plain = net.objectives(data["items"], data["weight"])
-    padded = net.objectives(wider, data["weight"])
+    plain = net.objectives(data.items, data.weight)
+    padded = net.objectives(wider, data.weight)
     for name in names:
         np.testing.assert_allclose(plain[name], padded[name], rtol=1e-5)
 
@@ -62,7 +63,7 @@ def reached(net: ACVAE, term: str) -> set[str]:
     """Returns which groups of variables a term has a gradient for."""
     data = batch()
     with tf.GradientTape() as tape:
-        value = net.objectives(data["items"], data["weight"])[term]
+        value = net.objectives(data.items, data.weight)[term]
     variables = net.trainable_variables
     gradients = tape.gradient(value, [v.value for v in variables])
     return {
@@ -190,7 +191,7 @@ def test_a_window_of_targets_is_the_next_items():
 def test_training_starts_at_popularity():
     net = model()
     items = tf.constant([[1, 2, 2, 0], [2, 3, 2, 0]])
-    net.adapt(tf.data.Dataset.from_tensors({"items": items}))
+    net.adapt(tf.data.Dataset.from_tensors(TrainingBatch.of(items)))
     odds = np.exp(net.item_softmax(tf.zeros([1, 9])))[0]
     np.testing.assert_allclose(odds[:3] / odds[3], [2, 5, 2], rtol=1e-4)
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.counts import NUM_ITEMS, SESSIONS, batches, counted, table
 from tests.flagfiles import CONFIGS, read_flagfile
+from tfrec.batches import EvaluationBatch
 from tfrec.data import prepare
 from tfrec.models import ItemKNN, Markov, Rules, cooccurrence, get_model
 from tfrec.models.cooccurrence import PairCounts
@@ -129,11 +130,11 @@ def test_fit_before_adapt_is_refused():
 
 def test_replicas_count_and_score_as_one_device_does():
     evaluation = tf.data.Dataset.from_tensor_slices(
-        {
-            "history": np.int32([[1, 2], [4, 0], [6, 3], [0, 0], [5, 1]]),
-            "targets": np.int32([[3], [4], [8], [1], [NUM_ITEMS + 1]]),
-            "excluded": np.zeros([5, 0], np.int32),
-        }
+        EvaluationBatch.of(
+            history=np.int32([[1, 2], [4, 0], [6, 3], [0, 0], [5, 1]]),
+            targets=np.int32([[3], [4], [8], [1], [NUM_ITEMS + 1]]),
+            excluded=np.zeros([5, 0], np.int32),
+        )
     ).batch(4)
     expected = counted(Rules)
     with make_strategy("mirrored").scope():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrec.batches import EvaluationBatch, TrainingBatch
 from tfrec.data import DataConfig, prepare
 from tfrec.models.pop import Pop
 from tfrec.training.strategy import make_strategy
@@ -15,7 +16,11 @@ COUNTS = [1, 3, 5, 0, 1, 0]
 
 def batches(batch_size):
     dataset = tf.data.Dataset.from_tensor_slices(
-        {"items": ITEMS, "weight": np.full([4], 1 / batch_size, np.float32)}
+        TrainingBatch(
+            ITEMS,
+            np.full([4], 1 / batch_size, np.float32),
+            np.zeros([4], np.int32),
+        )
     )
     return dataset.batch(batch_size)
 
@@ -83,11 +88,11 @@ def test_recommend_gives_the_most_popular_items_not_in_the_history():
 
 def test_evaluate_ranks_the_targets():
     evaluation = tf.data.Dataset.from_tensors(
-        {
-            "history": np.int32([[3, 0], [2, 3]]),
-            "targets": np.int32([[2, 4], [1, 0]]),
-            "excluded": np.int32([[3, 0], [2, 3]]),
-        }
+        EvaluationBatch.of(
+            history=np.int32([[3, 0], [2, 3]]),
+            targets=np.int32([[2, 4], [1, 0]]),
+            excluded=np.int32([[3, 0], [2, 3]]),
+        )
     )
     results = fitted().evaluate(evaluation, return_dict=True, verbose=0)
     # First row: item 2 is first, 4 fourth. Second row: item 1 is first, before
@@ -109,11 +114,11 @@ def test_replicas_count_as_one_device_does():
 
 def test_replicas_evaluate_as_one_device_does():
     evaluation = tf.data.Dataset.from_tensor_slices(
-        {
-            "history": np.int32([[3], [3], [2], [2], [1]]),
-            "targets": np.int32([[2], [2], [1], [4], [5]]),
-            "excluded": np.int32([[3], [3], [2], [2], [1]]),
-        }
+        EvaluationBatch.of(
+            history=np.int32([[3], [3], [2], [2], [1]]),
+            targets=np.int32([[2], [2], [1], [4], [5]]),
+            excluded=np.int32([[3], [3], [2], [2], [1]]),
+        )
     )
     # The replicas share batches of 4 and 1: the latter leaves one of them
     # without a row, and the mean of their means is not the mean.

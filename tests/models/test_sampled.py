@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.models.test_acvae import batch
 from tests.models.test_acvae import model as acvae
 from tests.models.test_vaser import model as vaser
+from tfrec.batches import EvaluationBatch
 from tfrec.errors import InputError
 from tfrec.metrics.ranking import NEVER, target_ranks_in_blocks
 from tfrec.models import ACVAEConfig, VASERConfig
@@ -140,18 +141,18 @@ def test_blocks_of_items_change_no_rank(make, samples):
 
 
 def test_evaluation_is_in_blocks_of_items(monkeypatch):
-    data = {
-        "history": tf.constant([[1, 2, 3], [4, 5, 0], [6, 0, 0]]),
-        "targets": tf.constant([[4, 15, 9], [1, 2, 16], [15, 0, 0]]),
-        "excluded": tf.constant([[1, 2, 3], [4, 5, 0], [6, 15, 0]]),
-    }
+    data = EvaluationBatch.of(
+        history=tf.constant([[1, 2, 3], [4, 5, 0], [6, 0, 0]]),
+        targets=tf.constant([[4, 15, 9], [1, 2, 16], [15, 0, 0]]),
+        excluded=tf.constant([[1, 2, 3], [4, 5, 0], [6, 15, 0]]),
+    )
     batches = tf.data.Dataset.from_tensors(data)
     net = vaser()
     expected = net.evaluate(batches, verbose=0, return_dict=True)
     assert 0 < expected["recall@10"] < 1
     net.compile(evaluation_block_items=4, run_eagerly=True)
     widths = []
-    score = net.block_scores(data["history"])
+    score = net.block_scores(data.history)
 
     def watched(start, stop):
         widths.append(int(stop - start))

@@ -40,7 +40,7 @@ def test_one_causal_pass_trains_on_every_prefix(changes, monkeypatch):
         keras.random, "normal", lambda shape, seed: tf.zeros(shape)
     )
     data = batch()
-    sessions = [row[row > 0] for row in data["items"].numpy()]
+    sessions = [row[row > 0] for row in data.items.numpy()]
 
     def loss(session, t):
         prefix = session[None, :t]
@@ -49,7 +49,7 @@ def test_one_causal_pass_trains_on_every_prefix(changes, monkeypatch):
         return surprise + 0.5 * sample.kl[0, -1]
 
     with tf.GradientTape(persistent=True) as tape:
-        together = net.objective(data["items"], data["weight"])["loss"]
+        together = net.objective(data.items, data.weight)["loss"]
         apart = tf.add_n(
             [
                 loss(session, t) / len(sessions)
@@ -72,9 +72,9 @@ def test_padding_does_not_change_the_objective():
     net = model(**QUIET)
     silence(net)
     data = batch()
-    wider = tf.pad(data["items"], [[0, 0], [0, 3]])
-    plain = net.objective(data["items"], data["weight"])
-    padded = net.objective(wider, data["weight"])
+    wider = tf.pad(data.items, [[0, 0], [0, 3]])
+    plain = net.objective(data.items, data.weight)
+    padded = net.objective(wider, data.weight)
     for name in ("reconstruction", "log_det"):
         np.testing.assert_allclose(plain[name], padded[name], rtol=1e-5)
 
@@ -83,7 +83,7 @@ def test_every_variable_learns():
     net = model(attention_posterior=True, flow_weight=1.0, anneal_steps=0)
     data = batch()
     with tf.GradientTape() as tape:
-        loss = net.objective(data["items"], data["weight"])["loss"]
+        loss = net.objective(data.items, data.weight)["loss"]
     variables = net.trainable_variables
     gradients = tape.gradient(loss, [v.value for v in variables])
     for variable, gradient in zip(variables, gradients, strict=True):
@@ -95,7 +95,7 @@ def test_the_loss_weighs_the_kl_with_beta():
     seen = []
     for _ in range(13):
         seen.append(float(net.beta()))
-        terms = net.objective(**batch())
+        terms = net.objective(batch().items, batch().weight)
         np.testing.assert_allclose(
             terms["loss"],
             terms["reconstruction"] + seen[-1] * terms["kl"],
@@ -115,7 +115,7 @@ def test_progress_shows_every_term_of_the_objective(monkeypatch):
         keras.random, "normal", lambda shape, seed: tf.ones(shape)
     )
     net = model(**QUIET, flow_weight=0.3, anneal_steps=0)
-    expected = net.objective(**batch())
+    expected = net.objective(batch().items, batch().weight)
     # What epochs.csv and TensorBoard get.
     shown = net.fit(tf.data.Dataset.from_tensors(batch()), verbose=0).history
     assert set(shown) == set(expected)
@@ -127,7 +127,7 @@ def test_progress_shows_every_term_of_the_objective(monkeypatch):
 
 def test_without_flows_the_posterior_is_gaussian():
     net = model(flows=0)
-    assert float(net.objective(**batch())["log_det"]) == 0.0
+    assert float(net.objective(batch().items, batch().weight)["log_det"]) == 0.0
     assert not net.posterior.flows.trainable_variables
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.prepared import prepare_sequences
+from tfrec.batches import TrainingBatch
 from tfrec.models import ACVAE, VASER, ACVAEConfig, VASERConfig
 from tfrec.models.lazy_adamw import LazyAdamW
 from tfrec.training.strategy import make_strategy
@@ -82,18 +83,21 @@ def joined(read):
     ]
 
     def join(*batches):
-        items = [batch["items"] for batch in batches]
+        items = [batch.items for batch in batches]
         length = tf.maximum(*(tf.shape(rows)[1] for rows in items))
-        return {
-            "items": tf.concat(
+        return TrainingBatch(
+            tf.concat(
                 [
                     tf.pad(rows, [[0, 0], [0, length - tf.shape(rows)[1]]])
                     for rows in items
                 ],
                 0,
             ),
-            "weight": tf.concat([batch["weight"] for batch in batches], 0),
-        }
+            *(
+                tf.concat([batch[column] for batch in batches], 0)
+                for column in (1, 2)
+            ),
+        )
 
     return tf.data.Dataset.zip(*streams).map(join)
 

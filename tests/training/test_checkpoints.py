@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.toy import Toy
+from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models import ACVAE, ACVAEConfig
 from tfrec.training.checkpoints import (
@@ -34,8 +35,7 @@ def every_variable(model):
 
 
 def step(model):
-    batch = {"items": tf.constant([[1, 2, 3]]), "weight": tf.constant([1.0])}
-    model.train_step(batch)
+    model.train_step(TrainingBatch.of(tf.constant([[1, 2, 3]])))
 
 
 @pytest.fixture

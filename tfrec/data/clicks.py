@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfrec.batches import EvaluationBatch
 from tfrec.data import pipeline
 from tfrec.data.shares import cut
 
@@ -34,10 +35,9 @@ def click_batches(
             history; as targets they stay, to be missed.
 
     Returns:
-        Dataset of int32 batches, 0-padded at the end: `history` [batch,
-        length], whole, with at least one column, which is all padding where
-        nothing before the click is known; `targets` [batch, 1]; `excluded`
-        [batch, 0].
+        Dataset of `EvaluationBatch`: `history` whole, with at least one
+        column, which is all padding where nothing before the click is known;
+        `targets` [batch, 1]; `excluded` [batch, 0].
     """
     plan = cut(clicks, batch_size)
 
@@ -62,14 +62,14 @@ def click_batches(
         }
         return pipeline.sort_by_length(columns, by="history"), tf.range(batches)
 
-    def complete(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        history = batch["history"]
+    def complete(columns: dict[str, tf.Tensor]) -> EvaluationBatch:
+        history = columns["history"]
         missing = tf.maximum(1 - tf.shape(history)[1], 0)
-        return {
-            **batch,
-            "history": tf.pad(history, [[0, 0], [0, missing]]),
-            "excluded": tf.zeros([tf.shape(history)[0], 0], tf.int32),
-        }
+        return EvaluationBatch.of(
+            tf.pad(history, [[0, 0], [0, missing]]),
+            columns["targets"],
+            tf.zeros([tf.shape(history)[0], 0], tf.int32),
+        )
 
     # As many sessions at a time as give about one batch.
     sessions = math.ceil(batch_size * records / clicks)

@@ -56,8 +56,8 @@ class Oracle:
 
         oracle = Oracle(data)
         for batch in data.evaluation("test").as_numpy_iterator():
-            counts = np.count_nonzero(batch["targets"], axis=1)
-            scores = oracle.score(batch["history"], counts)
+            counts = np.count_nonzero(batch.targets, axis=1)
+            scores = oracle.score(batch.history, counts)
     """
 
     def __init__(self, data: PreparedDataset):
@@ -110,8 +110,8 @@ class Oracle:
         )
         rows = 0
         for batch in self._data.evaluation(split).as_numpy_iterator():
-            counts = np.count_nonzero(batch["targets"], axis=1)
-            best = -np.sort(-self.score(batch["history"], counts), axis=1)
+            counts = np.count_nonzero(batch.targets, axis=1)
+            best = -np.sort(-self.score(batch.history, counts), axis=1)
             discounts = 1 / np.log2(np.arange(2, best.shape[1] + 2))
             ideal = discounts.cumsum()
             for k in cutoffs:

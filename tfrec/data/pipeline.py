@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfrec.batches import EvaluationBatch, TrainingBatch
 from tfrec.data.shares import Cut, cut, read_share, share_of, whole_shares
 from tfrec.shapes import fixed_size
 
@@ -64,9 +65,8 @@ def training_batches(
             Each step then has a batch for each of its replicas.
 
     Returns:
-        Dataset of {`items`: int32 [batch, length], 0-padded at the end,
-        `weight`: float32 [batch], 1 / rows of the global batch}. The weights
-        stay so when a strategy splits a batch over replicas.
+        Dataset of `TrainingBatch`. The weights stay as they are when a
+        strategy splits a batch over replicas.
     """
     records = sum(counts)
     plan = cut(records, batch_size)
@@ -135,16 +135,18 @@ def training_batches(
             tf.data.Dataset.from_tensor_slices(weights),
         )
 
-    def add_weight(batch, weight) -> dict[str, tf.Tensor]:
+    def complete(batch, weight) -> TrainingBatch:
         rows = tf.shape(batch["items"])[0]
-        return {**batch, "weight": tf.fill([rows], weight)}
+        return TrainingBatch.of(batch["items"])._replace(
+            weight=tf.fill([rows], weight)
+        )
 
     dataset = (
         tf.data.Dataset.range(first_epoch, epochs)
         .flat_map(read_epoch)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .flat_map(cut_and_weigh)
-        .map(add_weight)
+        .map(complete)
         .skip(skipped * share.replicas)
     )
     return finish(dataset, (steps * epochs - first_step) * share.replicas)
@@ -167,9 +169,8 @@ def evaluation_batches(
             out of the ranking.
 
     Returns:
-        Dataset of int32 batches, 0-padded at the end: `history` [batch,
-        length], whole; `targets` [batch, n] and `excluded` [batch, m], both
-        without repetition in a row; m = 0 if the history is not excluded.
+        Dataset of `EvaluationBatch`, with whole histories, and no `excluded`
+        (m = 0) if the history is not.
     """
     plan = cut(records, batch_size)
 
@@ -189,6 +190,7 @@ def evaluation_batches(
         deal(read_shards(tf.constant(files)).batch(max(plan.windows)), plan)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .flat_map(cut_window)
+        .map(lambda columns: EvaluationBatch.of(**columns))
     )
     return finish(dataset, sum(plan.batches))
 

@@ -187,8 +187,7 @@ class PreparedDataset:
                 records, as `distribute_datasets_from_function` gives it.
 
         Returns:
-            Dataset of {`items`: int32 [batch, length], 0-padded at the end,
-            `weight`: float32 [batch], 1 / rows of the global batch}.
+            Dataset of `TrainingBatch`.
 
         Raises:
             InputError: If there is nothing to train on or an argument is out
@@ -248,8 +247,7 @@ class PreparedDataset:
             batch_size: Largest number of rows in a batch.
 
         Returns:
-            Dataset of int32 {`history` [batch, length], `targets` [batch, n],
-            `excluded` [batch, m]}, all 0-padded at the end.
+            Dataset of `EvaluationBatch`.
 
         Raises:
             InputError: If there is no such split or it is empty.

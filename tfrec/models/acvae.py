@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.layers.discriminators import Adversary, ContrastiveCritic
 from tfrec.layers.implicit_posterior import ImplicitPosterior
@@ -274,7 +275,7 @@ class ACVAE(VariationalRecommender):
         and training stands still at the popularity model for many epochs.
         """
         counts = count_items(
-            batches.map(lambda batch: batch["items"]), self.num_items
+            batches.map(lambda batch: batch.items), self.num_items
         )
         self.item_softmax.start_at(counts)
         if self.config.sampled:
@@ -353,15 +354,15 @@ class ACVAE(VariationalRecommender):
             "adversary_loss": tf.reduce_sum(weights * each),
         }
 
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: TrainingBatch) -> dict[str, tf.Tensor]:
         """Steps phi, theta and omega, and psi, on one batch."""
         c = self.config
-        self.count_tokens(batch["items"])
+        self.count_tokens(batch.items)
         autoencoder = self.autoencoder_variables
         critic = self.critic.trainable_variables if c.contrastive_weight else []
         psi = self.adversary.trainable_variables
         with tf.GradientTape(persistent=True) as tape:
-            terms = self.objectives(batch["items"], batch["weight"])
+            terms = self.objectives(batch.items, batch.weight)
 
         def step_autoencoder():
             gradients = tape.gradient(terms["loss"], autoencoder + critic)

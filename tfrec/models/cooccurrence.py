@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.models.recommender import Recommender, newest
 from tfrec.settings import Settings, setting
 
@@ -187,8 +188,8 @@ class CooccurrenceModel(Recommender):
         popularity = np.zeros(self.num_items + 1, np.int64)
         counts = PairCounts(self.num_items)
         for batch in batches.as_numpy_iterator():
-            np.add.at(popularity, batch["items"], 1)
-            for first, second, weight in self.pairs(batch["items"]):
+            np.add.at(popularity, batch.items, 1)
+            for first, second, weight in self.pairs(batch.items):
                 counts.add(first, second, weight)
         first, second, strength = self.strengthen(counts.total())
         order = np.argsort(first, kind="stable")
@@ -207,7 +208,7 @@ class CooccurrenceModel(Recommender):
         """
         super().compile(optimizer=None, **kwargs)
 
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: TrainingBatch) -> dict[str, tf.Tensor]:
         """Learns nothing: `adapt` has counted.
 
         Returns:
@@ -220,7 +221,7 @@ class CooccurrenceModel(Recommender):
             tf.reduce_sum(self.popularity), "Call `adapt` before `fit`."
         )
         with tf.control_dependencies([counted]):
-            self.count_tokens(batch["items"])
+            self.count_tokens(batch.items)
         return {"pairs": tf.size(self.followers)}
 
     def score(self, history: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.models.recommender import Recommender
 from tfrec.settings import Settings, setting
 
@@ -58,16 +59,16 @@ class Pop(Recommender):
         """
         super().compile(optimizer=None, **kwargs)
 
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: TrainingBatch) -> dict[str, tf.Tensor]:
         """Adds the items of a batch, of all replicas, to the counts.
 
         Returns:
             `interactions`, the number counted so far.
         """
-        self.count_tokens(batch["items"])
+        self.count_tokens(batch.items)
         size = self.num_items + 1
         counts = tf.math.bincount(
-            batch["items"], minlength=size, maxlength=size, dtype=tf.int64
+            batch.items, minlength=size, maxlength=size, dtype=tf.int64
         )
         replica = tf.distribute.get_replica_context()
         self.counts.assign_add(

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrec.batches import EvaluationBatch
 from tfrec.errors import InputError
 from tfrec.metrics.ranking import (
     MRR,
@@ -208,14 +209,14 @@ class Recommender(keras.Model):
             zip(names, tf.unstack(function(iterator)), strict=True)
         )
 
-    def test_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def test_step(self, batch: EvaluationBatch) -> dict[str, tf.Tensor]:
         """Ranks the targets of one evaluation batch among all items."""
         ranks = target_ranks_in_blocks(
-            self.block_scores(batch["history"]),
+            self.block_scores(batch.history),
             self.num_items,
             self.evaluation_block_items,
-            batch["targets"],
-            batch["excluded"],
+            batch.targets,
+            batch.excluded,
         )
         for metric in self.ranking_metrics:
             metric.update_state(ranks)

@@ -124,7 +124,7 @@ class VariationalRecommender(Recommender):
     def adapt(self, batches: tf.data.Dataset) -> None:
         """Tells the sampled softmax how popular each item is."""
         if self.config.sampled:
-            items = batches.map(lambda batch: batch["items"])
+            items = batches.map(lambda batch: batch.items)
             self.item_softmax.order_by(count_items(items, self.num_items))
 
     def draw_noise(self, items: tf.Tensor) -> tf.Tensor:

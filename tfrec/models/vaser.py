@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.layers.flow_posterior import FlowPosterior, Sample
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.layers.recurrent import GRU
@@ -263,11 +264,11 @@ class VASER(VariationalRecommender):
             "beta": beta * tf.reduce_sum(weight),
         }
 
-    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: TrainingBatch) -> dict[str, tf.Tensor]:
         """Steps every variable on one batch."""
-        self.count_tokens(batch["items"])
+        self.count_tokens(batch.items)
         with tf.GradientTape() as tape:
-            terms = self.objective(batch["items"], batch["weight"])
+            terms = self.objective(batch.items, batch.weight)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(terms["loss"], variables))
         return self.update_terms(terms)

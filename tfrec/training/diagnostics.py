@@ -64,7 +64,7 @@ class LatentDiagnostics:
         # the shortest histories.
         batches = data.evaluation("validation", -(-sequences // _BATCHES))
         histories = [
-            newest(batch["history"], model.config.max_length)
+            newest(batch.history, model.config.max_length)
             for batch in batches.take(_BATCHES)
         ]
         width = max(history.shape[1] for history in histories)

@@ -1,0 +1,102 @@
+"""What passes between data, models and servers, and the numbers in it.
+
+Items are integers from 1 to `num_items` in every array; 0 is padding, always
+at the end of a row, and a test may name one item more, see `unseen`. Users are
+integers from 1; 0 is a user that training did not know.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+PADDING = 0
+UNKNOWN_USER = 0
+
+
+def unseen(num_items: int) -> int:
+    """Returns the item that stands for all that training never saw.
+
+    It is the target of a click that can only be missed, and in no history.
+    """
+    return num_items + 1
+
+
+class Query(NamedTuple):
+    """What a recommendation is asked for.
+
+    Attributes:
+        history: int32 `[batch, length]`, oldest item first, 0 at the end.
+        user: int32 `[batch]`.
+    """
+
+    history: tf.Tensor
+    user: tf.Tensor
+
+    @classmethod
+    def of(cls, history: tf.Tensor, user: tf.Tensor | None = None) -> "Query":
+        """Makes a query, of unknown users by default."""
+        history = tf.convert_to_tensor(history)
+        if user is None:
+            user = tf.fill([tf.shape(history)[0]], UNKNOWN_USER)
+        return cls(history, user)
+
+
+class TrainingBatch(NamedTuple):
+    """Sequences to train on.
+
+    Attributes:
+        items: int32 `[batch, length + 1]`, 0 at the end. A model reads all
+            columns but the last and predicts all but the first.
+        weight: float32 `[batch]`, 1 / rows of the global batch.
+        user: int32 `[batch]`.
+    """
+
+    items: tf.Tensor
+    weight: tf.Tensor
+    user: tf.Tensor
+
+    @classmethod
+    def of(cls, items: tf.Tensor) -> "TrainingBatch":
+        """Makes the global batch of these sequences, of unknown users."""
+        rows = tf.shape(items)[0]
+        weight = tf.fill([rows], 1.0 / tf.cast(rows, tf.float32))
+        return cls(items, weight, tf.fill([rows], UNKNOWN_USER))
+
+    @property
+    def query(self) -> Query:
+        """What a model reads."""
+        return Query(self.items[:, :-1], self.user)
+
+    @property
+    def targets(self) -> tf.Tensor:
+        """The item that follows each one read, int32 `[batch, length]`."""
+        return self.items[:, 1:]
+
+
+class EvaluationBatch(NamedTuple):
+    """Histories and what came after them.
+
+    Attributes:
+        history: int32 `[batch, length]`, 0 at the end.
+        targets: int32 `[batch, n]`, each once in a row, 0 at the end.
+        excluded: int32 `[batch, m]`, items that are not ranked, 0 at the end.
+        user: int32 `[batch]`.
+    """
+
+    history: tf.Tensor
+    targets: tf.Tensor
+    excluded: tf.Tensor
+    user: tf.Tensor
+
+    @classmethod
+    def of(
+        cls, history: tf.Tensor, targets: tf.Tensor, excluded: tf.Tensor
+    ) -> "EvaluationBatch":
+        """Makes a batch of unknown users."""
+        user = tf.fill([tf.shape(history)[0]], UNKNOWN_USER)
+        return cls(history, targets, excluded, user)
+
+    @property
+    def query(self) -> Query:
+        """What a model reads."""
+        return Query(self.history, self.user)
