@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tests.prepared import prepare_sequences
 from tfrec.data import PreparedDataset
-from tfrec.models import Recommender
+from tfrec.models.recommender import Recommender
+from tfrec.models.registry import Entry
 from tfrec.settings import Settings, setting
 
 
@@ -75,6 +76,16 @@ class Toy(Recommender):
         for name, value in (("loss", loss), ("spread", tf.norm(noise))):
             self.terms[name].update_state(value)
         return {name: metric.result() for name, metric in self.terms.items()}
+
+
+def entry(model_class: type[Recommender], name: str = "toy") -> Entry:
+    """Returns the entry of the registry for a model that a test defines."""
+
+    class Defined(Entry):
+        config_class = model_class.config_class
+
+    Defined.model_class = model_class
+    return Defined(name, model_class.__name__, "", "")
 
 
 def toy_data(folder: Path, users: int = 23, seed: int = 0) -> PreparedDataset:

@@ -24,17 +24,17 @@ run that was interrupted, at whatever moment.
 
 from tfrec import cli, settings
 from tfrec.data import DataConfig, prepare
-from tfrec.models import MODELS, get_model
+from tfrec.models import MODELS, get_entry
 from tfrec.training import TrainingConfig, metric_lines, train
 from tfrec.training.strategy import make_strategy
 
-_MODEL_CONFIGS = [model.config_class for model in MODELS.values()]
+_MODEL_CONFIGS = [entry.config_class for entry in MODELS.values()]
 
 
 def main() -> None:
     """Trains as the flags say."""
     config = settings.from_flags(TrainingConfig)
-    model_config = get_model(config.model).config_class
+    model_config = get_entry(config.model).config_class
     settings.refuse_foreign_flags(
         [DataConfig, TrainingConfig, model_config],
         _MODEL_CONFIGS,

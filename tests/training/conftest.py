@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.toy import Toy, toy_data
+from tests.toy import Toy, entry, toy_data
 from tfrec.models import MODELS
 from tfrec.training import TrainingConfig, train
 
@@ -19,7 +19,7 @@ def data(tmp_path_factory):
 def toy():
     """Registers the model `toy`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(MODELS, "toy", Toy)
+        patch.setitem(MODELS, "toy", entry(Toy))
         yield
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.toy import Toy, ToyConfig, toy_data
+from tests.toy import Toy, ToyConfig, entry, toy_data
 from tests.training.fits import MAKERS, fit, sequences, silence
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
@@ -122,7 +122,7 @@ def main(folder):
         divided = fit(data, "auto", MAKERS["acvae"], divided=True)
         np.savez(own / "divided", **divided)
 
-    MODELS["toy"] = Toy
+    MODELS["toy"] = entry(Toy)
     data = toy_data(own / "toy")
     config = TrainingConfig(
         model="toy",

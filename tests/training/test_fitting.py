@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.toy import Toy, ToyConfig, toy_data
+from tests.toy import Toy, ToyConfig, entry, toy_data
 from tfrec.errors import InputError
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.models import MODELS
@@ -149,7 +149,7 @@ def test_a_run_on_two_devices_is_resumed_as_exactly(
             super().compile(**kwargs)
             replicas.append(self.distribute_strategy.num_replicas_in_sync)
 
-    monkeypatch.setitem(MODELS, "toy", Watched)
+    monkeypatch.setitem(MODELS, "toy", entry(Watched))
     two = {"distribution": "mirrored", "epochs": 2, "checkpoint_minutes": 0.0}
     whole = settings(run_dir=tmp_path / "whole", **two)
     train(data, whole)
@@ -188,7 +188,7 @@ def test_all_rows_are_up_to_date_at_the_end_of_an_epoch(
             behind.append(np.ptp(self.optimizer.last_steps[0]))
             return super().evaluate(*args, **kwargs)
 
-    monkeypatch.setitem(MODELS, "toy", Lazy)
+    monkeypatch.setitem(MODELS, "toy", entry(Lazy))
     whole = settings(run_dir=tmp_path / "whole", epochs=2)
     train(data, whole)
     before, after, *_ = behind
@@ -268,7 +268,7 @@ def test_the_best_epoch_is_tested(data, settings, monkeypatch):
             found["ndcg@10"] = [0.1, 0.3, 0.2][len(weights) - 1]
             return found
 
-    monkeypatch.setitem(MODELS, "toy", Peaked)
+    monkeypatch.setitem(MODELS, "toy", entry(Peaked))
     config = settings()
     numbers = train(data, config)
     assert numbers["best_epoch"] == 2

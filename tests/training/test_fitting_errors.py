@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.prepared import prepare_sequences
-from tests.toy import Toy, toy_data
+from tests.toy import Toy, entry, toy_data
 from tfrec.errors import InputError
 from tfrec.models import MODELS, VASER, VASERConfig
 from tfrec.training import TrainingConfig, train
@@ -26,7 +26,7 @@ def test_divergence_names_step_and_term_and_keeps_the_checkpoint(
             logs["spread"] = tf.where(broken, np.nan, logs["spread"])
             return logs
 
-    monkeypatch.setitem(MODELS, "toy", Diverging)
+    monkeypatch.setitem(MODELS, "toy", entry(Diverging))
     config = settings(checkpoint_minutes=0.0)
     with pytest.raises(InputError, match=r"at step 7: spread is nan\."):
         train(data, config)
@@ -45,7 +45,7 @@ def test_a_flow_that_diverges_is_named_and_the_checkpoint_kept(
             w.assign(tf.where(second & broken, np.nan, w))
             return super().train_step(batch)
 
-    monkeypatch.setitem(MODELS, "vaser", Diverging)
+    monkeypatch.setitem(MODELS, "vaser", entry(Diverging, "vaser"))
     sizes = {"embedding_dim": 4, "gru_units": 3, "latent_dim": 3, "flows": 3}
     config = settings(model="vaser", checkpoint_minutes=0.0)
     pattern = r"^Training diverged: log-.*flow 2 of 3 .* NaN.*`--learning_rate`"

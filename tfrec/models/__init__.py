@@ -1,51 +1,23 @@
 """The models, by name."""
 
-from tfrec.errors import InputError, nearest_names
-from tfrec.models.acvae import ACVAE, ACVAEConfig
-from tfrec.models.itemknn import ItemKNN, ItemKNNConfig
-from tfrec.models.markov import Markov, MarkovConfig
-from tfrec.models.pop import Pop, PopConfig
-from tfrec.models.recommender import Recommender
-from tfrec.models.rules import Rules, RulesConfig
-from tfrec.models.vaser import VASER, VASERConfig
+import importlib
+from typing import Any
 
-MODELS: dict[str, type[Recommender]] = {
-    "acvae": ACVAE,
-    "vaser": VASER,
-    "pop": Pop,
-    "markov": Markov,
-    "rules": Rules,
-    "itemknn": ItemKNN,
+from tfrec.models.registry import MODELS, get_entry, get_model
+
+_HOMES = {
+    "Recommender": "tfrec.models.recommender",
+    **{e.class_name: f"tfrec.models.{e.name}" for e in MODELS.values()},
+    **{
+        f"{e.class_name}Config": f"tfrec.models.configs.{e.name}"
+        for e in MODELS.values()
+    },
 }
-
-__all__ = [
-    "ACVAE",
-    "MODELS",
-    "VASER",
-    "ACVAEConfig",
-    "ItemKNN",
-    "ItemKNNConfig",
-    "Markov",
-    "MarkovConfig",
-    "Pop",
-    "PopConfig",
-    "Recommender",
-    "Rules",
-    "RulesConfig",
-    "VASERConfig",
-    "get_model",
-]
+__all__ = ["MODELS", "get_entry", "get_model", *_HOMES]
 
 
-def get_model(name: str) -> type[Recommender]:
-    """Returns the model class registered under `name`.
-
-    Raises:
-        InputError: If there is none; the nearest names are suggested.
-    """
-    if name not in MODELS:
-        raise InputError(
-            f"`--model` must be one of {', '.join(MODELS)}. Received: {name}."
-            f"{nearest_names(name, MODELS)}"
-        )
-    return MODELS[name]
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: `--help` must not wait for TensorFlow.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,6 +1,5 @@
 """What the count models share: a sparse table of which item goes with which."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -8,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import TrainingBatch
+from tfrec.models.configs.cooccurrence import CooccurrenceConfig
 from tfrec.models.recommender import Recommender, newest
-from tfrec.settings import Settings, setting
 
 # Pairs that wait before they are merged with the others; 64 MB of them.
 _AT_ONCE = 2**22
@@ -93,17 +92,6 @@ def following(
     later = items[:, distance:]
     earlier = items[:, : later.shape[1]]
     return earlier[later > 0], later[later > 0]
-
-
-@dataclasses.dataclass(frozen=True)
-class CooccurrenceConfig(Settings):
-    """Settings of every count model."""
-
-    max_length: int = setting(
-        1_000_000,
-        "Items of a sequence that are counted; newest kept.",
-        minimum=1,
-    )
 
 
 class CooccurrenceModel(Recommender):

@@ -5,33 +5,16 @@ recommendation algorithms (WWW'01), with the shrinkage of Hidasi et al.,
 Session-based recommendations with recurrent neural networks (ICLR'16).
 """
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 
+from tfrec.models.configs.itemknn import ItemKNNConfig
 from tfrec.models.cooccurrence import (
-    CooccurrenceConfig,
     CooccurrenceModel,
     Pairs,
     following,
 )
-from tfrec.settings import setting
-
-
-@dataclasses.dataclass(frozen=True)
-class ItemKNNConfig(CooccurrenceConfig):
-    """Settings of Item-KNN."""
-
-    shrinkage: float = setting(
-        20.0,
-        "Sessions added to those of each item in the denominator of the "
-        "cosine, so that rare items are not alike by chance.",
-        minimum=0.0,
-    )
-    neighbours: int = setting(
-        100, "Most similar items that are kept for each item.", minimum=1
-    )
 
 
 class ItemKNN(CooccurrenceModel):

@@ -1,20 +1,14 @@
 """Markov: which item comes right after which, the baseline of sessions."""
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 
+from tfrec.models.configs.markov import MarkovConfig
 from tfrec.models.cooccurrence import (
-    CooccurrenceConfig,
     CooccurrenceModel,
     following,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class MarkovConfig(CooccurrenceConfig):
-    """Settings of Markov."""
 
 
 class Markov(CooccurrenceModel):

@@ -1,28 +1,16 @@
 """Pop: the most popular items for everyone, the baseline to beat first."""
 
-import dataclasses
 from typing import Any
 
 import tensorflow as tf
 
 from tfrec.batches import TrainingBatch
+from tfrec.models.configs.pop import PopConfig
 from tfrec.models.recommender import Recommender
-from tfrec.settings import Settings, setting
 
 # Between the scores of equals: the least that float32 keeps apart at a
 # log-probability of -16 to -32.
 _SLIVER = 2e-6
-
-
-@dataclasses.dataclass(frozen=True)
-class PopConfig(Settings):
-    """Settings of Pop."""
-
-    max_length: int = setting(
-        1_000_000,
-        "Items of a history that the model reads; newest kept.",
-        minimum=1,
-    )
 
 
 class Pop(Recommender):

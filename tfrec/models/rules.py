@@ -4,34 +4,15 @@ Ludewig, Jannach: Evaluation of Session-based Recommendation Algorithms (2018),
 sequential rules. https://arxiv.org/abs/1803.09587
 """
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 
+from tfrec.models.configs.rules import RulesConfig
 from tfrec.models.cooccurrence import (
-    CooccurrenceConfig,
     CooccurrenceModel,
     following,
 )
-from tfrec.settings import setting
-
-
-@dataclasses.dataclass(frozen=True)
-class RulesConfig(CooccurrenceConfig):
-    """Settings of Rules."""
-
-    max_distance: int = setting(
-        10,
-        "Largest number of steps from one item of a rule to the other; 1 is "
-        "the Markov model.",
-        minimum=1,
-    )
-    every_item_votes: bool = setting(
-        False,
-        "Let each of the last max_distance items vote, with the rules of its "
-        "own distance; otherwise the last item alone does, with all rules.",
-    )
 
 
 class Rules(CooccurrenceModel):

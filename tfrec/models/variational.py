@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfrec.layers.item_softmax import ItemSoftmax
 from tfrec.metrics.ranking import over_blocks
-from tfrec.models.config import VariationalConfig
+from tfrec.models.configs.variational import VariationalConfig
 from tfrec.models.lazy_adamw import LazyAdamW
 from tfrec.models.recommender import (
     Recommender,

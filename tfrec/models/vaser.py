@@ -5,7 +5,6 @@ Using Normalizing Flows. https://doi.org/10.1145/3308558.3313615
 Equation numbers below are the paper's.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -17,41 +16,9 @@ from tfrec.layers.flow_posterior import FlowPosterior, Sample
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.layers.recurrent import GRU
 from tfrec.layers.session_attention import SessionAttention
-from tfrec.models.config import VariationalConfig
+from tfrec.models.configs.vaser import VASERConfig
 from tfrec.models.variational import VariationalRecommender
-from tfrec.settings import setting
 from tfrec.shapes import Positions
-
-
-@dataclasses.dataclass(frozen=True)
-class VASERConfig(VariationalConfig):
-    """Settings of VASER; sizes as in section 4.4, departures in the README."""
-
-    max_length: int = 30
-    embedding_dim: int = 50
-    embedding_dropout: float = 0.25
-    flows: int = setting(
-        16,
-        "Number K of planar flows; 0 leaves the Gaussian posterior.",
-        minimum=0,
-    )
-    flow_weight: float = setting(
-        0.0005,
-        "Weight beta of the KL terms once annealed. With the paper's 0.2 the "
-        "posterior collapses.",
-        minimum=0.0,
-    )
-    anneal_steps: int = setting(
-        1000, "Steps over which beta grows from 0 to its weight.", minimum=0
-    )
-    attention_posterior: bool = setting(
-        False,
-        "Give the attention vector a posterior with flows of its own, q(c_K) "
-        "of section 4.5.1; otherwise it is deterministic.",
-    )
-    dropout: float = setting(
-        0.5, "Dropout rate on what the decoder reads.", minimum=0.0, below=1.0
-    )
 
 
 class VASER(VariationalRecommender):

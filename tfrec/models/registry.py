@@ -1,0 +1,100 @@
+"""Which models there are: the line that makes a model known by its name.
+
+The model `name` is the class `class_name` of `tfrec.models.<name>`, and its
+settings are `<class_name>Config` of `tfrec.models.configs.<name>`. Both are
+imported when they are asked for: flags and help need no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+import typing
+from typing import NamedTuple
+
+from tfrec.errors import InputError, nearest_names
+from tfrec.settings import Settings
+
+if typing.TYPE_CHECKING:
+    from tfrec.models.recommender import Recommender
+
+
+class Entry(NamedTuple):
+    """A model that commands know.
+
+    Attributes:
+        name: What `--model` calls it; its modules are called so too.
+        class_name: The name of its class.
+        paper: Where it comes from.
+        summary: What it is, in a few words.
+    """
+
+    name: str
+    class_name: str
+    paper: str
+    summary: str
+
+    @property
+    def config_class(self) -> type[Settings]:
+        """The dataclass of its settings."""
+        module = importlib.import_module(f"tfrec.models.configs.{self.name}")
+        return getattr(module, f"{self.class_name}Config")
+
+    @property
+    def model_class(self) -> type[Recommender]:
+        """The model."""
+        module = importlib.import_module(f"tfrec.models.{self.name}")
+        return getattr(module, self.class_name)
+
+
+_ENTRIES = (
+    Entry(
+        "acvae",
+        "ACVAE",
+        "Xie et al., WWW'21",
+        "sequential VAE with an adversary and a contrastive critic",
+    ),
+    Entry(
+        "vaser",
+        "VASER",
+        "Zhou et al., WWW'19",
+        "session VAE with planar flows and attention",
+    ),
+    Entry("pop", "Pop", "", "the most popular items for everyone"),
+    Entry("markov", "Markov", "", "counts of which item comes right after"),
+    Entry(
+        "rules",
+        "Rules",
+        "Ludewig and Jannach, 2018",
+        "counts of which item comes soon after",
+    ),
+    Entry(
+        "itemknn",
+        "ItemKNN",
+        "Sarwar et al., WWW'01",
+        "items that occur in the same sequences",
+    ),
+)
+MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def get_entry(name: str) -> Entry:
+    """Returns what is known of the model called `name`.
+
+    Raises:
+        InputError: If there is none; the nearest names are suggested.
+    """
+    if name not in MODELS:
+        raise InputError(
+            f"`--model` must be one of {', '.join(MODELS)}. Received: {name}."
+            f"{nearest_names(name, MODELS)}"
+        )
+    return MODELS[name]
+
+
+def get_model(name: str) -> type[Recommender]:
+    """Returns the class of the model called `name`.
+
+    Raises:
+        InputError: If there is none; the nearest names are suggested.
+    """
+    return get_entry(name).model_class
