@@ -106,7 +106,7 @@ def by_length(folder: str) -> list[tuple[str, int, float, float]]:
 
     @tf.function(reduce_retracing=True)
     def ranks(batch):
-        scores = run.model.score(batch.history)
+        scores = run.model.score(batch.query)
         return target_ranks(scores, batch.targets, batch.excluded)
 
     lengths, places = [], []

@@ -5,7 +5,7 @@ at the end of a row, and a test may name one item more, see `unseen`. Users are
 integers from 1; 0 is a user that training did not know.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -100,3 +100,19 @@ class EvaluationBatch(NamedTuple):
     def query(self) -> Query:
         """What a model reads."""
         return Query(self.history, self.user)
+
+
+def as_query(data: Any) -> Query:
+    """Returns what a model reads of a batch, or of histories alone.
+
+    Args:
+        data: A `Query`, a batch, or int histories `[batch, length]`, alone or,
+            as Keras gives them, in a tuple of one.
+    """
+    if isinstance(data, Query):
+        return data
+    if isinstance(data, (TrainingBatch, EvaluationBatch)):
+        return data.query
+    if isinstance(data, tuple):
+        (data,) = data
+    return Query.of(tf.cast(data, tf.int32))

@@ -88,6 +88,27 @@ class Settings:
             for element in value:
                 _check(field, element)
 
+    def refuse_unless(
+        self, name: str, choice: str, values: Sequence[str]
+    ) -> None:
+        """Refuses a setting that only some choices of another one read.
+
+        Args:
+            name: The setting. Its default passes.
+            choice: The setting that makes the choice.
+            values: The choices that read it.
+
+        Raises:
+            InputError: If it is set and another choice is made.
+        """
+        value, chosen = getattr(self, name), getattr(self, choice)
+        if chosen in values or value == getattr(type(self), name):
+            return
+        raise InputError(
+            f"`--{name}` means nothing with --{choice}={chosen}. Remove it, or "
+            f"set --{choice}={' or '.join(values)}. Received: {value}."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as plain JSON values."""
         values = dataclasses.asdict(self)

@@ -1,5 +1,7 @@
 """The vectors of items as they are read: looked up, never read as a whole."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -9,7 +11,23 @@ class ItemEmbedding(keras.layers.Embedding):
 
     Keras reads the whole table before it looks up rows. TensorFlow makes a
     copy for it once an optimizer has updated single rows of the table.
+
+    The rows: 0 is padding, 1 to `num_items` are the items, and then come the
+    reserved ones, a mask token say, which no softmax ranks.
+
+    Args:
+        num_items: Number of items.
+        dim: Size of a vector.
+        reserved: Number of reserved rows.
+        **kwargs: For `keras.layers.Embedding`.
     """
+
+    def __init__(
+        self, num_items: int, dim: int, reserved: int = 0, **kwargs: Any
+    ):
+        super().__init__(1 + num_items + reserved, dim, **kwargs)
+        self.num_items = num_items
+        self.reserved = reserved
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the vectors of the items, `[..., dim]`.
@@ -19,3 +37,24 @@ class ItemEmbedding(keras.layers.Embedding):
         """
         found = tf.gather(self.embeddings.value, inputs)
         return tf.cast(found, self.compute_dtype)
+
+    @property
+    def item_vectors(self) -> tf.Tensor:
+        """The vectors of the items alone, `[num_items, dim]`."""
+        return self.embeddings[1 : 1 + self.num_items]
+
+    def reserved_index(self, number: int) -> int:
+        """Returns the row of a reserved token.
+
+        Args:
+            number: From 0.
+
+        Raises:
+            ValueError: If there is no such token.
+        """
+        if not 0 <= number < self.reserved:
+            raise ValueError(
+                f"`number` must be below the {self.reserved} reserved rows. "
+                f"Received: {number}."
+            )
+        return 1 + self.num_items + number

@@ -6,7 +6,7 @@ from typing import Any
 from tfrec.models.registry import MODELS, get_entry, get_model
 
 _HOMES = {
-    "Recommender": "tfrec.models.recommender",
+    "Recommender": "tfrec.models.base.recommender",
     **{e.class_name: f"tfrec.models.{e.name}" for e in MODELS.values()},
     **{
         f"{e.class_name}Config": f"tfrec.models.configs.{e.name}"

@@ -7,16 +7,18 @@ Session-based recommendations with recurrent neural networks (ICLR'16).
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
-from tfrec.models.configs.itemknn import ItemKNNConfig
-from tfrec.models.cooccurrence import (
+from tfrec.models.base.counting import (
     CooccurrenceModel,
     Pairs,
     following,
 )
+from tfrec.models.configs.itemknn import ItemKNNConfig
 
 
+@keras.saving.register_keras_serializable("tfrec")
 class ItemKNN(CooccurrenceModel):
     """Scores items by their similarity to the last one, over sessions.
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
-from tfrec.models.configs.markov import MarkovConfig
-from tfrec.models.cooccurrence import (
+from tfrec.models.base.counting import (
     CooccurrenceModel,
     following,
 )
+from tfrec.models.configs.markov import MarkovConfig
 
 
+@keras.saving.register_keras_serializable("tfrec")
 class Markov(CooccurrenceModel):
     """First-order Markov chain: counts the pairs of an item and the next.
 

@@ -1,18 +1,18 @@
 """Pop: the most popular items for everyone, the baseline to beat first."""
 
-from typing import Any
-
+import keras
 import tensorflow as tf
 
-from tfrec.batches import TrainingBatch
+from tfrec.batches import Query, TrainingBatch
+from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.pop import PopConfig
-from tfrec.models.recommender import Recommender
 
 # Between the scores of equals: the least that float32 keeps apart at a
 # log-probability of -16 to -32.
 _SLIVER = 2e-6
 
 
+@keras.saving.register_keras_serializable("tfrec")
 class Pop(Recommender):
     """Scores items by how often they occur in the training sequences.
 
@@ -25,9 +25,15 @@ class Pop(Recommender):
     """
 
     config_class = PopConfig
+    one_pass = True
 
-    def __init__(self, num_items: int, config: PopConfig | None = None):
-        super().__init__(num_items, config)
+    def __init__(
+        self,
+        num_items: int,
+        config: PopConfig | None = None,
+        num_users: int = 0,
+    ):
+        super().__init__(num_items, config, num_users)
         self.counts = self.add_weight(
             shape=(num_items,),
             initializer="zeros",
@@ -39,21 +45,13 @@ class Pop(Recommender):
         )
         self.built = True
 
-    def compile(self, **kwargs: Any) -> None:
-        """Prepares for `fit` and `evaluate`; there is nothing to optimise.
-
-        Args:
-            **kwargs: Passed to `Recommender.compile`.
-        """
-        super().compile(optimizer=None, **kwargs)
-
     def train_step(self, batch: TrainingBatch) -> dict[str, tf.Tensor]:
         """Adds the items of a batch, of all replicas, to the counts.
 
         Returns:
             `interactions`, the number counted so far.
         """
-        self.count_tokens(batch.items)
+        self.count_tokens(batch)
         size = self.num_items + 1
         counts = tf.math.bincount(
             batch.items, minlength=size, maxlength=size, dtype=tf.int64
@@ -64,7 +62,7 @@ class Pop(Recommender):
         )
         return {"interactions": tf.reduce_sum(self.counts)}
 
-    def score(self, history: tf.Tensor) -> tf.Tensor:
+    def score(self, query: Query) -> tf.Tensor:
         """Returns the log of each item's share of the training interactions.
 
         An item never seen counts as half an interaction: its score is finite
@@ -84,4 +82,4 @@ class Pop(Recommender):
         scores = tf.gather(
             tf.cast(ranked, tf.float32), tf.math.invert_permutation(order)
         )
-        return tf.tile(scores[None], [tf.shape(history)[0], 1])
+        return tf.tile(scores[None], [tf.shape(query.history)[0], 1])

@@ -15,7 +15,7 @@ from tfrec.errors import InputError, nearest_names
 from tfrec.settings import Settings
 
 if typing.TYPE_CHECKING:
-    from tfrec.models.recommender import Recommender
+    from tfrec.models.base.recommender import Recommender
 
 
 class Entry(NamedTuple):

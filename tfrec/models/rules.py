@@ -6,15 +6,17 @@ sequential rules. https://arxiv.org/abs/1803.09587
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
-from tfrec.models.configs.rules import RulesConfig
-from tfrec.models.cooccurrence import (
+from tfrec.models.base.counting import (
     CooccurrenceModel,
     following,
 )
+from tfrec.models.configs.rules import RulesConfig
 
 
+@keras.saving.register_keras_serializable("tfrec")
 class Rules(CooccurrenceModel):
     """Sequential rules: a pair of items d steps apart counts 1 / d.
 

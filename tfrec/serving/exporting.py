@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from tfrec.batches import Query
 from tfrec.data import PreparedDataset
 from tfrec.data.vocabulary import FILE_NAME
 from tfrec.errors import InputError
@@ -109,7 +110,8 @@ def _popularity(data: PreparedDataset, fit_on: str) -> np.ndarray:
     )
     with explained(data):
         pop.fit(batches, shuffle=False, verbose=0)
-    return tf.nn.log_softmax(pop.score(tf.zeros([1, 1], tf.int32)))[0].numpy()
+    scores = pop.score(Query.of(tf.zeros([1, 1], tf.int32)))
+    return tf.nn.log_softmax(scores)[0].numpy()
 
 
 def _write(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tfrec.batches import Query
 from tfrec.models import Recommender
-from tfrec.models.recommender import EXCLUDED, exclude, newest
-from tfrec.models.variational import VariationalRecommender
+from tfrec.models.base.recommender import EXCLUDED, exclude
 from tfrec.serving.top_items import top_items
 
 # Ops that not every TensorFlow Serving runs on every processor.
@@ -80,15 +80,12 @@ class Signatures(tf.Module):
         """
         model = self._model()
         with contextlib.ExitStack() as stack:
-            if isinstance(model, VariationalRecommender):
-                self._item_vectors = stack.enter_context(
-                    model.item_softmax.read_only()
-                )
+            self._frozen = stack.enter_context(model.frozen())
             traced = {
                 "serving_default": _trace(self.recommend, _HISTORY),
                 "score": _trace(self.score, _HISTORY, _CANDIDATES),
             }
-            if isinstance(model, VariationalRecommender):
+            if model.latent() is not None:
                 traced["sample"] = _trace(self.sample, _HISTORY, _SEED)
                 traced["encode"] = _trace(self.encode, _HISTORY)
         # Those that serving reads: not the adversary's.
@@ -111,8 +108,8 @@ class Signatures(tf.Module):
             `items`, string `[batch, k]`, best first, and `scores`, float32
             `[batch, k]`, their log-probabilities.
         """
-        known = self._known(history)
-        return self._best(self._model().score(known), known)
+        query = Query.of(self._known(history))
+        return self._best(self._model().score(query), query.history)
 
     def sample(
         self, history: tf.Tensor, seed: tf.Tensor
@@ -126,18 +123,9 @@ class Signatures(tf.Module):
             seed: int64 `[batch, 2]`.
         """
         history = _matched(history, seed, "seed")
-        rows = tf.shape(history)[0]
-        model, known = self._model(), self._known(history)
-        read = newest(known, model.config.max_length)
-        # One seed at least: draws of none have no shape.
-        lacking = tf.cast(rows == 0, tf.int32)
-        noise = tf.map_fn(
-            lambda row: model.noise(row, read),
-            tf.pad(seed, [[0, lacking], [0, 0]]),
-            fn_output_signature=tf.float32,
-        )[:rows]
-        scores = model.decode(model.latent(read, noise), known)
-        return self._best(scores, known)
+        latent, query = self._model().latent(), Query.of(self._known(history))
+        scores = latent.decode(latent.sample(query, seed), query)
+        return self._best(scores, query.history)
 
     def score(
         self, history: tf.Tensor, candidates: tf.Tensor
@@ -158,7 +146,9 @@ class Signatures(tf.Module):
         columns = tf.maximum(chosen - 1, 0)
         scores = tf.where(
             _is_there(known),
-            tf.gather(self._model().score(known), columns, batch_dims=1),
+            tf.gather(
+                self._model().score(Query.of(known)), columns, batch_dims=1
+            ),
             tf.gather(self.popularity, columns),
         )
         return {"scores": tf.where(chosen > 0, scores, EXCLUDED)}
@@ -173,8 +163,8 @@ class Signatures(tf.Module):
             `latent`, float32 `[batch, dim]`, the noise-free latent; zeros, the
             mean of the prior, without any known item.
         """
-        model, known = self._model(), self._known(history)
-        latent = model.latent(newest(known, model.config.max_length))
+        known = self._known(history)
+        latent = self._model().latent().encode(Query.of(known))
         return {"latent": tf.where(_is_there(known), latent, 0.0)}
 
     def _indices(self, items: tf.Tensor) -> tf.Tensor:

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from tfrec.batches import Query
 from tfrec.errors import InputError
-from tfrec.models.recommender import EXCLUDED, exclude, newest
-from tfrec.models.variational import VariationalRecommender
+from tfrec.models.base.latent import Latent
+from tfrec.models.base.recommender import EXCLUDED, exclude
 from tfrec.serving.servable import Servable
 from tfrec.serving.warmup import example_inputs
 from tfrec.training import Run
@@ -64,11 +65,11 @@ class _Comparison:
             names = self._vocabulary.lookup(row)
             names.insert(rng.integers(len(names) + 1), _UNKNOWN)
             self._names.append(names)
-        self._known = tf.constant(self._known, tf.int32)
+        self._query = Query.of(tf.constant(self._known, tf.int32))
 
     def compare_all(self) -> None:
         """Compares every signature."""
-        scores = self._or_popular(self._model.score(self._known))
+        scores = self._or_popular(self._model.score(self._query))
         if not np.isfinite(scores).all():
             raise InputError(
                 "The model gives scores that are not finite; no answer could "
@@ -81,20 +82,19 @@ class _Comparison:
         chosen = [self._vocabulary.index(row) for row in inputs["candidates"]]
         expected = np.take_along_axis(scores, np.array(chosen) - 1, 1)
         self._compare("score", answer["scores"], expected)
-        if isinstance(self._model, VariationalRecommender):
-            self._compare_posterior()
+        latent = self._model.latent()
+        if latent is not None:
+            self._compare_latent(latent)
 
-    def _compare_posterior(self) -> None:
-        read = newest(self._known, self._model.config.max_length)
+    def _compare_latent(self, latent: Latent) -> None:
         _, answer = self._ask("encode")
         there = self._lengths[:, None] > 0
-        expected = np.where(there, self._model.latent(read), 0.0)
+        expected = np.where(there, latent.encode(self._query), 0.0)
         self._compare("encode", answer["latent"], expected)
 
         inputs, answer = self._ask("sample")
-        noise = [self._model.noise(seed, read) for seed in inputs["seed"]]
-        latent = self._model.latent(read, tf.stack(noise))
-        drawn = self._model.decode(latent, self._known)
+        seeds = tf.constant(inputs["seed"])
+        drawn = latent.decode(latent.sample(self._query, seeds), self._query)
         self._compare_best("sample", answer, self._or_popular(drawn))
 
     def _ask(self, signature):
@@ -115,7 +115,7 @@ class _Comparison:
         Items of nearly equal scores may have changed places.
         """
         if self._exclude_history:
-            scores = exclude(tf.constant(scores), self._known).numpy()
+            scores = exclude(tf.constant(scores), self._query.history).numpy()
         received = answer["scores"]
         k = received.shape[1]
         best = np.sort(np.partition(-scores, k - 1)[:, :k])

@@ -53,15 +53,6 @@ class Progress(tf.train.experimental.PythonState):
             setattr(self, name, value)
 
 
-def optimizers(model: Recommender) -> dict[str, keras.optimizers.Optimizer]:
-    """Returns every optimizer of a compiled model by its attribute's name."""
-    return {
-        name: value
-        for name, value in sorted(vars(model).items())
-        if isinstance(value, keras.optimizers.Optimizer)
-    }
-
-
 def _numbered(variables: list[keras.Variable]) -> dict[str, tf.Variable]:
     # By hand, because TensorFlow's tracking finds no random generators, and
     # not all layers within Keras layers. By position and path, so that code
@@ -109,7 +100,7 @@ class Checkpoints:
             metrics=dict(zip(names, self._totals, strict=True)),
             optimizers={
                 name: _numbered(optimizer.variables)
-                for name, optimizer in optimizers(model).items()
+                for name, optimizer in model.optimizers.items()
             },
         )
         with writing(folder):

@@ -2,9 +2,10 @@
 
 import tensorflow as tf
 
+from tfrec.batches import Query
 from tfrec.data import PreparedDataset
-from tfrec.models.recommender import newest
-from tfrec.models.variational import VariationalRecommender
+from tfrec.models.base.latent import Latent
+from tfrec.models.base.recommender import newest
 
 # A dimension whose mean moves less than this across inputs carries nothing
 # (Burda, Grosse, Salakhutdinov 2016, Importance Weighted Autoencoders).
@@ -47,37 +48,38 @@ class LatentDiagnostics:
     """Diagnostics of a model with latents, on the same histories each time.
 
     Args:
-        model: A model with a posterior.
+        latent: Of the model.
+        max_length: Newest items of a history to read.
         data: Its validation histories are the sample.
         sequences: Number of histories, or a few more.
     """
 
     def __init__(
         self,
-        model: VariationalRecommender,
+        latent: Latent,
+        max_length: int,
         data: PreparedDataset,
         sequences: int,
     ):
-        self._model = model
+        self._latent = latent
         sequences = min(sequences, data.examples("validation"))
         # So many small batches are of all lengths; one large one would be of
         # the shortest histories.
         batches = data.evaluation("validation", -(-sequences // _BATCHES))
-        histories = [
-            newest(batch.history, model.config.max_length)
+        queries = [
+            batch.query._replace(history=newest(batch.history, max_length))
             for batch in batches.take(_BATCHES)
         ]
-        width = max(history.shape[1] for history in histories)
-        padded = tf.concat(
-            [
-                tf.pad(history, [[0, 0], [0, width - history.shape[1]]])
-                for history in histories
-            ],
-            0,
-        )
+        width = max(query.history.shape[1] for query in queries)
+        padded = [
+            tf.pad(q.history, [[0, 0], [0, width - q.history.shape[1]]])
+            for q in queries
+        ]
+        history = tf.concat(padded, 0)
+        user = tf.concat([query.user for query in queries], 0)
         self._chunks = [
-            padded[start : start + _CHUNK]
-            for start in range(0, len(padded), _CHUNK)
+            Query(history[start : start + _CHUNK], user[start : start + _CHUNK])
+            for start in range(0, len(history), _CHUNK)
         ]
 
     def __call__(self) -> tuple[dict[str, float], tf.Tensor]:
@@ -85,12 +87,12 @@ class LatentDiagnostics:
 
         Returns:
             `corr`, `active_units` and `collapsed`, the share of the other
-            units; and the sampled latents, `[n, posterior_dim]`.
+            units; and the sampled latents, `[n, drawn_dim]`.
         """
         samples, means = zip(
             *(
-                self._latents(history, tf.constant([0, chunk]))
-                for chunk, history in enumerate(self._chunks)
+                self._draw(query, tf.constant([0, chunk]))
+                for chunk, query in enumerate(self._chunks)
             ),
             strict=True,
         )
@@ -104,15 +106,5 @@ class LatentDiagnostics:
         return numbers, samples
 
     @tf.function(reduce_retracing=True)
-    def _latents(self, history, seed):
-        # Its own fixed noise: looking must not change what training draws.
-        noise = tf.random.stateless_normal(
-            [*tf.unstack(tf.shape(history)), self._model.noise_dim],
-            seed,
-        )
-        drawn = self._model.posterior_dim
-        encoded = self._model.encode(history)
-        samples = self._model.draw(encoded, noise)[..., :drawn]
-        means = self._model.draw(encoded, None)[..., :drawn]
-        valid = history > 0
-        return tf.boolean_mask(samples, valid), tf.boolean_mask(means, valid)
+    def _draw(self, query, seed):
+        return self._latent.posterior_draws(query, seed)

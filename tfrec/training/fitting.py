@@ -270,12 +270,15 @@ def _numbers_of_finished(
 def _diagnostics(
     model: Recommender, data: PreparedDataset, config: TrainingConfig
 ) -> LatentDiagnostics | None:
-    """Returns diagnostics on validation histories, if the model has latents."""
-    if not config.diagnostic_sequences or not hasattr(model, "draw"):
+    """Returns diagnostics on validation histories, for a model with latent."""
+    latent = model.latent()
+    if not config.diagnostic_sequences or latent is None:
         return None
     if not data.manifest.splits["validation"]["records"]:
         return None
-    return LatentDiagnostics(model, data, config.diagnostic_sequences)
+    return LatentDiagnostics(
+        latent, model.config.max_length, data, config.diagnostic_sequences
+    )
 
 
 def _summary(

@@ -167,32 +167,19 @@ def build(
         InputError: If the model has no learning rate that could follow a
             schedule, or could not learn what the protocol ranks.
     """
-    if (
-        getattr(model_config, "exclude_history", False)
-        and not data.protocol.exclude_history
-    ):
+    model = get_model(config.model)(data.num_items, model_config)
+    if model.leaves_out_history and not data.protocol.exclude_history:
         raise InputError(
             "`--exclude_history` needs a protocol that does not rank the items "
             f"of the history. Received: {data.describe('test')}. Remove it."
         )
-    model = get_model(config.model)(data.num_items, model_config)
-    options = {}
-    schedule = make_schedule(
-        config, data.steps_per_epoch(config.batch_size, config.fit_on)
-    )
-    if schedule:
-        if not hasattr(model_config, "learning_rate"):
-            raise InputError(
-                "`--learning_rate_schedule` means nothing with "
-                f"--model={config.model}, which has no learning rate. Remove "
-                "it."
-            )
-        options["schedule"] = schedule
     model.compile(
+        schedule=make_schedule(
+            config, data.steps_per_epoch(config.batch_size, config.fit_on)
+        ),
         cutoffs=config.cutoffs,
         evaluation_block_items=config.evaluation_block_items,
         steps_per_execution=config.steps_per_execution,
-        **options,
     )
     return model
 

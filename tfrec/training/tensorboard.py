@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from tfrec.data import DataConfig, PreparedDataset
 from tfrec.models import Recommender
-from tfrec.training.checkpoints import optimizers
 from tfrec.training.config import TrainingConfig
 from tfrec.training.files import write_text, writing
 
@@ -91,9 +89,9 @@ class Board:
         with writing(self._folder), self._writer.as_default(step=step):
             for name, value in terms.items():
                 tf.summary.scalar(f"objective/{name}", value)
-            for name, optimizer in optimizers(self._model).items():
+            for name, optimizer in self._model.optimizers.items():
                 tf.summary.scalar(
-                    f"optimizer/{name.replace('optimizer', 'learning_rate')}",
+                    f"optimizer/{name}_learning_rate",
                     # A variable with a copy on each device under a strategy.
                     tf.convert_to_tensor(optimizer.learning_rate),
                 )
@@ -137,24 +135,13 @@ class Board:
     def project(self, data: PreparedDataset) -> None:
         """Writes the item vectors, named by title, for the projector.
 
-        `items_predicted` are the vectors of the softmax, where items are near
-        that come after the same histories; `items_read` those of the
-        embedding, unless they are the same. TensorBoard shows the first by
-        name. Does nothing for a model without either.
+        TensorBoard shows the first by name. Does nothing for a model without
+        any.
         """
-        vectors = {}
-        for name, layer, attribute in (
-            ("items_predicted", "item_softmax", "kernel"),
-            ("items_read", "embedding", "embeddings"),
-        ):
-            if hasattr(self._model, layer):
-                values = getattr(getattr(self._model, layer), attribute)
-                # Row 0 of an embedding is padding.
-                vectors[name] = keras.ops.convert_to_numpy(values)[
-                    -data.num_items :
-                ]
-        if len(vectors) == 2 and np.array_equal(*vectors.values()):
-            del vectors["items_read"]
+        vectors = {
+            name: keras.ops.convert_to_numpy(rows)
+            for name, rows in self._model.item_vectors().items()
+        }
         items = data.vocabulary.items[:_PROJECTED_ITEMS]
         shown = []
         for name, rows in vectors.items():

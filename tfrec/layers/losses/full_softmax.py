@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfrec.layers.histories import Histories
+from tfrec.layers.losses.histories import Histories
 
 # Positions whose logits are alive at once: large enough for an efficient
 # product, small enough that 3,500 logits each stay in cache.

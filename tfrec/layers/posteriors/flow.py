@@ -1,30 +1,15 @@
 """The posterior of VASER: a Gaussian bent by planar flows."""
 
 import math
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tfrec.layers.planar_flow import PlanarFlows
+from tfrec.layers.posteriors.base import Draw, Posterior
 
 
-class Sample(NamedTuple):
-    """A draw from the posterior at `[...]` positions.
-
-    Attributes:
-        latent: z_K, float32 `[..., latent_dim]`.
-        log_det: sum_k log|det df_k / dz_{k-1}|, float32 `[...]`.
-        kl: log q_K(z_K) - log p(z_K), whose mean over draws is the KL
-            divergence to the standard normal prior, float32 `[...]`.
-    """
-
-    latent: tf.Tensor
-    log_det: tf.Tensor
-    kl: tf.Tensor
-
-
-class FlowPosterior(keras.layers.Layer):
+class FlowPosterior(Posterior):
     """z_0 ~ N(mu(h), sigma(h)^2), z_K = f_K(... f_1(z_0)) (VASER, 3.3).
 
     In float32 like its flows, whatever the policy.
@@ -34,9 +19,11 @@ class FlowPosterior(keras.layers.Layer):
         flows: Number K of planar flows; 0 leaves the Gaussian.
     """
 
+    extras = ("log_det",)
+
     def __init__(self, latent_dim: int, flows: int, **kwargs):
         super().__init__(**(kwargs | {"dtype": "float32"}))
-        self.latent_dim = latent_dim
+        self.noise_dim = self.dim = self.drawn_dim = latent_dim
         self.mean = keras.layers.Dense(latent_dim, dtype="float32", name="mean")
         # Quiet at first, as in ACVAE: noise of size one would drown what the
         # states have to say before the decoder has learned to read them.
@@ -53,20 +40,23 @@ class FlowPosterior(keras.layers.Layer):
         """Builds for hidden states `[..., units]`."""
         self.mean.build(input_shape)
         self.log_scale.build(input_shape)
-        self.flows.build((*input_shape[:-1], self.latent_dim))
+        self.flows.build((*input_shape[:-1], self.dim))
 
-    def call(self, hidden: tf.Tensor, noise: tf.Tensor | None) -> Sample:
-        """Draws one latent for each position.
+    def call(
+        self,
+        states: tf.Tensor,
+        noise: tf.Tensor | None,
+        training: bool = False,
+    ) -> Draw:
+        """See base class. Without noise, the transformed mean.
 
-        Args:
-            hidden: `[..., units]`.
-            noise: Standard normal draws eps, `[..., latent_dim]`; None for
-                eps = 0, the transformed mean.
+        The extra `log_det` is sum_k log|det df_k / dz_{k-1}|.
         """
-        mean, log_scale = self.mean(hidden), self.log_scale(hidden)
+        mean, log_scale = self.mean(states), self.log_scale(states)
         if noise is None:
             noise = tf.zeros_like(mean)
         latent, log_det = self.flows(mean + tf.exp(log_scale) * noise)
         # log q_0(z_0) - log p(z_K), whose log(2 pi) cancel, then eq. 7.
         each = 0.5 * (tf.square(latent) - tf.square(noise)) - log_scale
-        return Sample(latent, log_det, tf.reduce_sum(each, -1) - log_det)
+        kl = tf.reduce_sum(each, -1) - log_det
+        return Draw(latent, kl, {"log_det": log_det})

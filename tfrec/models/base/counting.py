@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfrec.batches import TrainingBatch
+from tfrec.batches import Query, TrainingBatch
+from tfrec.models.base.recommender import Recommender, newest
 from tfrec.models.configs.cooccurrence import CooccurrenceConfig
-from tfrec.models.recommender import Recommender, newest
 
 # Pairs that wait before they are merged with the others; 64 MB of them.
 _AT_ONCE = 2**22
@@ -109,11 +109,15 @@ class CooccurrenceModel(Recommender):
     """
 
     config_class = CooccurrenceConfig
+    one_pass = True
 
     def __init__(
-        self, num_items: int, config: CooccurrenceConfig | None = None
+        self,
+        num_items: int,
+        config: CooccurrenceConfig | None = None,
+        num_users: int = 0,
     ):
-        super().__init__(num_items, config)
+        super().__init__(num_items, config, num_users)
         self.popularity = self._counts(num_items, "popularity")
         # What follows item i stands from row_splits[i] to row_splits[i + 1];
         # nothing follows item 0, which is before the start of a history. The
@@ -167,6 +171,11 @@ class CooccurrenceModel(Recommender):
         """Returns the strengths, above 0, from the weights added up."""
         return pairs
 
+    @property
+    def needs_adapt(self) -> bool:
+        """See base class."""
+        return not bool(tf.reduce_any(self.popularity > 0))
+
     def adapt(self, batches: tf.data.Dataset) -> None:
         """Counts everything; what was counted before is forgotten.
 
@@ -188,31 +197,16 @@ class CooccurrenceModel(Recommender):
         # Sums of 1/2, 1/3, ... that are equal are so again in float32.
         self.strengths.assign(strength[order].astype(np.float32))
 
-    def compile(self, **kwargs: Any) -> None:
-        """Prepares for `fit` and `evaluate`; there is nothing to optimise.
-
-        Args:
-            **kwargs: Passed to `Recommender.compile`.
-        """
-        super().compile(optimizer=None, **kwargs)
-
     def train_step(self, batch: TrainingBatch) -> dict[str, tf.Tensor]:
         """Learns nothing: `adapt` has counted.
 
         Returns:
             `pairs`, the number of different ones.
-
-        Raises:
-            tf.errors.InvalidArgumentError: If it has not.
         """
-        counted = tf.debugging.assert_positive(
-            tf.reduce_sum(self.popularity), "Call `adapt` before `fit`."
-        )
-        with tf.control_dependencies([counted]):
-            self.count_tokens(batch.items)
+        self.count_tokens(batch)
         return {"pairs": tf.size(self.followers)}
 
-    def score(self, history: tf.Tensor) -> tf.Tensor:
+    def score(self, query: Query) -> tf.Tensor:
         """Returns the log of each item's share of what follows.
 
         All items that never followed share, by their popularity, half of the
@@ -220,6 +214,7 @@ class CooccurrenceModel(Recommender):
         without a known item or with one that nothing follows has the most
         popular items. An item never seen counts as half an interaction.
         """
+        history = query.history
         voters = self._voters(history)
         places = tf.ragged.range(
             tf.gather(self.row_splits, voters),

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfrec.layers.causal_convolution import CausalConvolution
+from tfrec.layers.posteriors.base import Draw, Posterior
 
 
 class AddNoise(keras.layers.Layer):
@@ -30,7 +31,7 @@ class AddNoise(keras.layers.Layer):
         return hidden + self.bend(noise)
 
 
-class ImplicitPosterior(keras.layers.Layer):
+class ImplicitPosterior(Posterior):
     """z = f_1(f_eps(f_2(x), eps)): a sample of q(z | x) without its density.
 
     ACVAE, sections 3.4.2 and 3.4.3, in the wider form behind the published
@@ -48,6 +49,8 @@ class ImplicitPosterior(keras.layers.Layer):
         dropout: Rate before the last layer.
     """
 
+    knows_density = False
+
     def __init__(
         self,
         latent_dim: int,
@@ -60,6 +63,8 @@ class ImplicitPosterior(keras.layers.Layer):
         super().__init__(**kwargs)
         # Two draws of noise per position, one for each place it enters.
         self.noise_dim = 2 * units
+        self.dim = self.drawn_dim = latent_dim
+        self.reach = kernel_size
         self.first_noise = AddNoise()
         self.second_noise = AddNoise()
         self.narrow = keras.layers.Dense(units, activation="softplus")
@@ -83,26 +88,16 @@ class ImplicitPosterior(keras.layers.Layer):
 
     def call(
         self,
-        hidden: tf.Tensor,
+        states: tf.Tensor,
         noise: tf.Tensor | None,
         training: bool = False,
-    ) -> tf.Tensor:
-        """Returns latents.
-
-        Args:
-            hidden: `[batch, length, units]`.
-            noise: Standard normal draws, `[batch, length, noise_dim]`; None
-                for zeros, the latent that evaluation uses.
-            training: Whether dropout is on.
-
-        Returns:
-            `[batch, length, latent_dim]`.
-        """
+    ) -> Draw:
+        """See base class. The density is not known, hence the adversary."""
         first = second = None
         if noise is not None:
             first, second = tf.split(noise, 2, axis=-1)
-        noisy = self.first_noise(hidden, first)
+        noisy = self.first_noise(states, first)
         local = self.second_noise(self.narrow(noisy), second)
         local = self.widen(tf.nn.softplus(self.convolution(local)))
         local = self.dropout(noisy + local, training=training)
-        return self.to_latent(local)
+        return Draw(self.to_latent(local), None, {})

@@ -1,55 +1,25 @@
-"""The two discriminators of ACVAE, and what the second has to minimise."""
+"""The contrastive critic: does this latent belong to this sequence?"""
 
 import keras
 import tensorflow as tf
 
+from tfrec.layers.critics.base import Critic, Pairs
 from tfrec.layers.recurrent import GRU
 
 
-class Adversary(keras.layers.Layer):
-    """T_psi(x, z), eq. 7: its optimum is log q(z | x) - log p(z), eq. 8.
+class ContrastiveCritic(Critic):
+    """G_omega(x, z), eq. 12: z against the z of the next user.
 
-    Args:
-        units: Width of the two residual ELU layers.
-        prior: Whether |z|^2 / 2 is added to the output. With a standard normal
-            prior -log p(z) is |z|^2 / 2 plus a constant, so the network only
-            has to learn the rest.
-    """
-
-    def __init__(self, units: int, prior: bool, **kwargs):
-        super().__init__(**kwargs)
-        self.prior = prior
-        self.enter = keras.layers.Dense(units, activation="elu")
-        self.residuals = [
-            keras.layers.Dense(units, activation="elu") for _ in range(2)
-        ]
-        self.leave = keras.layers.Dense(1)
-        self.units = units
-
-    def build(self, items_shape, latent_shape):
-        """Builds for `[n, embedding_dim]` and `[n, latent_dim]`."""
-        self.enter.build((None, items_shape[-1] + latent_shape[-1]))
-        for layer in (*self.residuals, self.leave):
-            layer.build((None, self.units))
-
-    def call(self, items: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
-        """Returns one logit for each row of item embeddings and latents."""
-        hidden = self.enter(tf.concat([items, latent], -1))
-        for layer in self.residuals:
-            hidden += layer(hidden)
-        logits = tf.squeeze(self.leave(hidden), -1)
-        if self.prior:
-            # Centred: its mean under the prior is no part of what T must learn.
-            logits += 0.5 * tf.reduce_sum(tf.square(latent) - 1.0, -1)
-        return logits
-
-
-class ContrastiveCritic(keras.layers.Layer):
-    """G_omega(x, z), eq. 12: does this latent belong to this sequence?
+    The paper prints sigma(1 - G) for 1 - sigma(G). Encoder and critic minimise
+    the same loss.
 
     Args:
         units: Size of the state.
     """
+
+    terms = ("contrastive",)
+    encoder_term = "contrastive"
+    needs_sequences = True
 
     def __init__(self, units: int, **kwargs):
         super().__init__(**kwargs)
@@ -66,6 +36,19 @@ class ContrastiveCritic(keras.layers.Layer):
         states = self.gru(tf.concat([items, latent], -1), training=True)
         return tf.squeeze(self.leave(states), -1)
 
+    def judge(
+        self, pairs: Pairs, noise_seed: keras.random.SeedGenerator
+    ) -> dict[str, tf.Tensor]:
+        """See base class.
+
+        Raises:
+            tf.errors.InvalidArgumentError: If there is one sequence alone.
+        """
+        loss = self.loss(
+            pairs.embedded_sequences(), pairs.latents, pairs.valid, pairs.weight
+        )
+        return {"contrastive": loss}
+
     def loss(
         self,
         items: tf.Tensor,
@@ -73,9 +56,7 @@ class ContrastiveCritic(keras.layers.Layer):
         valid: tf.Tensor,
         weight: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns the loss of eq. 12, z against the next user's z.
-
-        The paper prints sigma(1 - G) for 1 - sigma(G).
+        """Returns the loss of eq. 12.
 
         Args:
             items: Item embeddings, `[batch, length, embedding_dim]`.

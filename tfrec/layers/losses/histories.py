@@ -40,6 +40,28 @@ class Histories(NamedTuple):
         columns = tf.where(is_drawn, tf.gather(order, nearest), -1)
         return Histories(columns, self.places)
 
+    def hold(self, drawn: tf.Tensor) -> tf.Tensor:
+        """Returns which columns the whole sequence of each position has.
+
+        Args:
+            drawn: int32 `[n, m]`.
+
+        Returns:
+            bool `[n, m]`.
+        """
+        # One sorted list of (sequence, column) serves all rows.
+        base = tf.cast(tf.reduce_max(drawn), tf.int64) + 2
+        columns = tf.cast(self.columns, tf.int64)
+        sequences = tf.range(tf.shape(columns, tf.int64)[0])[:, None]
+        keys = tf.where(
+            (columns >= 0) & (columns < base), sequences * base + columns, -1
+        )
+        keys = tf.sort(tf.reshape(keys, [-1]))
+        asked = self.places[:, :1] * base + tf.cast(drawn, tf.int64)
+        places = tf.searchsorted(keys, tf.reshape(asked, [-1]))
+        found = tf.gather(keys, tf.minimum(places, tf.size(keys) - 1))
+        return tf.reshape(found, tf.shape(asked)) == asked
+
     def penalties(
         self, width: tf.Tensor, kept: tf.Tensor | None = None
     ) -> tf.Tensor:

@@ -7,6 +7,7 @@ import tensorflow as tf
 _BLOCK = 65_536
 
 
+@keras.saving.register_keras_serializable("tfrec")
 class LazyAdamW(keras.optimizers.AdamW):
     """AdamW whose cost does not grow with the tables of items.
 
@@ -165,3 +166,9 @@ class LazyAdamW(keras.optimizers.AdamW):
         )
         for table, new in zip(tables, updates, strict=True):
             table.scatter_update(tf.IndexedSlices(new, rows))
+
+
+def catch_up(optimizer: keras.optimizers.Optimizer) -> None:
+    """Completes what an optimizer has put off; most put off nothing."""
+    if isinstance(optimizer, LazyAdamW):
+        optimizer.catch_up()

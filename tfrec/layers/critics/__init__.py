@@ -1,0 +1,7 @@
+"""Critics: networks that judge whether a latent belongs to a sequence."""
+
+from tfrec.layers.critics.adversary import Adversary
+from tfrec.layers.critics.base import Critic, Pairs
+from tfrec.layers.critics.contrast import ContrastiveCritic
+
+__all__ = ["Adversary", "ContrastiveCritic", "Critic", "Pairs"]

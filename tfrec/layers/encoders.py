@@ -1,0 +1,76 @@
+"""Encoders: from embedded items to a state at every position, causal."""
+
+import keras
+import tensorflow as tf
+
+from tfrec.layers.recurrent import GRU
+from tfrec.layers.session_attention import SessionAttention
+
+
+class Encoder(keras.layers.Layer):
+    """Reads embedded items from the left.
+
+    Attributes:
+        dim: Size of a state.
+    """
+
+    dim: int
+
+    def call(self, embedded: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the states, `[batch, length, dim]`.
+
+        Args:
+            embedded: `[batch, length, embedding_dim]`.
+            training: Whether dropout is on.
+        """
+        raise NotImplementedError
+
+
+class GRUEncoder(Encoder):
+    """h = GRU(x), with what follows it: ACVAE, eq. 11.
+
+    Args:
+        units: Size of the state.
+        activation: "linear" or "softplus".
+    """
+
+    def __init__(self, units: int, activation: str = "linear", **kwargs):
+        super().__init__(**kwargs)
+        self.dim = units
+        self.gru = GRU(units)
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        """Builds for embedded items `[batch, length, embedding_dim]`."""
+        self.gru.build(input_shape)
+
+    def call(self, embedded: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See base class."""
+        return self.activation(self.gru(embedded, training=training))
+
+
+class AttentiveGRUEncoder(GRUEncoder):
+    """[h_t; c_t]: the GRU's state beside NARM's attention over all so far.
+
+    Args:
+        units: Size of the state, and of the attention vector.
+        activation: As for `GRUEncoder`.
+    """
+
+    def __init__(self, units: int, activation: str = "linear", **kwargs):
+        super().__init__(units, activation, **kwargs)
+        self.dim = 2 * units
+        self.attention = SessionAttention()
+
+    def build(self, input_shape):
+        """See base class."""
+        super().build(input_shape)
+        self.attention.build((*input_shape[:-1], self.gru.units))
+
+    def call(self, embedded: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See base class."""
+        states = super().call(embedded, training=training)
+        return tf.concat([states, self.attention(states)], -1)
+
+
+ENCODERS = {"gru": GRUEncoder, "attentive_gru": AttentiveGRUEncoder}

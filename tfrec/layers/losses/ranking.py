@@ -1,0 +1,122 @@
+"""Losses that set the item that came above the strongest of a sample.
+
+Hidasi, Karatzoglou: Recurrent Neural Networks with Top-k Gains for
+Session-based Recommendations (CIKM'18). https://arxiv.org/abs/1706.03847
+"""
+
+import tensorflow as tf
+
+from tfrec.layers.item_logits import ItemLogits
+from tfrec.layers.losses.base import (
+    ItemLoss,
+    Targets,
+    own_logits,
+    shared_logits,
+)
+from tfrec.layers.losses.histories import Histories
+from tfrec.layers.losses.sampler import PopularitySampler
+
+# As good as -infinity for the logit of an item that does not count, yet finite.
+_NOTHING = -1e30
+
+
+def bpr_max(
+    own: tf.Tensor,
+    others: tf.Tensor,
+    log_strength: tf.Tensor,
+    penalty: float,
+) -> tf.Tensor:
+    """Returns -log sum_j s_j sigmoid(r_i - r_j) + penalty sum_j s_j r_j^2.
+
+    Args:
+        own: r_i, float32 `[n]`, of the item that came.
+        others: r_j, float32 `[n, m]`, of the sample.
+        log_strength: log s_j, float32 `[n, m]`, a log-softmax over the sample.
+        penalty: Weight of the last term.
+
+    Returns:
+        float32 `[n]`.
+    """
+    above = tf.math.log_sigmoid(own[:, None] - others)
+    squares = tf.reduce_sum(tf.exp(log_strength) * tf.square(others), 1)
+    return penalty * squares - tf.reduce_logsumexp(log_strength + above, 1)
+
+
+def top1_max(
+    own: tf.Tensor,
+    others: tf.Tensor,
+    log_strength: tf.Tensor,
+    penalty: float,
+) -> tf.Tensor:
+    """Returns sum_j s_j (sigmoid(r_j - r_i) + penalty sigmoid(r_j^2)).
+
+    The paper's penalty is 1. Arguments as for `bpr_max`.
+    """
+    each = tf.sigmoid(others - own[:, None])
+    each += penalty * tf.sigmoid(tf.square(others))
+    return tf.reduce_sum(tf.exp(log_strength) * each, 1)
+
+
+LOSSES = {"bpr_max": bpr_max, "top1_max": top1_max}
+
+
+class RankingMax(ItemLoss):
+    """BPR-max or TOP1-max against items drawn by their popularity.
+
+    A target that is drawn too ("accidental hit") is not held against itself.
+    Of several targets of a position each has its share of the loss.
+
+    Args:
+        kind: "bpr_max" or "top1_max".
+        sampler: Draws items.
+        penalty: Weight of the term that keeps the sample's scores near 0.
+        matmul_dtype: Type in which the product with the sample is taken.
+        exclude_history: See base class.
+    """
+
+    needs_popularity = True
+
+    def __init__(
+        self,
+        kind: str,
+        sampler: PopularitySampler,
+        penalty: float = 1.0,
+        matmul_dtype: str = "float32",
+        exclude_history: bool = False,
+        **kwargs,
+    ):
+        super().__init__(exclude_history, **kwargs)
+        self.kind = kind
+        self.sampler = sampler
+        self.penalty = penalty
+        self.matmul_dtype = matmul_dtype
+
+    def order_by(self, counts: tf.Tensor) -> None:
+        """See base class."""
+        self.sampler.order_by(counts)
+
+    def total(
+        self,
+        logits: ItemLogits,
+        hidden: tf.Tensor,
+        targets: Targets,
+        histories: Histories,
+    ) -> tf.Tensor:
+        """See base class."""
+        sample = self.sampler.draw(targets.columns)
+        drawn = sample.columns
+        others = shared_logits(logits, hidden, drawn, self.matmul_dtype)
+        left_out = tf.where(sample.counts, 0.0, _NOTHING)
+        if self.exclude_history:
+            among = histories.among(drawn)
+            left_out += among.penalties(tf.shape(others)[1])
+        own = own_logits(logits, hidden, targets.columns)
+        each = tf.zeros_like(targets.weights)
+        for j in range(targets.items.shape[1]):
+            hits = targets.columns[:, j, None] == drawn
+            strength = others + tf.where(hits, _NOTHING, left_out)
+            loss = LOSSES[self.kind](
+                own[:, j], others, tf.nn.log_softmax(strength), self.penalty
+            )
+            each += targets.shares[:, j] * loss
+        return tf.reduce_sum(targets.weights * each)

@@ -1,0 +1,357 @@
+"""The base of every model with a latent at each position of a sequence."""
+
+import keras
+import tensorflow as tf
+
+from tfrec.batches import Query, TrainingBatch
+from tfrec.layers.critics import Adversary, ContrastiveCritic, Critic, Pairs
+from tfrec.layers.encoders import ENCODERS
+from tfrec.layers.posteriors import (
+    BesideContext,
+    Draw,
+    FlowPosterior,
+    ImplicitPosterior,
+    Posterior,
+)
+from tfrec.models.base.latent import Latent
+from tfrec.models.base.learned import Player, Rate, Terms
+from tfrec.models.base.next_item import NextItem
+from tfrec.models.configs.per_position import PerPositionConfig
+from tfrec.settings import Settings
+from tfrec.shapes import Positions
+
+
+def make_posterior(config: PerPositionConfig) -> Posterior:
+    """Returns the posterior that the settings ask for."""
+    c = config
+    flows = c.flows if c.posterior == "flow" else 0
+    if c.posterior == "implicit":
+        posterior = ImplicitPosterior(
+            c.latent_dim,
+            c.gru_units,
+            c.convolution_filters,
+            c.kernel_size,
+            c.dropout,
+            name="posterior",
+        )
+    else:
+        posterior = FlowPosterior(c.latent_dim, flows, name="posterior")
+    if c.encoder != "attentive_gru":
+        return posterior
+    of_context = None
+    if c.attention_posterior:
+        of_context = FlowPosterior(
+            c.gru_units, flows, name="attention_posterior"
+        )
+    return BesideContext(posterior, of_context, c.gru_units, name="posterior")
+
+
+class PerPosition(NextItem):
+    """Encoder x posterior x regularisers x decoder, each chosen by settings.
+
+        items -> embedding -> encoder -> posterior -> decoder -> item logits
+                                             |
+               z, and log q(z | x) - log p(z) where it is known; where it is
+               not, an adversary estimates it; a critic may contrast users
+
+    Args:
+        num_items: Number of items in the vocabulary, padding not counted.
+        config: Settings of the model; its defaults when absent.
+        num_users: Not used.
+    """
+
+    config_class = PerPositionConfig
+    config: PerPositionConfig
+
+    def __init__(
+        self,
+        num_items: int,
+        config: Settings | None = None,
+        num_users: int = 0,
+    ):
+        super().__init__(num_items, config, num_users)
+        c = self.config
+        self.make_embedding()
+        self.encoder = ENCODERS[c.encoder](
+            c.gru_units, c.encoder_activation, name="encoder"
+        )
+        self.posterior = make_posterior(c)
+        # An implicit posterior has its dropout inside, before the latent.
+        self.latent_dropout = keras.layers.Dropout(
+            0.0 if c.posterior == "implicit" else c.dropout
+        )
+        wide = c.embedding_dim if c.tie_weights else c.decoder_units
+        self.decoder = keras.layers.Dense(
+            wide or c.embedding_dim,
+            activation=c.decoder,
+            # The item biases do for a linear one.
+            use_bias=c.decoder != "linear",
+            name="decoder",
+        )
+        self.make_head()
+        self.adversary = self.critic = None
+        if c.adversarial_weight:
+            self.adversary = Adversary(
+                c.critic_units, c.prior_in_adversary, name="adversary"
+            )
+        if c.contrastive_weight:
+            self.critic = ContrastiveCritic(c.critic_units, name="critic")
+        self.encoder.build((None, None, c.embedding_dim))
+        self.posterior.build((None, None, self.encoder.dim))
+        self.decoder.build((None, self.posterior.dim))
+        self.item_logits.build((None, self.decoder.units))
+        for critic in self.critics:
+            critic.build(
+                (None, None, c.embedding_dim),
+                (None, None, self.posterior.drawn_dim),
+            )
+        self.built = True
+
+    @property
+    def critics(self) -> dict[Critic, float]:
+        """The critics that train beside the model, and their weights."""
+        c = self.config
+        weights = {
+            self.adversary: c.adversarial_weight,
+            self.critic: c.contrastive_weight,
+        }
+        return {critic: w for critic, w in weights.items() if critic}
+
+    @property
+    def reach(self) -> int:
+        """Positions of the states that a latent depends on."""
+        return self.posterior.reach
+
+    def states(self, query: Query, training: bool = False) -> tf.Tensor:
+        """Returns the encoder's states; see the base class."""
+        embedded = self.embed(query.history, training)
+        return self.encoder(embedded, training=training)
+
+    def decode_states(
+        self, latent: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Decodes latents; see the base class.
+
+        Args:
+            latent: `[..., dim]`, what the posterior draws.
+            training: Whether dropout is on.
+        """
+        latent = self.latent_dropout(latent, training=training)
+        return self.decoder_dropout(self.decoder(latent), training=training)
+
+    # Training ---------------------------------------------------------------
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """See base class."""
+        names = ["loss", "reconstruction"]
+        if self.posterior.knows_density:
+            names += ["kl", *self.posterior.extras, "bound", "beta"]
+        for critic in self.critics:
+            names += critic.terms
+        return tuple(names)
+
+    def draw_noise(self, shape: tf.Tensor) -> tf.Tensor:
+        """Draws eps for positions of a shape, `[..., noise_dim]`."""
+        shape = [*tf.unstack(shape), self.posterior.noise_dim]
+        return keras.random.normal(shape, seed=self.noise_seed)
+
+    def objective(self, batch: TrainingBatch, training: bool = True) -> Terms:
+        """Returns the negative of a bound on log p(x), and what is added.
+
+            -E_q[log p(x | z)] + beta KL(q(z | x) || p(z))    where it is known
+                               + alpha E_q[T(x, z)]           the KL, estimated
+                               + contrastive_weight (eq. 12 of ACVAE)
+
+        `bound`, with beta = 1 and nothing added, bounds -log p(x) from above.
+        """
+        c = self.config
+        query, valid = batch.query, batch.targets > 0
+        states = self.states(query, training)
+        positions = Positions.where(valid, batch.weight)
+        draw, latents = self._draw(states, positions, training)
+        hidden = self.decode_states(draw.latent, training)
+        reconstruction = self.prediction_loss(hidden, batch, positions)
+        terms = {"loss": reconstruction, "reconstruction": reconstruction}
+        if draw.kl is not None:
+            kl = positions.sum(draw.kl)
+            beta = c.kl_weight * self.ramp(c.anneal_steps)
+            # Not 0 * kl: with beta = 0 nothing holds the KL, and it may
+            # overflow.
+            if c.kl_weight:
+                terms["loss"] += beta * kl
+            terms |= {
+                "kl": kl,
+                "bound": reconstruction + kl,
+                "beta": beta * tf.reduce_sum(batch.weight),
+                **{n: positions.sum(v) for n, v in draw.extras.items()},
+            }
+        drawn = self.posterior.drawn_dim
+        pairs = Pairs(
+            query.history,
+            valid,
+            batch.weight,
+            positions,
+            draw.latent[..., :drawn],
+            None if latents is None else latents[..., :drawn],
+            self.embedding,
+        )
+        for critic, weight in self.critics.items():
+            terms |= critic.judge(pairs, self.noise_seed)
+            terms["loss"] += weight * terms[critic.encoder_term]
+        return terms
+
+    def _draw(
+        self, states: tf.Tensor, positions: Positions, training: bool
+    ) -> tuple[Draw, tf.Tensor | None]:
+        """Draws z at the positions, and at all where that is asked for."""
+        whole = any(critic.needs_sequences for critic in self.critics)
+        if self.posterior.reach == 1 and not whole:
+            # Position by position: only the valid ones.
+            noise = self.draw_noise(tf.shape(positions.weights))
+            read = positions.read(states)
+            return self.posterior(read, noise, training=training), None
+        noise = self.draw_noise(tf.shape(states)[:2])
+        draw = self.posterior(states, noise, training=training)
+        at_positions = Draw(
+            positions.read(draw.latent),
+            None if draw.kl is None else positions.read(draw.kl),
+            {name: positions.read(x) for name, x in draw.extras.items()},
+        )
+        return at_positions, draw.latent
+
+    def players(self, rate: Rate) -> list[Player]:
+        """Returns the model, and each critic with plain SGD; see base class.
+
+        The critics keep their rate, to follow a model that settles.
+        """
+        c = self.config
+        own = {id(v) for k in self.critics for v in k.trainable_variables}
+        cycle = 1 + c.alternate_updates
+        players = [
+            Player(
+                "model",
+                "loss",
+                [v for v in self.trainable_variables if id(v) not in own],
+                self.adamw(rate(c.learning_rate, every=cycle)),
+                cycle=cycle,
+            )
+        ]
+        for critic in self.critics:
+            sgd = keras.optimizers.SGD(
+                c.critic_learning_rate, weight_decay=c.critic_weight_decay
+            )
+            # With the model where they share its loss, else in its turn.
+            turn = 0 if critic.own_term == "loss" else cycle - 1
+            players.append(
+                Player(
+                    critic.name,
+                    critic.own_term,
+                    critic.trainable_variables,
+                    sgd,
+                    (turn,),
+                    cycle,
+                )
+            )
+        return players
+
+    # Scoring and sampling ---------------------------------------------------
+
+    def latent(self) -> Latent:
+        """See base class."""
+        return self
+
+    def noise(self, seed: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
+        """Returns the draws of eps, position by position, that a seed gives.
+
+        Args:
+            seed: int `[2]`.
+            history: int32 `[batch, length]`.
+
+        Returns:
+            float32 `[length, noise_dim]`; a longer batch appends to it.
+        """
+        return tf.random.stateless_normal(
+            [tf.shape(history)[1], self.posterior.noise_dim],
+            seed,
+            alg="philox",
+        )
+
+    def latents_after(
+        self, query: Query, noises: list[tf.Tensor | None]
+    ) -> list[tf.Tensor]:
+        """Returns the latent after each history for each noise, encoding once.
+
+        Args:
+            query: What to read, at most `max_length` items of each.
+            noises: Each `[batch, length, noise_dim]`; None for eps = 0.
+
+        Returns:
+            float32 `[batch, dim]` each.
+        """
+        states, read, last = self.last_states(query)
+        lacking = tf.cast(tf.shape(query.history)[1] == 0, tf.int32)
+        padding = [[0, 0], [0, lacking], [0, 0]]
+        return [
+            tf.gather(
+                self.posterior(
+                    states,
+                    None if noise is None else read(tf.pad(noise, padding)),
+                ).latent,
+                last,
+                batch_dims=1,
+            )
+            for noise in noises
+        ]
+
+    def hidden_draws(self, query: Query) -> list[tf.Tensor]:
+        """See base class: one for each of `posterior_samples`, or eps = 0.
+
+        The draws are always the same, so that a history has one answer, alone
+        or in a batch.
+        """
+        query = self.read_newest(query)
+        rows = tf.shape(query.history)[0]
+        noises = [
+            tf.repeat(self.noise([0, i], query.history)[None], rows, 0)
+            for i in range(self.config.posterior_samples)
+        ]
+        latents = self.latents_after(query, noises or [None])
+        return [self.decode_states(latent) for latent in latents]
+
+    def encode(self, query: Query) -> tf.Tensor:
+        """See `Latent`."""
+        return self.latents_after(self.read_newest(query), [None])[0]
+
+    def sample(self, query: Query, seeds: tf.Tensor) -> tf.Tensor:
+        """See `Latent`."""
+        query = self.read_newest(query)
+        rows = tf.shape(query.history)[0]
+        # One seed at least: draws of none have no shape.
+        lacking = tf.cast(rows == 0, tf.int32)
+        noise = tf.map_fn(
+            lambda seed: self.noise(seed, query.history),
+            tf.pad(seeds, [[0, lacking], [0, 0]]),
+            fn_output_signature=tf.float32,
+        )[:rows]
+        return self.latents_after(query, [noise])[0]
+
+    def decode(self, latent: tf.Tensor, query: Query) -> tf.Tensor:
+        """See `Latent`."""
+        return self.log_probabilities(self.decode_states(latent), query)
+
+    def posterior_draws(
+        self, query: Query, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Latent`: draws at every position."""
+        query = self.read_newest(query)
+        shape = [*tf.unstack(tf.shape(query.history)), self.posterior.noise_dim]
+        noise = tf.random.stateless_normal(shape, seed)
+        states, valid = self.states(query), query.history > 0
+        drawn = self.posterior.drawn_dim
+
+        def draw(eps):
+            latent = self.posterior(states, eps).latent
+            return tf.boolean_mask(latent[..., :drawn], valid)
+
+        return draw(noise), draw(None)

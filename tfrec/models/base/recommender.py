@@ -1,0 +1,430 @@
+"""The base of every model: score, evaluate, recommend."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfrec.batches import EvaluationBatch, Query, TrainingBatch, as_query
+from tfrec.errors import InputError
+from tfrec.metrics.ranking import (
+    MRR,
+    NDCG,
+    Recall,
+    set_scores,
+    target_ranks_in_blocks,
+)
+from tfrec.models.base.keras_plumbing import WorkerPlumbing
+from tfrec.models.base.latent import Latent
+from tfrec.settings import Settings
+
+# Below every log-probability, yet finite: what excluded items score.
+EXCLUDED = tf.float32.min
+
+
+class Recommender(WorkerPlumbing):
+    """A model that ranks every item after a history of items.
+
+    A subclass implements `score` and `train_step`, and names its settings
+    dataclass in `config_class`; fitting, evaluation and recommendation follow.
+    What else it can do, it declares: other rooms ask the attributes and
+    methods here, never the type of a model.
+
+    Args:
+        num_items: Number of items in the vocabulary, padding not counted.
+        config: Settings of the model; its defaults when absent.
+        num_users: Number of users, for a model that `needs_user`.
+
+    Attributes:
+        config_class: The dataclass of the settings.
+        needs_user: Whether scores depend on who asks. An unknown user is then
+            answered as the mean of all.
+        one_pass: Whether one epoch teaches all, and more would change nothing.
+
+    Raises:
+        InputError: If Keras's global policy computes in another type than
+            float32.
+
+    Example:
+
+        model = ACVAE(data.num_items)
+        model.compile()
+        model.fit(data.training(), epochs=5)
+        model.evaluate(data.evaluation("test"))
+        items, scores = model.recommend([[3, 1, 4]], k=10)
+    """
+
+    config_class: ClassVar[type[Settings]]
+    needs_user: ClassVar[bool] = False
+    one_pass: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        num_items: int,
+        config: Settings | None = None,
+        num_users: int = 0,
+    ):
+        super().__init__(name=type(self).__name__.lower())
+        if num_items < 1:
+            raise ValueError(
+                f"`num_items` must be at least 1. Received: {num_items}."
+            )
+        if self.compute_dtype != "float32":
+            raise InputError(
+                f"Keras's global policy `{keras.config.dtype_policy().name}` "
+                f"would compute in {self.compute_dtype}; the objectives need "
+                "float32. Set the policy back, and `matmul_dtype` of the model "
+                "to bfloat16: its largest products are then taken in it."
+            )
+        self.num_items = num_items
+        self.num_users = num_users
+        self.config = config or self.config_class()
+        self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
+
+    # What a model does ------------------------------------------------------
+
+    def score(self, query: Query) -> tf.Tensor:
+        """Returns the log-probability of every item to come next.
+
+        Args:
+            query: Histories and who asks.
+
+        Returns:
+            float32 `[batch, num_items]`; column j is item j + 1.
+        """
+        raise NotImplementedError
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """Returns what `score` does; training never comes here.
+
+        Args:
+            inputs: A `Query`, or histories alone, int `[batch, length]`.
+            training: Without effect.
+        """
+        del training
+        return self.score(as_query(inputs))
+
+    def block_scores(
+        self, query: Query
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Returns what scores a range of items, as evaluation asks for them.
+
+        The scores rank the items of a row as those of `score` do, and do not
+        depend on the range. A model that can score some items without the
+        others overrides this.
+
+        Args:
+            query: As for `score`.
+
+        Returns:
+            A function of two columns, `start` and `stop`, that returns float32
+            `[batch, stop - start]`.
+        """
+        scores = self.score(query)
+        return lambda start, stop: scores[:, start:stop]
+
+    @property
+    def needs_adapt(self) -> bool:
+        """Whether `adapt` has to come before training, and did not yet."""
+        return False
+
+    def adapt(self, batches: tf.data.Dataset) -> None:
+        """Sets what is counted rather than learned, before training.
+
+        `fit` calls it where it is needed.
+
+        Args:
+            batches: One epoch of `TrainingBatch`.
+        """
+
+    def catch_up(self) -> None:
+        """Completes what training has put off, at the end of each epoch."""
+
+    # What a model declares --------------------------------------------------
+
+    def latent(self) -> Latent | None:
+        """Returns the model's latent; None if it has none."""
+        return None
+
+    @property
+    def leaves_out_history(self) -> bool:
+        """Whether items of the history have probability 0 in `score`."""
+        return False
+
+    def item_vectors(self) -> dict[str, tf.Tensor]:
+        """Returns what TensorBoard's projector shows.
+
+        Returns:
+            Vectors `[num_items, dim]` by name; empty if the model has none.
+        """
+        return {}
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[Any]:
+        """Makes graphs traced in it read what serving reads fastest.
+
+        Yields:
+            Variables that have to outlive the graphs; None for none.
+        """
+        yield None
+
+    @property
+    def tables(self) -> dict[str, tf.Variable]:
+        """Variables whose size is not known before `adapt`.
+
+        A weight of Keras has one shape, so they are none, but belong to the
+        checkpoints as weights do.
+        """
+        return {}
+
+    # What Keras asks for ----------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` makes the model from."""
+        return {
+            "num_items": self.num_items,
+            "config": self.config.to_dict(),
+            "num_users": self.num_users,
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> "Recommender":
+        """Makes a model from what `get_config` returned."""
+        del custom_objects
+        settings = cls.config_class.from_dict(config["config"])
+        return cls(config["num_items"], settings, config["num_users"])
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        metrics: Sequence[Any] | None = None,
+        cutoffs: Sequence[int] = (5, 10, 20),
+        evaluation_block_items: int = 65_536,
+        schedule: Callable[..., Any] | None = None,
+        loss: Any = None,
+        jit_compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Prepares the model for `fit` and `evaluate`.
+
+        A subclass creates the variables of its optimizers here: made later, in
+        the first step, they fail under a distribution strategy.
+
+        Args:
+            optimizer: For what is learned.
+            metrics: Keras metrics that `evaluate` updates too, with
+                `y_true`, float32 `[batch, num_items]`, 1 at the targets, and
+                `y_pred`, the scores, lowest where an item is not ranked.
+            cutoffs: The k of recall@k, ndcg@k and mrr@k.
+            evaluation_block_items: Items that `evaluate` scores at once, which
+                bounds its memory and changes no number.
+            schedule: Makes a Keras schedule from a learning rate.
+            loss: Must be None: the model has an objective of its own.
+            jit_compile: Whether XLA compiles the steps. Keras would choose it
+                on a GPU, but it compiles no shapes that depend on the data.
+            **kwargs: Passed to `keras.Model.compile`.
+
+        Raises:
+            InputError: If `cutoffs` or `evaluation_block_items` are no
+                positive integers, a loss is given, or a schedule to a model
+                that has no learning rate.
+        """
+        if evaluation_block_items < 1:
+            raise InputError(
+                "`evaluation_block_items` must be at least 1. Received: "
+                f"{evaluation_block_items}."
+            )
+        if loss is not None:
+            raise InputError(
+                f"`loss` must be None: {type(self).__name__} trains on an "
+                f"objective of its own. Received: {loss!r}."
+            )
+        if schedule and optimizer is None:
+            raise InputError(
+                "`--learning_rate_schedule` means nothing with "
+                f"{type(self).__name__}, which has no learning rate. Remove it."
+            )
+        super().compile(
+            optimizer=optimizer,
+            metrics=metrics,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+        self.evaluation_block_items = evaluation_block_items
+        self.cutoffs = tuple(cutoffs)
+        self.ranking_metrics = [
+            metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)
+        ]
+        # In float64, which counts exactly beyond 16 million.
+        self.tokens = keras.metrics.Sum("tokens", dtype="float64")
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns what `compile_from_config` compiles the model from."""
+        return {
+            "cutoffs": list(self.cutoffs),
+            "evaluation_block_items": self.evaluation_block_items,
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model as it was when it was saved."""
+        self.compile(**config)
+
+    def fit(self, x: Any = None, **kwargs: Any) -> keras.callbacks.History:
+        """Trains; before that, counts what has to be counted.
+
+        Args:
+            x: Dataset of `TrainingBatch`.
+            **kwargs: For `keras.Model.fit`.
+
+        Raises:
+            InputError: If `adapt` is needed and `x` cannot be read for it.
+        """
+        if self.needs_adapt:
+            batches = x
+            if isinstance(x, tf.data.Dataset) and kwargs.get("steps_per_epoch"):
+                batches = x.take(kwargs["steps_per_epoch"])
+            if (
+                not isinstance(batches, tf.data.Dataset)
+                or batches.cardinality() == tf.data.INFINITE_CARDINALITY
+            ):
+                raise InputError(
+                    f"{type(self).__name__} counts the items of an epoch "
+                    "before it trains. Call `adapt` with one epoch of batches "
+                    "before `fit`."
+                )
+            self.adapt(batches)
+        return super().fit(x, **kwargs)
+
+    def count_tokens(self, batch: TrainingBatch) -> None:
+        """Counts the items to predict; each `train_step` calls it."""
+        self.tokens.update_state(tf.math.count_nonzero(batch.targets))
+
+    def test_step(self, batch: EvaluationBatch) -> dict[str, tf.Tensor]:
+        """Ranks the targets of one evaluation batch among all items."""
+        ranks = target_ranks_in_blocks(
+            self.block_scores(batch.query),
+            self.num_items,
+            self.evaluation_block_items,
+            batch.targets,
+            batch.excluded,
+        )
+        for metric in self.ranking_metrics:
+            metric.update_state(ranks)
+        logs = {m.name: m.result() for m in self.ranking_metrics}
+        given = self._compile_metrics
+        if given is not None:
+            scores = exclude(self.score(batch.query), batch.excluded)
+            known = tf.where(batch.targets > self.num_items, 0, batch.targets)
+            relevant = set_scores(tf.zeros_like(scores), known, 1.0)
+            given.update_state(relevant, scores)
+            logs |= given.result()
+        return logs
+
+    def predict_step(self, data: Any) -> tf.Tensor:
+        """Scores the histories of a batch; what `predict` concatenates."""
+        return self.score(as_query(data))
+
+    @tf.function(reduce_retracing=True)
+    def _recommend(self, query, k, exclude_history):
+        scores = self.score(query)
+        if exclude_history:
+            scores = exclude(scores, query.history)
+        scores, columns = tf.math.top_k(scores, k)
+        return columns + 1, scores
+
+    def recommend(
+        self,
+        history: Sequence[Sequence[int]] | np.ndarray | tf.Tensor,
+        k: int = 10,
+        exclude_history: bool = True,
+        user: Sequence[int] | np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the k best items after each history.
+
+        Args:
+            history: Item indices, oldest first; rows may differ in length.
+            k: Number of items.
+            exclude_history: Whether items of the history are left out.
+            user: Index of each row's user, for a model that needs it; 0, or
+                None for all, where it is not known.
+
+        Returns:
+            Item indices, int32 `[batch, k]`, and their log-probabilities,
+            float32 `[batch, k]`, best first.
+
+        Raises:
+            ValueError: If `k` exceeds the number of items, or an index the
+                vocabulary.
+        """
+        if not 1 <= k <= self.num_items:
+            raise ValueError(
+                f"`k` must be between 1 and the number of items "
+                f"({self.num_items}). Received: k={k}."
+            )
+        if not tf.is_tensor(history):
+            history = tf.ragged.constant(
+                [list(row) for row in history], tf.int32, ragged_rank=1
+            ).to_tensor()
+        empty = not int(tf.size(history))
+        least = 0 if empty else int(tf.reduce_min(history))
+        largest = 0 if empty else int(tf.reduce_max(history))
+        if least < 0 or largest > self.num_items:
+            raise ValueError(
+                f"`history` must hold item indices from 1 to {self.num_items}. "
+                f"Received: {least if least < 0 else largest}."
+            )
+        if user is not None:
+            user = tf.constant(user, tf.int32)
+        query = Query.of(history, user)
+        items, scores = self._recommend(query, k, exclude_history)
+        return items.numpy(), scores.numpy()
+
+
+def exclude(scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """Sets the scores of the given items below all others.
+
+    Args:
+        scores: float32 `[batch, num_items]`; column j is item j + 1.
+        items: int32 `[batch, n]`, 0 for none.
+    """
+    return set_scores(scores, items, EXCLUDED)
+
+
+def newest(history: tf.Tensor, max_length: int) -> tf.Tensor:
+    """Keeps the newest `max_length` items of each padded row.
+
+    Args:
+        history: int32 `[batch, length]`, 0 at the end.
+        max_length: Largest length to keep.
+
+    Returns:
+        int32 `[batch, min(length, max_length)]`, 0 at the end.
+    """
+    length = tf.shape(history)[1]
+    lengths = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1)
+    kept = tf.minimum(length, max_length)
+    places = tf.maximum(lengths - kept, 0)[:, None] + tf.range(kept)
+    return tf.gather(history, places, batch_dims=1)
+
+
+def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:
+    """Counts each item's interactions.
+
+    Args:
+        items: int32 tensors of any shape, 0 for padding.
+        num_items: Number of items in the vocabulary.
+
+    Returns:
+        float32 `[num_items]`; entry j counts item j + 1.
+    """
+    counts = np.zeros(num_items + 1, np.int64)
+    for batch in items.as_numpy_iterator():
+        # In place: an array of all items for each batch would cost more, the
+        # more items there are.
+        np.add.at(counts, batch, 1)
+    return tf.constant(counts[1:], tf.float32)

@@ -1,0 +1,156 @@
+"""Settings of every model that predicts the next item from a state."""
+
+import dataclasses
+
+from tfrec.errors import InputError
+from tfrec.settings import Settings, setting
+
+# Losses that draw items, and how many by default: with fewer the quality
+# falls, more cost time.
+_NEGATIVES = {
+    "sampled_softmax": 1000,
+    "bpr_max": 1000,
+    "top1_max": 1000,
+    "binary": 1,
+    "gbce": 256,
+}
+_BY_POPULARITY = ("sampled_softmax", "bpr_max", "top1_max")
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedConfig(Settings):
+    """Settings of every model that is trained by gradients."""
+
+    max_length: int = setting(
+        200, "Items of a history that the model reads; newest kept.", minimum=1
+    )
+    learning_rate: float = setting(
+        1e-3, "AdamW learning rate, of all but the critics.", above=0.0
+    )
+    weight_decay: float = setting(
+        0.0, "AdamW weight decay; without it AdamW is Adam.", minimum=0.0
+    )
+
+    @property
+    def sparse_steps(self) -> bool:
+        """Whether a step reads few rows of the item tables, and steps these."""
+        return False
+
+
+@dataclasses.dataclass(frozen=True)
+class NextItemConfig(LearnedConfig):
+    """Settings of embedding, item vectors, targets and loss."""
+
+    embedding_dim: int = setting(100, "Size of an item embedding.", minimum=1)
+    embedding_dropout: float = setting(
+        0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
+    )
+    tie_weights: bool = setting(
+        True, "Use the item embeddings as the softmax's item vectors."
+    )
+    cosine_scale: float = setting(
+        0.0,
+        "If positive, logits are this times the cosine between the decoded "
+        "vector and the item's; otherwise their inner product.",
+        minimum=0.0,
+    )
+    start_at_popularity: bool = setting(
+        False,
+        "Start the item biases at the items' log-frequency. A decoder of tanh "
+        "units would otherwise saturate while it learns it.",
+    )
+    decoder_dropout: float = setting(
+        0.0,
+        "Dropout rate on the vector that is compared with the items.",
+        minimum=0.0,
+        below=1.0,
+    )
+    target_window: int = setting(
+        1,
+        "Predict the set of the next N items from each position (the next-k "
+        "of SVAE); 1 predicts the next item alone.",
+        minimum=1,
+    )
+    target_decay: float = setting(
+        1.0,
+        "Weight in --target_window of an item, for 1 of the one before it.",
+        above=0.0,
+        maximum=1.0,
+    )
+    loss: str = setting(
+        "softmax",
+        "softmax: train on the probabilities of all items. sampled_softmax: on "
+        "those of the targets and of items drawn by popularity, so that a "
+        "step's cost does not grow with the catalogue. bpr_max, top1_max: set "
+        "the targets above the strongest of such a sample. binary: tell each "
+        "target from --negatives items drawn evenly for it. gbce: the same, "
+        "calibrated. With all but softmax the optimizer steps only the rows of "
+        "the item tables that a batch has read. Ranking is always over all "
+        "items.",
+        choices=("softmax", *_NEGATIVES),
+    )
+    negatives: int = setting(
+        0,
+        "Draws of an item in a step, shared by its positions; with binary and "
+        "gbce for each target. 0: 1000, with binary 1, with gbce 256. One "
+        "drawn several times counts once where draws are shared. A step holds "
+        "several arrays of one number for each position and draw: 51 MB each "
+        "for 64 sequences of 200 items and 1000 draws.",
+        minimum=0,
+    )
+    score_penalty: float = setting(
+        1.0,
+        "bpr_max, top1_max: weight of the term that keeps scores near 0.",
+        minimum=0.0,
+    )
+    calibration: float = setting(
+        0.75,
+        "gbce: from 0, the binary loss, to 1, ranks as softmax does.",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    matmul_dtype: str = setting(
+        "float32",
+        "Type of the products with the item vectors, in a softmax or with a "
+        "sample; bfloat16 is faster on processors that have it.",
+        choices=("float32", "bfloat16"),
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "softmax: share of a target spread over all items; with "
+        "--exclude_history, over those that the history lacks.",
+        minimum=0.0,
+        below=1.0,
+    )
+    exclude_history: bool = setting(
+        False,
+        "Give the items of the history the probability 0, in training too: for "
+        "protocols that do not rank them. Otherwise the model learns to avoid "
+        "them, and what is like them.",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, losses in (
+            ("label_smoothing", ("softmax",)),
+            ("negatives", tuple(_NEGATIVES)),
+            ("score_penalty", ("bpr_max", "top1_max")),
+            ("calibration", ("gbce",)),
+        ):
+            self.refuse_unless(name, "loss", losses)
+        self.refuse_unless("matmul_dtype", "loss", ("softmax", *_BY_POPULARITY))
+        if self.target_decay != 1.0 and self.target_window == 1:
+            raise InputError(
+                "`--target_decay` means nothing with --target_window=1. Remove "
+                f"it. Received: {self.target_decay}."
+            )
+
+    @property
+    def draws(self) -> int:
+        """How many items the loss draws; 0 if it takes all."""
+        return self.negatives or _NEGATIVES.get(self.loss, 0)
+
+    @property
+    def sparse_steps(self) -> bool:
+        """See base class."""
+        return self.loss != "softmax"

@@ -1,0 +1,133 @@
+"""Settings of every model with a latent at each position of a sequence."""
+
+import dataclasses
+
+from tfrec.errors import InputError
+from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class PerPositionConfig(NextItemConfig):
+    """Encoder, posterior, regularisers, decoder: any can be combined."""
+
+    encoder: str = setting(
+        "gru",
+        "gru: the state of a GRU. attentive_gru: beside it NARM's attention "
+        "over all states so far, which the decoder reads too.",
+        choices=("gru", "attentive_gru"),
+    )
+    encoder_activation: str = setting(
+        "linear",
+        "What follows the encoder's GRU: the softplus of ACVAE's eq. 11, or "
+        "nothing, as in the authors' code, which learns faster.",
+        choices=("linear", "softplus"),
+    )
+    gru_units: int = setting(100, "Size of the encoder's state.", minimum=1)
+    posterior: str = setting(
+        "gaussian",
+        "gaussian: of independent dimensions. flow: one bent by planar flows. "
+        "implicit: samples of a network that reads noise, without a density, "
+        "so that only an adversary can estimate its KL.",
+        choices=("gaussian", "flow", "implicit"),
+    )
+    latent_dim: int = setting(100, "Size of the latent z.", minimum=1)
+    flows: int = setting(
+        16,
+        "flow: number K of planar flows; 0 leaves the Gaussian posterior.",
+        minimum=0,
+    )
+    attention_posterior: bool = setting(
+        False,
+        "attentive_gru: give the attention vector a posterior with flows of "
+        "its own, q(c_K) of VASER's section 4.5.1; otherwise it is "
+        "deterministic.",
+    )
+    convolution_filters: int = setting(
+        200, "implicit: channels of the causal convolution.", minimum=1
+    )
+    kernel_size: int = setting(
+        5,
+        "implicit: positions that the causal convolution spans; 1 puts a dense "
+        "layer in its place (the ablation without convolution).",
+        minimum=1,
+    )
+    dropout: float = setting(
+        0.5,
+        "Dropout rate at the latent: before it if the posterior is implicit, "
+        "otherwise on what the decoder reads.",
+        minimum=0.0,
+        below=1.0,
+    )
+    decoder: str = setting(
+        "linear",
+        "What decodes the latent: linear, or a layer of tanh units.",
+        choices=("linear", "tanh"),
+    )
+    decoder_units: int = setting(
+        0,
+        "Width of the decoder; 0, and always with --tie_weights: that of an "
+        "embedding.",
+        minimum=0,
+    )
+    kl_weight: float = setting(
+        0.0,
+        "Weight beta of the KL divergence to the prior, once annealed, for a "
+        "posterior whose density is known.",
+        minimum=0.0,
+    )
+    anneal_steps: int = setting(
+        0, "Steps over which beta grows from 0 to its weight.", minimum=0
+    )
+    adversarial_weight: float = setting(
+        0.0,
+        "Weight alpha of the adversary's KL estimate; 0 trains without it. The "
+        "0.05 of ACVAE's paper weighs the mean over 64 latent dimensions, "
+        "which is 0.0008 here.",
+        minimum=0.0,
+    )
+    prior_in_adversary: bool = setting(
+        True,
+        "Add |z|^2 / 2, the known part of log q - log p, to the adversary's "
+        "output.",
+    )
+    alternate_updates: bool = setting(
+        False,
+        "Update encoder and adversary in turn, as in ACVAE's Algorithm 1; "
+        "otherwise both in every step.",
+    )
+    contrastive_weight: float = setting(
+        0.0,
+        "Weight beta of ACVAE's contrastive loss; 0 trains without it.",
+        minimum=0.0,
+    )
+    critic_units: int = setting(
+        128, "Width of the adversary T and of the critic G.", minimum=1
+    )
+    critic_learning_rate: float = setting(
+        5e-4, "SGD learning rate of adversary and critic.", above=0.0
+    )
+    critic_weight_decay: float = setting(
+        1e-1, "SGD weight decay of adversary and critic.", minimum=0.0
+    )
+    posterior_samples: int = setting(
+        0,
+        "Posterior draws averaged at evaluation; 0 uses the noise-free latent.",
+        minimum=0,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, choice, values in (
+            ("flows", "posterior", ("flow",)),
+            ("convolution_filters", "posterior", ("implicit",)),
+            ("kernel_size", "posterior", ("implicit",)),
+            ("kl_weight", "posterior", ("gaussian", "flow")),
+            ("attention_posterior", "encoder", ("attentive_gru",)),
+        ):
+            self.refuse_unless(name, choice, values)
+        if self.alternate_updates and not self.adversarial_weight:
+            raise InputError(
+                "`--alternate_updates` means nothing with "
+                "--adversarial_weight=0. Remove it."
+            )
