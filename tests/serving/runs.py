@@ -6,7 +6,9 @@ import keras
 
 from tests.prepared import prepare_sequences
 from tfrec.data import PreparedDataset
+from tfrec.errors import InputError
 from tfrec.models import get_model
+from tfrec.settings import Settings
 from tfrec.training import Run, TrainingConfig
 from tfrec.training.run import build
 from tfrec.training.strategy import make_strategy
@@ -38,6 +40,17 @@ def prepared(folder: Path, protocol: str = "holdout") -> PreparedDataset:
     )
 
 
+def _reads(settings: type[Settings], name: str, value: int) -> bool:
+    """Returns whether a model has a setting and, by its defaults, reads it."""
+    if name not in settings.__dataclass_fields__:
+        return False
+    try:
+        settings(**{name: value})
+    except InputError:
+        return False
+    return True
+
+
 def make_run(
     name: str, data: PreparedDataset, distribution: str = "none", **changes
 ) -> Run:
@@ -53,8 +66,7 @@ def make_run(
         model=name, batch_size=4, distribution=distribution, verbose="none"
     )
     settings = get_model(name).config_class
-    fields = settings.__dataclass_fields__
-    small = {key: n for key, n in _SMALL.items() if key in fields}
+    small = {key: n for key, n in _SMALL.items() if _reads(settings, key, n)}
     # Fixtures of a module come before the seed of a test.
     keras.utils.set_random_seed(0)
     with make_strategy(distribution).scope():

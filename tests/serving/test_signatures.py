@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from tfrec.models import ACVAE, VASER, ACVAEConfig, Pop, VASERConfig
-from tfrec.models.recommender import EXCLUDED
+from tfrec.batches import Query
+from tfrec.models.base.recommender import EXCLUDED
 from tfrec.serving.signatures import Signatures
 
 # Ids as real ones are.
@@ -129,7 +130,7 @@ def test_without_a_known_item_the_popular_ones_are_recommended(history, ask):
 def test_the_newest_items_are_read_and_all_are_excluded(model, ask):
     history = [1, 2, 3, 4, 5, 6, 7, 8]
     answer = ask("serving_default", [ITEMS[i - 1] for i in history])
-    scores = model.score(np.int32([history[-READ:]]))[0]
+    scores = model.score(Query.of(np.int32([history[-READ:]])))[0]
     best = sorted((9, 10), key=lambda item: -scores[item - 1])
     names = [ITEMS[item - 1] for item in best]
     # With nothing left to recommend, the list is filled.
@@ -176,7 +177,7 @@ def test_scores_are_log_probabilities_of_the_full_softmax(model, ask):
     np.testing.assert_allclose(
         np.exp(scores[:10]).sum(), 1.0, rtol=1e-5, atol=1e-6
     )
-    own = model.score(np.int32([[3, 4]]))[0]
+    own = model.score(Query.of(np.int32([[3, 4]])))[0]
     np.testing.assert_allclose(scores[:10], own, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(scores[10:], [EXCLUDED] * 2)
     best = ask("serving_default", ITEMS[2:4])
@@ -214,7 +215,7 @@ def test_a_model_that_learned_without_the_history_scores_the_others(tmp_path):
 
 def test_a_latent_is_that_of_the_model(model, ask):
     latent = ask("encode", ITEMS)["latent"]
-    own = model.latent(np.int32([np.arange(11 - READ, 11)]))
+    own = model.encode(Query.of(np.int32([np.arange(11 - READ, 11)])))
     np.testing.assert_allclose(latent, own, rtol=1e-5, atol=1e-6)
 
 
@@ -237,14 +238,15 @@ def test_samples_spread_as_the_posterior_does(name, made, tmp_path):
         )
         model = VASER(len(ITEMS), config)
         # A posterior that is wide enough to see.
-        bias = model.posterior.log_scale.bias
+        bias = model.posterior.of_state.log_scale.bias
         bias.assign(tf.fill(bias.shape, 1.0))
         model, traced = make(tmp_path, model)
     ask, draws = asking(traced), 2000
     history = tf.constant([[3, 4, 5]] * draws)
     seeds = np.array([[7, i] for i in range(draws)])
     answer = ask("sample", *[ITEMS[2:5]] * draws, seed=seeds)
-    drawn = model.decode(model.latent(history, model.draw_noise(history)))
+    query, noise = Query.of(history), model.draw_noise(tf.shape(history))
+    drawn = model.decode(model.latents_after(query, [noise])[0], query)
     drawn = np.delete(drawn, [2, 3, 4], axis=1)
     others = np.delete(np.array(ITEMS), [2, 3, 4])
     first = [row[0] for row in answer["items"]]
@@ -281,8 +283,12 @@ def test_a_model_without_a_latent_has_two_signatures(tmp_path):
 
 def test_an_op_that_servers_lack_is_refused(tmp_path):
     class Scripted(Pop):
-        def score(self, history):
-            return tf.py_function(super().score, [history], tf.float32)
+        def score(self, query):
+            return tf.py_function(
+                lambda *query: super(Scripted, self).score(Query(*query)),
+                query,
+                tf.float32,
+            )
 
     with pytest.raises(ValueError, match="op EagerPyFunc"):
         make(tmp_path, Scripted(len(ITEMS)))
@@ -291,8 +297,8 @@ def test_an_op_that_servers_lack_is_refused(tmp_path):
 def test_a_compiled_function_is_refused(tmp_path):
     class Compiled(Pop):
         @tf.function(jit_compile=True)
-        def score(self, history):
-            return tf.zeros([tf.shape(history)[0], self.num_items])
+        def score(self, query):
+            return tf.zeros([tf.shape(query.history)[0], self.num_items])
 
     with pytest.raises(ValueError, match="without XLA"):
         make(tmp_path, Compiled(len(ITEMS)))

@@ -77,7 +77,7 @@ def test_another_popularity_is_noticed(loaded):
 
 def test_scores_that_are_not_finite_are_refused(loaded):
     run, servable, popularity = loaded
-    bias = run.model.item_softmax.bias
+    bias = run.model.item_logits.bias
     before = bias.numpy()
     bias.assign(np.where(np.arange(12) == 3, -np.inf, before))
     try:

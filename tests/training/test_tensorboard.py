@@ -47,7 +47,7 @@ def test_every_number_of_an_epoch_is_there_by_its_step(events, finished_run):
     assert tags >= {
         "objective/loss",
         "objective/spread",
-        "optimizer/learning_rate",
+        "optimizer/model_learning_rate",
         "optimizer/scale_learning_rate",
         "posterior/corr",
         "posterior/active_units",
@@ -63,7 +63,7 @@ def test_every_number_of_an_epoch_is_there_by_its_step(events, finished_run):
         ),
     }
     assert list(scalars(events, "objective/loss")) == [4, 8, 12]
-    rates = scalars(events, "optimizer/learning_rate")
+    rates = scalars(events, "optimizer/model_learning_rate")
     assert rates == pytest.approx({4: 0.05, 8: 0.05, 12: 0.05})
     numbers = json.loads(Path(finished_run.run_dir, "metrics.json").read_text())
     assert scalars(events, "test/ndcg@10") == pytest.approx(

@@ -163,6 +163,15 @@ class PreparedDataset:
         records = sum(shard["records"] for shard in shards)
         return sum(pipeline.cut(records, batch_size).batches)
 
+    def fewest_rows(self, batch_size: int, fit_on: str = "train") -> int:
+        """Returns the number of sequences of the smallest training batch."""
+        shards = self._training_shards(fit_on)
+        plan = pipeline.cut(sum(s["records"] for s in shards), batch_size)
+        return min(
+            window // count
+            for window, count in zip(plan.windows, plan.batches, strict=True)
+        )
+
     def training(
         self,
         batch_size: int = 64,

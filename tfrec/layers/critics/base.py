@@ -50,12 +50,14 @@ class Critic(keras.layers.Layer):
         encoder_term: The one that, weighted, enters the encoder's loss.
         own_term: What the critic's own variables minimise.
         needs_sequences: Whether it reads `Pairs.latents`.
+        least_rows: Sequences that it needs in a batch.
     """
 
     terms: tuple[str, ...]
     encoder_term: str
     own_term = "loss"
     needs_sequences = False
+    least_rows = 1
 
     def judge(
         self, pairs: Pairs, noise_seed: keras.random.SeedGenerator

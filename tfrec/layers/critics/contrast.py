@@ -20,6 +20,7 @@ class ContrastiveCritic(Critic):
     terms = ("contrastive",)
     encoder_term = "contrastive"
     needs_sequences = True
+    least_rows = 2
 
     def __init__(self, units: int, **kwargs):
         super().__init__(**kwargs)

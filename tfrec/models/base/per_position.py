@@ -118,6 +118,11 @@ class PerPosition(NextItem):
         return {critic: w for critic, w in weights.items() if critic}
 
     @property
+    def least_rows(self) -> int:
+        """Two where a critic compares the sequences of a batch."""
+        return max([1, *(critic.least_rows for critic in self.critics)])
+
+    @property
     def reach(self) -> int:
         """Positions of the states that a latent depends on."""
         return self.posterior.reach
@@ -186,20 +191,24 @@ class PerPosition(NextItem):
                 "beta": beta * tf.reduce_sum(batch.weight),
                 **{n: positions.sum(v) for n, v in draw.extras.items()},
             }
-        drawn = self.posterior.drawn_dim
         pairs = Pairs(
             query.history,
             valid,
             batch.weight,
             positions,
-            draw.latent[..., :drawn],
-            None if latents is None else latents[..., :drawn],
+            self._drawn(draw.latent),
+            None if latents is None else self._drawn(latents),
             self.embedding,
         )
         for critic, weight in self.critics.items():
             terms |= critic.judge(pairs, self.noise_seed)
             terms["loss"] += weight * terms[critic.encoder_term]
         return terms
+
+    def _drawn(self, latent: tf.Tensor) -> tf.Tensor:
+        """Returns what the posterior draws, without a context beside it."""
+        drawn = self.posterior.drawn_dim
+        return latent if drawn == self.posterior.dim else latent[..., :drawn]
 
     def _draw(
         self, states: tf.Tensor, positions: Positions, training: bool
@@ -348,10 +357,9 @@ class PerPosition(NextItem):
         shape = [*tf.unstack(tf.shape(query.history)), self.posterior.noise_dim]
         noise = tf.random.stateless_normal(shape, seed)
         states, valid = self.states(query), query.history > 0
-        drawn = self.posterior.drawn_dim
 
         def draw(eps):
-            latent = self.posterior(states, eps).latent
-            return tf.boolean_mask(latent[..., :drawn], valid)
+            latent = self._drawn(self.posterior(states, eps).latent)
+            return tf.boolean_mask(latent, valid)
 
         return draw(noise), draw(None)

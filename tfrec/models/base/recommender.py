@@ -42,6 +42,7 @@ class Recommender(WorkerPlumbing):
         config_class: The dataclass of the settings.
         needs_user: Whether scores depend on who asks. An unknown user is then
             answered as the mean of all.
+        least_rows: Sequences that a training batch needs on each device.
         one_pass: Whether one epoch teaches all, and more would change nothing.
 
     Raises:
@@ -60,6 +61,7 @@ class Recommender(WorkerPlumbing):
     config_class: ClassVar[type[Settings]]
     needs_user: ClassVar[bool] = False
     one_pass: ClassVar[bool] = False
+    least_rows = 1
 
     def __init__(
         self,

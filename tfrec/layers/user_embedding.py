@@ -1,0 +1,35 @@
+"""The vectors of users, and of one whom training did not know."""
+
+import keras
+import tensorflow as tf
+
+
+class UserEmbedding(keras.layers.Embedding):
+    """An embedding of users in which an unknown one is the mean of all.
+
+    Args:
+        num_users: Number of users.
+        dim: Size of a vector.
+        **kwargs: For `keras.layers.Embedding`.
+    """
+
+    def __init__(self, num_users: int, dim: int, **kwargs):
+        # Row 0, the unknown user's, is never read.
+        super().__init__(1 + num_users, dim, **kwargs)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the vectors of users, `[..., dim]`.
+
+        Args:
+            inputs: int `[...]`, 0 for an unknown user.
+        """
+        table = self.embeddings.value
+        found = tf.gather(table, inputs)
+        unknown = inputs == 0
+        # The whole table is read only where it has to be.
+        mean = tf.cond(
+            tf.reduce_any(unknown),
+            lambda: tf.reduce_mean(table[1:], 0),
+            lambda: tf.zeros_like(table[0]),
+        )
+        return tf.where(unknown[..., None], mean, found)
