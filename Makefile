@@ -54,12 +54,12 @@ $(CORE): setup.py
 		echo "No Python 3.10 to 3.13 with ensurepip was found." \
 			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi
 	$(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing into $(VENV): some minutes, about 2.5 GB."
+	@echo "Installing into $(VENV): some minutes, 2.6 GB."
 	$(PY) -m pip install --quiet --editable .
 	@touch $@
 
 $(DEV): $(CORE)
-	@echo "Installing the tests' tools and Spark, about 0.5 GB more."
+	@echo "Installing the tests' tools and Spark: 0.6 GB more."
 	$(PY) -m pip install --quiet --editable ".[dev,spark]"
 	@touch $@
 

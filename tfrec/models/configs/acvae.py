@@ -8,7 +8,10 @@ from tfrec.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class ACVAEConfig(VariationalConfig):
-    """Settings of ACVAE; sizes as in section 4.3, departures in the README."""
+    """Settings of ACVAE; sizes as in section 4.3.
+
+    Departures from the paper are listed in docs/differences.md.
+    """
 
     embedding_dim: int = 128
     latent_dim: int = 64

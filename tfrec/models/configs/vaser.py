@@ -8,7 +8,10 @@ from tfrec.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class VASERConfig(VariationalConfig):
-    """Settings of VASER; sizes as in section 4.4, departures in the README."""
+    """Settings of VASER; sizes as in section 4.4.
+
+    Departures from the paper are listed in docs/differences.md.
+    """
 
     max_length: int = 30
     embedding_dim: int = 50
