@@ -1,14 +1,17 @@
-# make test   checks style and runs every test
 # make demo   trains, exports, serves and recommends on an embedded data set
+# make test   checks style and runs every test
 # make clean  removes the environment
 #
-# The first call installs into .venv; PYTHON=/path/to/python chooses another
-# interpreter than the one found, RUN_DIR=... and EXPORT_DIR=... other places
-# for the demo.
+# The first call installs into .venv: `make demo` what `pip install .` does,
+# `make test` what tests and Spark need too. PYTHON=/path/to/python chooses
+# another interpreter than the one found, RUN_DIR=... and EXPORT_DIR=... other
+# places for the demo.
 
 SHELL := /bin/bash
 VENV := .venv
-INSTALLED := $(VENV)/.installed
+# Written when the package, and when what its tests need, is installed.
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
 PY := $(VENV)/bin/python
 RUN_DIR ?= runs/quickstart
 EXPORT_DIR ?= export/models
@@ -24,12 +27,12 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: test demo clean
 
-test: $(INSTALLED)
+test: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest
 
-demo: $(INSTALLED)
+demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags \
 		--run_dir=$(RUN_DIR)
 	$(PY) -m tfrec.evaluate --run_dir=$(RUN_DIR) --oracle
@@ -46,12 +49,17 @@ demo: $(INSTALLED)
 		--server=$$(sed -n 's/^gRPC at //p' $$log)"; \
 	echo $$ask; $$ask
 
-$(INSTALLED): setup.py
+$(CORE): setup.py
 	@if [[ -z "$(PYTHON)" ]]; then \
 		echo "No Python 3.10 to 3.13 with ensurepip was found." \
 			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi
 	$(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing into $(VENV): some minutes, about 3 GB."
+	@echo "Installing into $(VENV): some minutes, 2.6 GB."
+	$(PY) -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV): $(CORE)
+	@echo "Installing the tests' tools and Spark: 0.6 GB more."
 	$(PY) -m pip install --quiet --editable ".[dev,spark]"
 	@touch $@
 

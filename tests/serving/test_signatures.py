@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.models import ACVAE, VASER, ACVAEConfig, Pop, VASERConfig
 from tfrec.batches import Query
+from tfrec.models import ACVAE, VASER, ACVAEConfig, Pop, VASERConfig
 from tfrec.models.base.recommender import EXCLUDED
 from tfrec.serving.signatures import Signatures
 
