@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -143,24 +142,3 @@ def test_a_closed_pipe_is_no_trace(script):
     process.stdout.close()
     assert process.stderr.read() == ""
     process.wait(timeout=20)
-
-
-def test_importing_tensorflow_prints_nothing(tmp_path):
-    result = run("-c", "import tfrec.cli, tensorflow; print(tensorflow.add)")
-    assert result.returncode == 0
-    assert result.stdout.startswith("<function add")
-    if not os.path.exists("/dev/nvidiactl"):
-        assert result.stderr == ""
-
-
-def test_what_else_an_import_prints_is_shown(tmp_path):
-    (tmp_path / "tensorflow.py").write_text(
-        "import os\n"
-        "os.write(2, b'I0000 chatter\\nE0000 trouble\\n')\n"
-        "raise ImportError('broken')\n"
-    )
-    path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    result = run("-c", path + "import tfrec.cli\nimport tensorflow")
-    assert "E0000 trouble" in result.stderr
-    assert "ImportError: broken" in result.stderr
-    assert "chatter" not in result.stderr

@@ -1,28 +1,16 @@
-"""What every command shares: flags, help, errors and quiet libraries.
+"""What every command shares: flags, help and errors."""
 
-Import this module before any that imports TensorFlow.
-"""
-
-import contextlib
-import importlib.abc
-import importlib.util
 import os
-import re
 import signal
 import sys
-import tempfile
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
 from tfrec.errors import InputError, nearest_names
 
 _HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
-# Lines that say nothing a user could act on: all but errors.
-_CHATTER = re.compile(rb"^([IW][0-9]{4} |WARNING: All log messages before)")
-# There if an NVIDIA driver is loaded.
-_GPU = "/dev/nvidiactl"
 
 
 def run(main: Callable[[], None]) -> None:
@@ -113,55 +101,3 @@ def _help_text(description: str) -> str:
 def _flag_text(name: str, text: str) -> str:
     lines = textwrap.wrap(text, width=72, break_on_hyphens=False)
     return "\n".join([f"  {name}", *(f"      {line}" for line in lines)])
-
-
-class _QuietTensorFlow(importlib.abc.MetaPathFinder):
-    """Keeps what TensorFlow logs while it is imported off the terminal.
-
-    It writes to the file descriptor before any logging level is in force, so
-    no environment variable stops it.
-    """
-
-    def find_spec(self, name, path, target=None):
-        if name != "tensorflow":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is None:
-            return None
-        load = spec.loader.exec_module
-
-        def load_quietly(module):
-            with _errors_only():
-                load(module)
-                # The search for GPUs; TensorFlow makes it once.
-                module.config.list_physical_devices()
-
-        spec.loader.exec_module = load_quietly
-        return spec
-
-
-@contextlib.contextmanager
-def _errors_only() -> Iterator[None]:
-    """Drops lines of information that are written to file descriptor 2."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as written:
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            written.seek(0)
-            for line in written:
-                # Without a GPU, that there is no CUDA is no error.
-                no_gpu = b"cuInit" in line and not os.path.exists(_GPU)
-                if not no_gpu and not _CHATTER.match(line):
-                    os.write(2, line)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-if "tensorflow" not in sys.modules:
-    sys.meta_path.insert(0, _QuietTensorFlow())
