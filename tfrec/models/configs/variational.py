@@ -5,9 +5,6 @@ import dataclasses
 from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 
-# Items drawn in a step: with fewer the quality falls, more cost time.
-_SAMPLES = 1000
-
 
 @dataclasses.dataclass(frozen=True)
 class VariationalConfig(Settings):
@@ -41,7 +38,8 @@ class VariationalConfig(Settings):
         choices=("full", "sampled"),
     )
     softmax_samples: int = setting(
-        _SAMPLES,
+        # With fewer the quality falls, more cost time.
+        1000,
         "With --softmax=sampled: draws of an item in a step, shared by its "
         "positions. One drawn several times counts once. A step holds several "
         "arrays of one number for each position and draw: 51 MB each for 64 "
@@ -89,12 +87,12 @@ class VariationalConfig(Settings):
                 "needs the logits of all items. Received: "
                 f"{self.label_smoothing}."
             )
-        if not self.sampled and self.softmax_samples != _SAMPLES:
-            raise InputError(
-                "`--softmax_samples` means nothing with --softmax=full. Remove "
-                f"it, or set --softmax=sampled. Received: "
-                f"{self.softmax_samples}."
-            )
+
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        if self.sampled:
+            return {}
+        return {"softmax_samples": f"with --softmax={self.softmax}"}
 
     @property
     def sampled(self) -> bool:
