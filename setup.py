@@ -22,6 +22,7 @@ setup(
     description="Variational sequential recommendation on TensorFlow",
     license="Apache-2.0",
     packages=find_packages(include=["tfrec", "tfrec.*"]),
+    entry_points={"console_scripts": ["tfrec = tfrec.__main__:main"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "absl-py>=2.1,<3",

@@ -142,5 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(CatalogueConfig)
-    cli.run(main)
+    cli.run(main, CatalogueConfig)

@@ -199,5 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(CostConfig)
-    cli.run(main)
+    cli.run(main, CostConfig)

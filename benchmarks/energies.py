@@ -231,5 +231,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(EnergiesConfig)
-    cli.run(main)
+    cli.run(main, EnergiesConfig)

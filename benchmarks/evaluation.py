@@ -106,5 +106,4 @@ def measure(config: EvaluationBenchmarkConfig, data: PreparedDataset) -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(EvaluationBenchmarkConfig)
-    cli.run(main)
+    cli.run(main, EvaluationBenchmarkConfig)

@@ -250,5 +250,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(PipelineBenchmarkConfig)
-    cli.run(main)
+    cli.run(main, PipelineBenchmarkConfig)

@@ -201,5 +201,4 @@ def rest_body(history: list[str]) -> bytes:
 
 
 if __name__ == "__main__":
-    settings.define_flags(ServingBenchmarkConfig)
-    cli.run(main)
+    cli.run(main, ServingBenchmarkConfig)

@@ -161,5 +161,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    settings.define_flags(TrainingBenchmarkConfig)
-    cli.run(main)
+    cli.run(main, TrainingBenchmarkConfig)

@@ -61,7 +61,9 @@ class StudiesConfig(Settings):
     flow_weight: float = setting(0.005, "Beta while K varies.", minimum=0.0)
     flows: int = setting(16, "K while beta varies.", minimum=0)
     run_dir: str = setting(
-        "", "A run of the config file, for the study of lengths."
+        "",
+        "A run of the config file, for the study of lengths.",
+        required=True,
     )
 
 
@@ -175,5 +177,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(StudiesConfig, required=["run_dir"])
-    cli.run(main)
+    cli.run(main, StudiesConfig)

@@ -148,5 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(VaserBenchmarkConfig)
-    cli.run(main)
+    cli.run(main, VaserBenchmarkConfig)

@@ -131,5 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(YoochooseBenchmarkConfig)
-    cli.run(main)
+    cli.run(main, YoochooseBenchmarkConfig)

@@ -37,7 +37,9 @@ Sample = Callable[[list[str]], np.ndarray]
 class PictureConfig(Settings):
     """What to draw."""
 
-    run_dirs: tuple[str, ...] = setting((), "Folders of the runs.")
+    run_dirs: tuple[str, ...] = setting(
+        (), "Folders of the runs.", required=True
+    )
     file: str = setting("docs/exploration.png", "The picture.")
 
 
@@ -108,5 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    settings.define_flags(PictureConfig, required=["run_dirs"])
-    cli.run(main)
+    cli.run(main, PictureConfig)

@@ -6,6 +6,7 @@ from absl import flags
 
 from tfrec import settings
 from tfrec.data import DataConfig
+from tfrec.flagfiles import expand
 from tfrec.models import MODELS, get_model
 from tfrec.settings import Settings
 from tfrec.training import TrainingConfig
@@ -21,13 +22,14 @@ def read_flagfile(
 
     Args:
         path: The flag file.
-        *changes: Flags that come after it.
+        *changes: Flags of the command line.
     """
     values = flags.FlagValues()
     settings.define_flags(
         DataConfig, TrainingConfig, *_MODEL_CONFIGS, flag_values=values
     )
-    values(["train", f"--flagfile={path}", *changes])
+    arguments = expand([f"--flagfile={path}", *changes])
+    values(["train", *(argument.text for argument in arguments)])
     training = settings.from_flags(TrainingConfig, values)
     config = get_model(training.model).config_class
     settings.refuse_foreign_flags(

@@ -49,12 +49,25 @@ def test_a_run_or_a_server_must_be_given():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"run_dir": "runs/no"}, "means nothing without `--server`"),
-        ({"server": "localhost:1"}, r"does that serve mine \(`--name`\)"),
+        (
+            {"name": "mine", "run_dir": "runs/no"},
+            "`--name` means nothing without `--server`",
+        ),
+        (
+            {"data_dir": "data", "server": "localhost:1"},
+            "`--data_dir` means nothing with `--server`",
+        ),
     ],
 )
-def test_a_name_is_that_of_a_model_of_a_server(given, message, monkeypatch):
-    config = RecommendationConfig(name="mine", history=("a",), **given)
-    monkeypatch.setattr(settings, "from_flags", lambda _: config)
+def test_a_run_and_a_server_have_settings_of_their_own(given, message):
     with pytest.raises(InputError, match=message):
+        RecommendationConfig(history=("a",), **given)
+
+
+def test_a_name_is_that_of_a_model_of_a_server(monkeypatch):
+    config = RecommendationConfig(
+        server="localhost:1", name="mine", history=("a",)
+    )
+    monkeypatch.setattr(settings, "from_flags", lambda _: config)
+    with pytest.raises(InputError, match=r"does that serve mine \(`--name`\)"):
         main()

@@ -26,6 +26,9 @@ class Oven(Settings):
     names: tuple[str, ...] = setting((), "Who eats.")
     limit: int | None = setting(None, "Longest time in minutes.", minimum=1)
 
+    def unused(self):
+        return {} if self.steam else {"limit": "without `--steam`"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Grill(Settings):
@@ -35,6 +38,7 @@ class Grill(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class Kettle(Settings):
+    name: str = setting("", "Name of the kettle.", required=True)
     litres: float = setting(1.5, "Volume in litres.", above=0)
 
 
@@ -44,9 +48,9 @@ class StoneOven(Oven):
     stones: int = setting(4, "Stones.", minimum=1)
 
 
-def parsed(*arguments, configs=(Oven, Grill, Kettle), **kwargs):
+def parsed(*arguments, configs=(Oven, Grill, Kettle)):
     values = flags.FlagValues()
-    define_flags(*configs, flag_values=values, **kwargs)
+    define_flags(*configs, flag_values=values)
     values(["program", *arguments])
     return values
 
@@ -89,7 +93,7 @@ def test_a_value_out_of_bounds_is_named(values, message):
         {"heat": 20},
         {"heat": 300},
         {"share": 0.999},
-        {"limit": 1},
+        {"limit": 1, "steam": True},
         {"times": ()},
     ],
 )
@@ -149,14 +153,7 @@ def test_flags_give_every_kind_of_setting():
         names=("ada", "bo"),
         limit=7,
     )
-
-
-def test_a_flagfile_gives_settings_and_the_command_line_overrides(tmp_path):
-    file = tmp_path / "bread.flags"
-    file.write_text("# A comment.\n--heat=200\n--grain=spelt\n")
-    values = parsed(f"--flagfile={file}", "--heat=210")
-    oven = from_flags(Oven, values)
-    assert (oven.heat, oven.grain) == (210, "spelt")
+    assert from_flags(Kettle, parsed("--litres=2", "--name=k")).litres == 2.0
 
 
 @pytest.mark.parametrize(
@@ -164,7 +161,10 @@ def test_a_flagfile_gives_settings_and_the_command_line_overrides(tmp_path):
     [
         ("--heat=5", "`--heat` must be at least 20"),
         ("--grain=ry", "Did you mean 'rye'"),
-        ("--times=1,x", "`--times` must be a comma-separated list of int"),
+        ("--heat=hot", r"`--heat` must be an integer\. Received: 'hot'"),
+        ("--heat=20.5", "`--heat` must be an integer"),
+        ("--share=half", r"`--share` must be a number\. Received: 'half'"),
+        ("--times=1,x", "must be a comma-separated list, each of it an int"),
         ("--times=1,0", "`--times` must be above 0"),
     ],
 )
@@ -186,26 +186,36 @@ def test_a_derived_configuration_has_defaults_of_its_own():
     assert (StoneOven().heat, Oven().heat, StoneOven().share) == (280, 180, 0.5)
     with pytest.raises(InputError, match="`--heat` must be at most 300"):
         StoneOven(heat=301)
-    values = parsed(configs=(StoneOven, Grill))
-    assert values["heat"].help == (
-        "Heat in Celsius. Default: 280 (StoneOven), 250 (Grill)."
+
+
+@pytest.mark.parametrize("arguments", [[], ["--name="]])
+def test_a_required_flag_must_be_given(arguments):
+    with pytest.raises(InputError) as error:
+        from_flags(Kettle, parsed(*arguments))
+    assert str(error.value) == "`--name` must be given: name of the kettle."
+
+
+def test_a_setting_that_means_nothing_beside_others_is_refused():
+    with pytest.raises(InputError) as error:
+        Oven(limit=3)
+    assert str(error.value) == (
+        "`--limit` means nothing without `--steam`. Remove it."
     )
+    with pytest.raises(InputError, match="without `--steam`"):
+        from_flags(Oven, parsed("--limit=3"))
 
 
-def test_help_shows_choices_and_defaults():
-    values = parsed()
-    assert values["heat"].help == (
-        "Heat in Celsius. Default: 180 (Oven), 250 (Grill)."
-    )
-    assert values["grain"].help == (
-        "Flour. One of: rye, wheat, spelt. Default: rye."
-    )
+def test_only_a_flag_is_refused_at_its_default():
+    @dataclasses.dataclass(frozen=True)
+    class Wick(Settings):
+        oil: int = setting(3, "Oil in litres.")
 
+        def unused(self):
+            return {"oil": "with this wick"}
 
-def test_a_required_flag_must_be_given():
-    with pytest.raises(flags.IllegalFlagValueError, match="--coal"):
-        parsed(required=["coal"])
-    assert from_flags(Grill, parsed("--coal=oak", required=["coal"])).coal
+    assert Wick(oil=3) == from_flags(Wick, parsed(configs=[Wick]))
+    with pytest.raises(InputError, match="`--oil` means nothing with this"):
+        from_flags(Wick, parsed("--oil=3", configs=[Wick]))
 
 
 def test_a_flag_of_another_configuration_is_refused():

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tfrec.errors import InputError
+from tfrec.training import report
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
 
 # Five steps in an epoch, of ACVAE with all its parts.
@@ -76,8 +77,8 @@ def test_train_prints_what_it_measured(whole):
     folder, output = whole
     saved = numbers(folder)
     assert "Epoch 2/2" in output
-    for name, value in saved["metrics"].items():
-        assert f"{name}[{saved['protocol']}] {value:.4f}" in output
+    assert output.endswith(f"\n{report(saved)}\n")
+    assert list(saved["metrics"])[:3] == ["recall@5", "ndcg@5", "mrr@5"]
     assert saved["epochs"] == 2
     assert saved["seed"] == 3
 
@@ -129,9 +130,17 @@ def test_evaluate_repeats_the_numbers(whole):
         "evaluate", f"--run_dir={folder}", "--evaluation_block_items=5"
     )
     assert code == 0, errors
-    lines = [line for line in output.splitlines() if "[holdout" in line]
-    assert len(lines) == 9
-    assert repeated.splitlines()[-9:] == lines
+    protocol = "test: holdout 0.2, history excluded, 40 users\n"
+    assert repeated.startswith(protocol)
+    assert output.endswith(f"\n{repeated}")
+    code, best, errors = run("evaluate", f"--run_dir={folder}", "--oracle")
+    assert code == 0, errors
+    found, best = best.split("The best that can be expected:\n")
+    assert found == repeated
+    # What it knows: recall and NDCG.
+    header, *rows = best.splitlines()
+    assert header == repeated.splitlines()[1]
+    assert [row.split()[0] for row in rows] == ["Recall", "NDCG"]
 
 
 def test_recommend_names_items_and_skips_unknown_ones(whole, folder):

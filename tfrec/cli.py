@@ -1,40 +1,59 @@
-"""What every command shares: flags, help, errors and quiet libraries.
-
-Import this module before any that imports TensorFlow.
-"""
+"""What every command shares: flags, help and errors."""
 
 import contextlib
-import importlib.abc
-import importlib.util
+import functools
 import os
-import re
 import signal
 import sys
-import tempfile
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from absl import app, flags, logging
 
+from tfrec import settings
 from tfrec.errors import InputError, nearest_names
+from tfrec.flagfiles import Argument, expand
+from tfrec.help_text import help_text
+from tfrec.models.registry import Entry, get_entry
+from tfrec.settings import Settings
 
-_HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
-# Lines that say nothing a user could act on: all but errors.
-_CHATTER = re.compile(rb"^([IW][0-9]{4} |WARNING: All log messages before)")
-# There if an NVIDIA driver is loaded.
-_GPU = "/dev/nvidiactl"
+HELP = frozenset(("--help", "-help", "-h", "--helpshort", "--helpfull"))
 
 
-def run(main: Callable[[], None]) -> None:
+def run(
+    main: Callable[[], None],
+    *configs: type[Settings],
+    models: Mapping[str, Entry] | None = None,
+) -> None:
     """Runs a command and exits: parses flags, reports errors without traces.
 
     Exit status: 0, 1 after an error that the user can mend, 130 after an
     interruption.
 
     Args:
-        main: The command, called once the flags are parsed.
+        main: The command, called once the flags are parsed. The docstring of
+            its module begins the help.
+        *configs: Its settings, which become flags.
+        models: Models, of which `--model` chooses one; their settings become
+            flags as well.
     """
-    app.run(lambda argv: _run(main), flags_parser=_parse)
+    models = models or {}
+    known = settings.define_flags(
+        *configs, *(entry.config_class for entry in models.values())
+    )
+    parse = functools.partial(_parse, main, configs, models, known)
+    app.run(lambda argv: _run(main), flags_parser=parse)
+
+
+def fail(message: str) -> int:
+    """Prints an error; returns the status to exit with."""
+    print(f"error: {message}", file=sys.stderr)
+    return 1
+
+
+def show(text: str) -> None:
+    """Prints what may be long: `--help | head` ends without a trace."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    print(text)
 
 
 def _run(main: Callable[[], None]) -> int:
@@ -48,120 +67,84 @@ def _run(main: Callable[[], None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except InputError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     return 0
 
 
-def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 1
-
-
-def _parse(argv: Sequence[str]) -> list[str]:
+def _parse(
+    main: Callable[[], None],
+    configs: Sequence[type[Settings]],
+    models: Mapping[str, Entry],
+    known: Sequence[str],
+    argv: Sequence[str],
+) -> list[str]:
     """Parses the flags, or exits with help or an error."""
-    if _HELP.intersection(argv[1:]):
-        # `--help | head` ends when the reader does, without a trace.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        print(_help_text(sys.modules["__main__"].__doc__ or ""))
-        sys.exit(0)
     try:
-        rest = flags.FLAGS(argv)
+        if HELP.intersection(argv[1:]):
+            asked = [text for text in argv[1:] if text not in HELP]
+            model = _named_model(expand(asked)) if models else None
+            show(help_text(_description(main), configs, models, model))
+            sys.exit(0)
+        return _parse_flags(argv[0], expand(argv[1:]), known)
+    except InputError as error:
+        sys.exit(fail(str(error)))
+
+
+def _description(main: Callable[[], None]) -> str:
+    text = sys.modules[main.__module__].__doc__ or ""
+    # Not run as a module, so by the dispatcher.
+    if main.__module__ != "__main__":
+        text = text.replace("python -m tfrec.", "tfrec ")
+    return text
+
+
+def _named_model(arguments: Sequence[Argument]) -> str | None:
+    """Returns the model that is named, if one is.
+
+    Raises:
+        InputError: If there is no such model.
+    """
+    # Help is given whatever else is wrong.
+    with contextlib.suppress(flags.Error, ValueError):
+        texts = [argument.text for argument in arguments]
+        flags.FLAGS(["", *texts], known_only=True)
+    named = flags.FLAGS["model"].value
+    return get_entry(named).name if named else None
+
+
+def _parse_flags(
+    program: str, arguments: Sequence[Argument], known: Sequence[str]
+) -> list[str]:
+    """Gives the arguments to absl.
+
+    Raises:
+        InputError: If one is no flag, or has no value: where it stands, and
+            the names that are near.
+    """
+    try:
+        rest = flags.FLAGS([program, *(each.text for each in arguments)])
     except flags.UnrecognizedFlagError as error:
-        known = [flag.name for group in _groups().values() for flag in group]
+        places = [a.place for a in arguments if a.name == error.flagname]
+        where = f" ({places[-1]})" if any(places) else ""
         hint = nearest_names(error.flagname, [*known, "flagfile", "help"])
-        sys.exit(_fail(f"Unknown flag `--{error.flagname}`.{hint}"))
-    except flags.Error as error:
-        sys.exit(_fail(str(error).removeprefix("ERROR:: ")))
+        raise InputError(
+            f"Unknown flag `--{error.flagname}`{where}.{hint}"
+        ) from error
+    except flags.IllegalFlagValueError as error:
+        # Of a boolean: absl takes everything else as text.
+        text = str(error).removeprefix("flag ").partition(": ")[0]
+        name, _, value = text.partition("=")
+        raise InputError(
+            f"`{name}` must be true or false. Received: {value!r}."
+        ) from error
+    except (flags.Error, ValueError) as error:
+        raise InputError(f"{error}.") from error
     if len(rest) > 1:
-        sys.exit(
-            _fail(
-                f"Unexpected argument {rest[1]!r}: every setting is a flag, "
-                "--name=value. See --help."
-            )
+        raise InputError(
+            f"Unexpected argument {rest[1]!r}: every setting is a flag, "
+            "--name=value. See --help."
         )
     return rest
-
-
-def _groups() -> dict[str, list[flags.Flag]]:
-    """Returns the flags by the configuration class that has them."""
-    return {
-        module: defined
-        for module, defined in flags.FLAGS.flags_by_module_dict().items()
-        if module.endswith("Config")
-    }
-
-
-def _help_text(description: str) -> str:
-    parts = [description.strip()]
-    for group, defined in _groups().items():
-        parts.append(f"{group.removesuffix('Config')} settings:")
-        parts += [
-            _flag_text(f"--{'[no]' * flag.boolean}{flag.name}", flag.help)
-            for flag in defined
-        ]
-    parts += [
-        "Other:",
-        _flag_text("--flagfile", "A file of flags, one in each line."),
-        _flag_text("--help", "Show this text."),
-    ]
-    return "\n\n".join(parts)
-
-
-def _flag_text(name: str, text: str) -> str:
-    lines = textwrap.wrap(text, width=72, break_on_hyphens=False)
-    return "\n".join([f"  {name}", *(f"      {line}" for line in lines)])
-
-
-class _QuietTensorFlow(importlib.abc.MetaPathFinder):
-    """Keeps what TensorFlow logs while it is imported off the terminal.
-
-    It writes to the file descriptor before any logging level is in force, so
-    no environment variable stops it.
-    """
-
-    def find_spec(self, name, path, target=None):
-        if name != "tensorflow":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is None:
-            return None
-        load = spec.loader.exec_module
-
-        def load_quietly(module):
-            with _errors_only():
-                load(module)
-                # The search for GPUs; TensorFlow makes it once.
-                module.config.list_physical_devices()
-
-        spec.loader.exec_module = load_quietly
-        return spec
-
-
-@contextlib.contextmanager
-def _errors_only() -> Iterator[None]:
-    """Drops lines of information that are written to file descriptor 2."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as written:
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            written.seek(0)
-            for line in written:
-                # Without a GPU, that there is no CUDA is no error.
-                no_gpu = b"cuInit" in line and not os.path.exists(_GPU)
-                if not no_gpu and not _CHATTER.match(line):
-                    os.write(2, line)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-if "tensorflow" not in sys.modules:
-    sys.meta_path.insert(0, _QuietTensorFlow())

@@ -1,32 +1,29 @@
 """Repeats the measurement of a trained run from its checkpoint.
 
-python -m tfrec.evaluate --run_dir=runs/first
+    python -m tfrec.evaluate --run_dir=runs/first
 
-# On the split that chose the epoch, instead of the test split.
-python -m tfrec.evaluate --run_dir=runs/first --split=validation
+    # On the split that chose the epoch, instead of the test split.
+    python -m tfrec.evaluate --run_dir=runs/first --split=validation
 
-# Where memory is scarce: of fewer sequences and items at once.
-python -m tfrec.evaluate --run_dir=runs/first --evaluation_batch_size=32 \
-    --evaluation_block_items=8192
+    # Where memory is scarce: of fewer sequences and items at once.
+    python -m tfrec.evaluate --run_dir=runs/first --evaluation_batch_size=32 \\
+        --evaluation_block_items=8192
 
-# Beside the best that can be expected, which the synthetic dataset knows.
-python -m tfrec.evaluate --run_dir=runs/quickstart --oracle
+    # Beside the best that can be expected, which the synthetic dataset knows.
+    python -m tfrec.evaluate --run_dir=runs/quickstart --oracle
 """
 
 import dataclasses
 
 from tfrec import cli, settings
-from tfrec.data.oracle import Oracle
 from tfrec.settings import Settings, setting
-from tfrec.training import load_run, metric_lines
-from tfrec.training.run import EVALUATION_FLAGS
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig(Settings):
     """What to measure."""
 
-    run_dir: str = setting("", "Folder of the run.")
+    run_dir: str = setting("", "Folder of the run.", required=True)
     data_dir: str = setting(
         "", "Where its prepared dataset is now. Empty: where it was."
     )
@@ -50,17 +47,25 @@ class EvaluationConfig(Settings):
 def main() -> None:
     """Evaluates as the flags say."""
     config = settings.from_flags(EvaluationConfig)
+
+    # Only here, so that help and errors need not wait for TensorFlow.
+    from tfrec.data.oracle import Oracle
+    from tfrec.training import load_run, metric_table, report
+    from tfrec.training.run import EVALUATION_FLAGS
+
     changes = {name: getattr(config, name) for name in EVALUATION_FLAGS}
     changes = {name: value for name, value in changes.items() if value}
     run = load_run(config.run_dir, config.data_dir, **changes)
-    result = run.evaluate(config.split)
-    print(metric_lines(result))
+    print(report(run.evaluate(config.split)))
     if config.oracle:
         best = Oracle(run.data).evaluate(config.split, run.config.cutoffs)
-        print("The best that can be expected:")
-        print(metric_lines({**result, "metrics": best}))
+        print(f"The best that can be expected:\n{metric_table(best)}")
+
+
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, EvaluationConfig)
 
 
 if __name__ == "__main__":
-    settings.define_flags(EvaluationConfig, required=["run_dir"])
-    cli.run(main)
+    run()

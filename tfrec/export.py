@@ -24,7 +24,7 @@ from tfrec.settings import Settings, setting
 class ExportConfig(Settings):
     """What to export, and where to."""
 
-    run_dir: str = setting("", "Folder of the run.")
+    run_dir: str = setting("", "Folder of the run.", required=True)
     data_dir: str = setting(
         "", "Where its prepared dataset is now. Empty: where it was."
     )
@@ -68,6 +68,10 @@ def main() -> None:
     )
 
 
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, ExportConfig)
+
+
 if __name__ == "__main__":
-    settings.define_flags(ExportConfig, required=["run_dir"])
-    cli.run(main)
+    run()

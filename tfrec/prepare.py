@@ -24,6 +24,10 @@ def main() -> None:
     print(data.card(data.prepare(config)))
 
 
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, data.DataConfig)
+
+
 if __name__ == "__main__":
-    settings.define_flags(data.DataConfig)
-    cli.run(main)
+    run()

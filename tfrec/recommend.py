@@ -18,9 +18,8 @@ import dataclasses
 
 from tfrec import cli, settings
 from tfrec.errors import InputError
-from tfrec.serving import client
 from tfrec.settings import Settings, setting
-from tfrec.training import TrainingConfig, load_run
+from tfrec.training import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +37,7 @@ class RecommendationConfig(Settings):
         "", "With --server: the model's name there. Empty: acvae."
     )
     history: tuple[str, ...] = setting(
-        (), "Item ids, oldest first, with commas between."
+        (), "Item ids, oldest first, with commas between.", required=True
     )
     k: int = setting(
         10,
@@ -46,22 +45,29 @@ class RecommendationConfig(Settings):
         minimum=1,
     )
 
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        if self.server:
+            return {"data_dir": "with `--server`"}
+        return {"name": "without `--server`"}
+
 
 def main() -> None:
     """Recommends as the flags say."""
     config = settings.from_flags(RecommendationConfig)
     if bool(config.run_dir) == bool(config.server):
         raise InputError("Give one of `--run_dir` and `--server`.")
-    if config.name and not config.server:
-        raise InputError(
-            "`--name`, the name of a model of a server, means nothing without "
-            "`--server`."
-        )
+
+    # Only here, so that help and errors need not wait for TensorFlow.
     if config.server:
+        from tfrec.serving import client
+
         name = config.name or TrainingConfig.model
         answer = client.recommend(config.server, name, config.history)
         best = [(item, "", score) for item, score in answer[: config.k]]
     else:
+        from tfrec.training import load_run
+
         run = load_run(config.run_dir, config.data_dir)
         best, unknown = run.recommend(config.history, config.k)
         if unknown:
@@ -71,6 +77,10 @@ def main() -> None:
         print(f"{rank:3}  {score:8.3f}  {item:{width}}  {title}".rstrip())
 
 
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, RecommendationConfig)
+
+
 if __name__ == "__main__":
-    settings.define_flags(RecommendationConfig, required=["history"])
-    cli.run(main)
+    run()

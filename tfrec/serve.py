@@ -20,13 +20,16 @@ Ctrl-C answer the requests in progress, then end.
 
 from tfrec import cli, settings
 from tfrec.serving.config import ServerConfig
-from tfrec.serving.server import Server
 from tfrec.training.signals import stop_requested
 
 
 def main() -> None:
     """Serves as the flags say."""
     config = settings.from_flags(ServerConfig)
+
+    # Only here, so that help and errors need not wait for TensorFlow.
+    from tfrec.serving.server import Server
+
     with stop_requested() as stop:
         server = Server(config)
         for name, versions in server.models.available().items():
@@ -38,6 +41,10 @@ def main() -> None:
         server.stop()
 
 
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, ServerConfig)
+
+
 if __name__ == "__main__":
-    settings.define_flags(ServerConfig)
-    cli.run(main)
+    run()

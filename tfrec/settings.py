@@ -12,7 +12,7 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from absl import flags
@@ -29,6 +29,7 @@ def setting(
     above: float | None = None,
     maximum: float | None = None,
     below: float | None = None,
+    required: bool = False,
 ) -> Any:
     """Declares one field of a configuration dataclass.
 
@@ -40,6 +41,7 @@ def setting(
         above: Number that the value must exceed.
         maximum: Largest allowed number.
         below: Number that the value must stay under.
+        required: Whether a command must be given it.
     """
     bounds = {
         "choices": tuple(choices) if choices else None,
@@ -48,7 +50,8 @@ def setting(
         "maximum": maximum,
         "below": below,
     }
-    return dataclasses.field(default=default, metadata={"help": help, **bounds})
+    metadata = {"help": help, "required": required, **bounds}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 class Settings:
@@ -87,27 +90,47 @@ class Settings:
                 )
             for element in value:
                 _check(field, element)
+        self.refuse_unused(
+            field.name
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        )
 
-    def refuse_unless(
-        self, name: str, choice: str, values: Sequence[str]
-    ) -> None:
-        """Refuses a setting that only some choices of another one read.
+    def unused(self) -> dict[str, str]:
+        """Returns the settings that mean nothing beside the others, and why.
+
+        Given all the same they are an error: nothing that a user asks for is
+        silently ignored. In Python, where nobody can tell what was given, those
+        that differ from their default were.
+
+        Returns:
+            By name, what comes after "means nothing": "with --softmax=full".
+        """
+        return {}
+
+    def unread(
+        self, readers: Iterable[tuple[str, str, Sequence[str]]]
+    ) -> dict[str, str]:
+        """Returns which settings nothing reads, as `unused` does.
 
         Args:
-            name: The setting. Its default passes.
-            choice: The setting that makes the choice.
-            values: The choices that read it.
-
-        Raises:
-            InputError: If it is set and another choice is made.
+            readers: A setting, another one that makes a choice, and the
+                choices that read the first.
         """
-        value, chosen = getattr(self, name), getattr(self, choice)
-        if chosen in values or value == getattr(type(self), name):
-            return
-        raise InputError(
-            f"`--{name}` means nothing with --{choice}={chosen}. Remove it, or "
-            f"set --{choice}={' or '.join(values)}. Received: {value}."
-        )
+        return {
+            name: f"with --{choice}={getattr(self, choice)}"
+            for name, choice, values in readers
+            if getattr(self, choice) not in values
+        }
+
+    def refuse_unused(self, given: Iterable[str]) -> None:
+        """Raises `InputError` if one of the settings given means nothing."""
+        unused = self.unused()
+        for name in given:
+            if name in unused:
+                raise InputError(
+                    f"`--{name}` means nothing {unused[name]}. Remove it."
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as plain JSON values."""
@@ -177,63 +200,34 @@ def _kind(field: dataclasses.Field) -> tuple[type, bool]:
 
 
 def define_flags(
-    *configs: type[Settings],
-    required: Sequence[str] = (),
-    flag_values: flags.FlagValues = flags.FLAGS,
-) -> None:
+    *configs: type[Settings], flag_values: flags.FlagValues = flags.FLAGS
+) -> list[str]:
     """Defines one absl flag for each field of the given dataclasses.
 
-    A field that several dataclasses share becomes one flag; its help names
-    each default. A flag left alone is None, which `from_flags` reads as "the
-    dataclass's own default".
+    A field that several dataclasses share becomes one flag. A flag left alone
+    is None, which `from_flags` reads as "the dataclass's own default".
 
     Args:
         *configs: Configuration dataclasses.
-        required: Names of flags that must be given.
         flag_values: The flag registry; the process-wide one by default.
+
+    Returns:
+        The names of the flags.
     """
-    owners: dict[str, list[tuple[type, dataclasses.Field]]] = {}
+    fields: dict[str, dataclasses.Field] = {}
     for config in configs:
         for field in dataclasses.fields(config):
-            owners.setdefault(field.name, []).append((config, field))
-    for name, owned in owners.items():
-        kind, is_list = _kind(owned[0][1])
+            fields.setdefault(field.name, field)
+    for name, field in fields.items():
+        kind, is_list = _kind(field)
         if is_list:
             define = flags.DEFINE_list
+        elif kind is bool:
+            define = flags.DEFINE_boolean
         else:
-            define = {
-                bool: flags.DEFINE_boolean,
-                int: flags.DEFINE_integer,
-                float: flags.DEFINE_float,
-            }.get(kind, flags.DEFINE_string)
-        define(
-            name,
-            None,
-            _help(owned),
-            flag_values=flag_values,
-            # `--help` groups the flags by it.
-            module_name=owned[0][0].__name__,
-        )
-    for name in required:
-        flags.mark_flag_as_required(name, flag_values=flag_values)
-
-
-def _help(owned: list[tuple[type, dataclasses.Field]]) -> str:
-    """Writes a flag's help: its text, its choices and its defaults."""
-    field = owned[0][1]
-    parts = [field.metadata["help"]]
-    if field.metadata["choices"]:
-        parts.append(f"One of: {', '.join(field.metadata['choices'])}.")
-    defaults = {owner.__name__: f.default for owner, f in owned}
-    shown = {str(default) for default in defaults.values()}
-    if shown == {""}:  # The help says what an empty text means.
-        pass
-    elif len(shown) == 1:
-        parts.append(f"Default: {shown.pop()}.")
-    else:
-        each = ", ".join(f"{d} ({owner})" for owner, d in defaults.items())
-        parts.append(f"Default: {each}.")
-    return " ".join(parts)
+            define = flags.DEFINE_string
+        define(name, None, field.metadata["help"], flag_values=flag_values)
+    return list(fields)
 
 
 def from_flags(
@@ -242,27 +236,41 @@ def from_flags(
     """Builds a configuration from the flags that the user gave.
 
     Raises:
-        InputError: If a value is out of bounds.
+        InputError: If a value is out of bounds, a required flag is missing, or
+            a flag means nothing beside the others.
     """
     values = {}
     for field in dataclasses.fields(config):
         value = flag_values[field.name].value
+        if field.metadata["required"] and not value:
+            text = field.metadata["help"]
+            raise InputError(
+                f"`--{field.name}` must be given: {text[0].lower()}{text[1:]}"
+            )
         if value is None:
             continue
         kind, is_list = _kind(field)
         if is_list:
             value = tuple(_parse(field, kind, text) for text in value)
+        elif kind is not bool:
+            value = _parse(field, kind, value)
         values[field.name] = value
-    return config(**values)
+    built = config(**values)
+    # At their defaults as well, which the configuration cannot tell.
+    built.refuse_unused(values)
+    return built
 
 
 def _parse(field: dataclasses.Field, kind: type, text: str) -> Any:
+    """Returns the value that a text on the command line stands for."""
     try:
         return kind(text)
     except ValueError:
+        wanted = {int: "an integer", float: "a number"}[kind]
+        if _kind(field)[1]:
+            wanted = f"a comma-separated list, each of it {wanted}"
         raise InputError(
-            f"`--{field.name}` must be a comma-separated list of "
-            f"{kind.__name__}. Received: {text!r}."
+            f"`--{field.name}` must be {wanted}. Received: {text!r}."
         ) from None
 
 
@@ -289,6 +297,7 @@ def refuse_foreign_flags(
             given = flag_values[field.name].value is not None
             if given and field.name not in known:
                 raise InputError(
-                    f"`--{field.name}` is a setting of {config.__name__} and "
-                    f"means nothing with {choice}. Remove it."
+                    f"`--{field.name}` is a setting of "
+                    f"{config.__name__.removesuffix('Config')} and means "
+                    f"nothing with {choice}. Remove it."
                 )

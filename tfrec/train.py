@@ -23,29 +23,37 @@ run that was interrupted, at whatever moment.
 """
 
 from tfrec import cli, settings
-from tfrec.data import DataConfig, prepare
+from tfrec.data import DataConfig
 from tfrec.models import MODELS, get_entry
-from tfrec.training import TrainingConfig, metric_lines, train
-from tfrec.training.strategy import make_strategy
-
-_MODEL_CONFIGS = [entry.config_class for entry in MODELS.values()]
+from tfrec.training import TrainingConfig
 
 
 def main() -> None:
     """Trains as the flags say."""
     config = settings.from_flags(TrainingConfig)
-    model_config = get_entry(config.model).config_class
+    model_class = get_entry(config.model).config_class
     settings.refuse_foreign_flags(
-        [DataConfig, TrainingConfig, model_config],
-        _MODEL_CONFIGS,
+        [DataConfig, TrainingConfig, model_class],
+        [entry.config_class for entry in MODELS.values()],
         f"--model={config.model}",
     )
+    data_config = settings.from_flags(DataConfig)
+    model_config = settings.from_flags(model_class)
+
+    # Only here, so that help and errors need not wait for TensorFlow.
+    from tfrec.data import prepare
+    from tfrec.training import report, train
+    from tfrec.training.strategy import make_strategy
+
     # Before anything else: TensorFlow meets the other workers only once.
     make_strategy(config.distribution)
-    data = prepare(settings.from_flags(DataConfig))
-    print(metric_lines(train(data, config, settings.from_flags(model_config))))
+    print(report(train(prepare(data_config), config, model_config)))
+
+
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, DataConfig, TrainingConfig, models=MODELS)
 
 
 if __name__ == "__main__":
-    settings.define_flags(DataConfig, TrainingConfig, *_MODEL_CONFIGS)
-    cli.run(main)
+    run()

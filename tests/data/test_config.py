@@ -1,10 +1,13 @@
 import dataclasses
 
 import pytest
+from absl import flags
 
-from tfrec.data.config import DATASETS, DataConfig
+from tfrec.data.config import DataConfig
+from tfrec.data.datasets import DATASETS
 from tfrec.data.sources import get_source
 from tfrec.errors import InputError
+from tfrec.settings import define_flags, from_flags
 
 NEXT_CLICK = {"protocol": "next_click"}
 SPARK = {"engine": "pyspark"}
@@ -68,6 +71,24 @@ def test_a_typo_in_the_dataset_gives_near_names():
 def test_settings_that_cannot_be_are_refused(settings, pattern):
     with pytest.raises(InputError, match=pattern):
         DataConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dataset": "synthetic", "rating_above": 3.0},
+        {"dataset": "csv", "rating_above": 3.0},
+        {"protocol": "leave_one_out", "test_fraction": 0.2},
+    ],
+)
+def test_a_flag_without_meaning_is_refused_at_its_default(settings):
+    # In Python nobody can tell.
+    assert DataConfig(**settings)
+    values = flags.FlagValues()
+    define_flags(DataConfig, flag_values=values)
+    values(["", *(f"--{name}={value}" for name, value in settings.items())])
+    with pytest.raises(InputError, match=f"`--{list(settings)[1]}` means noth"):
+        from_flags(DataConfig, values)
 
 
 def test_the_default_folder_changes_with_what_is_prepared():

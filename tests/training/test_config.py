@@ -21,6 +21,15 @@ def test_warm_up_belongs_to_the_cosine():
         )
 
 
+def test_who_validates_nothing_cannot_wait_for_a_better_number():
+    assert TrainingConfig(fit_on="all").patience == 0
+    for name in ("patience", "validate_every"):
+        with pytest.raises(
+            InputError, match=f"`--{name}` means nothing with --fit_on=all"
+        ):
+            TrainingConfig(fit_on="all", **{name: 3})
+
+
 def test_where_and_how_long_a_run_goes_is_not_its_identity():
     one = TrainingConfig(epochs=1, run_dir="a", patience=1, verbose="bar")
     two = TrainingConfig(

@@ -11,7 +11,7 @@ from tests.toy import toy_data
 from tfrec.batches import Query
 from tfrec.errors import InputError
 from tfrec.models import ACVAEConfig
-from tfrec.training import TrainingConfig, load_run, metric_lines
+from tfrec.training import TrainingConfig, load_run
 from tfrec.training.run import build, explained
 
 
@@ -27,16 +27,6 @@ def test_a_loaded_run_repeats_its_numbers_exactly(run, finished_run):
     best = run.evaluate("validation")
     assert best["metrics"]["ndcg@10"] == saved["validation"]["ndcg@10"]
     assert best["split"] == "validation"
-
-
-def test_a_line_says_its_protocol(run):
-    lines = metric_lines(
-        {"protocol": "holdout 0.2", "metrics": {"recall@5": 0.25, "mrr@5": 0.1}}
-    )
-    assert lines.splitlines() == [
-        "recall@5[holdout 0.2] 0.2500",
-        "mrr@5[holdout 0.2] 0.1000",
-    ]
 
 
 def test_recommendations_have_titles_and_leave_out_the_history(run):

@@ -8,46 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tfrec.data.datasets import DATASETS, SESSION_CUTS
 from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 
-_SYNTHETIC = (
-    "synthetic_users",
-    "synthetic_items",
-    "synthetic_clusters",
-    "synthetic_length",
-    "synthetic_seed",
-)
-# Of sessions with times, for the protocol next_click.
-_SESSION_CUTS = (
-    "test_days",
-    "training_fraction",
-    "training_fraction_of",
-    "unseen_items",
-)
-# The settings that only some choices read. Given with another choice, they
-# are an error: a flag is never silently ignored.
+# The settings that only some choices read; see `unused`.
 _OWN_SETTINGS = {
-    "dataset": {
-        "ml-latest-small": ("rating_above", *_SESSION_CUTS),
-        "ml-1m": ("rating_above", *_SESSION_CUTS),
-        "ml-10m": ("rating_above", *_SESSION_CUTS),
-        "yelp": ("rating_above", "since", *_SESSION_CUTS),
-        "yoochoose": _SESSION_CUTS,
-        "csv": (
-            "sequence_column",
-            "item_column",
-            "timestamp_column",
-            "rating_column",
-            "rating_above",
-            "separator",
-            "timestamps_per_second",
-            *_SESSION_CUTS,
-        ),
-        "sequences": ("sequence_ids",),
-        "sessions": ("train_file", "test_file"),
-        "synthetic": _SYNTHETIC,
-    },
+    "dataset": {d.name: d.settings for d in DATASETS.values()},
     "protocol": {
         "holdout": ("test_fraction", "validation_fraction"),
         "leave_one_out": (),
@@ -55,12 +22,11 @@ _OWN_SETTINGS = {
             "validation_fraction",
             "repeat_filters",
             "timestamps_per_second",
-            *_SESSION_CUTS,
+            *SESSION_CUTS,
         ),
     },
     "engine": {"duckdb": ("threads",), "pyspark": ("engine_url",)},
 }
-DATASETS = tuple(_OWN_SETTINGS["dataset"])
 PROTOCOLS = tuple(_OWN_SETTINGS["protocol"])
 ENGINES = tuple(_OWN_SETTINGS["engine"])
 # Where things lie and what the work may use: no part of a dataset's identity.
@@ -249,18 +215,26 @@ class DataConfig(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        for choice, names in self._foreign().items():
-            for name in names:
-                self._refuse(name, f"--{choice}={getattr(self, choice)}")
         self._check_protocol()
         self._check_engine()
-        if self.dataset == "csv" and not self.rating_column:
-            self._refuse("rating_above", "no --rating_column")
         if self.since and not _is_day(self.since):
             raise InputError(
                 "`--since` must be a day such as 2018-01-01. Received: "
                 f"{self.since!r}."
             )
+
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        found: dict[str, str] = {}
+        for choice, names in self._foreign().items():
+            for name in sorted(names):
+                why = f"with --{choice}={getattr(self, choice)}"
+                found.setdefault(name, why)
+        if self.dataset == "csv" and not self.rating_column:
+            found["rating_above"] = "with no --rating_column"
+        if not self.on_this_machine:
+            found["memory_limit"] = f"with --engine_url={self.engine_url}"
+        return found
 
     def identity(self) -> dict[str, Any]:
         """Returns the settings that decide what a prepared dataset holds.
@@ -326,19 +300,14 @@ class DataConfig(Settings):
                 "`--memory_limit` must be an amount such as 2GB or 500MB. "
                 f"Received: {self.memory_limit!r}."
             )
-        if not self.on_this_machine:
-            self._refuse("memory_limit", f"--engine_url={self.engine_url}")
-        elif self.engine_url and not _LOCAL_SPARK.fullmatch(self.engine_url):
+        spark = not self.on_this_machine or _LOCAL_SPARK.fullmatch(
+            self.engine_url
+        )
+        if self.engine_url and not spark:
             raise InputError(
                 "`--engine_url` must be a Spark master: local[4], "
                 "spark://host:7077, yarn or k8s://https://host:443. Received: "
                 f"{self.engine_url!r}."
-            )
-
-    def _refuse(self, name: str, choice: str) -> None:
-        if getattr(self, name) != type(self).__dataclass_fields__[name].default:
-            raise InputError(
-                f"`--{name}` means nothing with {choice}. Remove it."
             )
 
 

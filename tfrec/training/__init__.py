@@ -7,7 +7,8 @@ _HOMES = {
     "Run": "tfrec.training.run",
     "TrainingConfig": "tfrec.training.config",
     "load_run": "tfrec.training.run",
-    "metric_lines": "tfrec.training.run",
+    "metric_table": "tfrec.training.tables",
+    "report": "tfrec.training.tables",
     "train": "tfrec.training.fitting",
 }
 __all__ = list(_HOMES)

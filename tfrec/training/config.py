@@ -144,18 +144,22 @@ class TrainingConfig(Settings):
                 f"Received: {self.validation_metric}."
                 f"{nearest_names(self.validation_metric, metrics)}"
             )
-        cosine = self.learning_rate_schedule == "cosine"
-        if self.warmup_epochs and not cosine:
-            raise InputError(
-                "`--warmup_epochs` means nothing with "
-                f"--learning_rate_schedule={self.learning_rate_schedule}. "
-                "Remove it."
-            )
         if self.warmup_epochs >= self.epochs:
             raise InputError(
                 f"`--warmup_epochs` must be below `--epochs` ({self.epochs}). "
                 f"Received: {self.warmup_epochs}."
             )
+
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        found = {}
+        if self.fit_on == "all":
+            why = "with --fit_on=all, which leaves nothing to validate on"
+            found |= {"patience": why, "validate_every": why}
+        if self.learning_rate_schedule != "cosine":
+            schedule = self.learning_rate_schedule
+            found["warmup_epochs"] = f"with --learning_rate_schedule={schedule}"
+        return found
 
     def identity(self) -> dict[str, object]:
         """Returns the settings that a resumed run must share."""

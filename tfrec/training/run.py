@@ -207,18 +207,6 @@ def build(
     return model
 
 
-def metric_lines(result: dict[str, Any]) -> str:
-    """Returns a line for each metric: `recall@10[holdout 0.2, ...] 0.0912`.
-
-    Args:
-        result: What `Run.evaluate` returned.
-    """
-    return "\n".join(
-        f"{name}[{result['protocol']}] {value:.4f}"
-        for name, value in result["metrics"].items()
-    )
-
-
 @contextlib.contextmanager
 def explained(data: PreparedDataset, *flags: str) -> Iterator[None]:
     """Turns TensorFlow's errors that a user can mend into `InputError`.

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 
 # Losses that draw items, and how many by default: with fewer the quality
@@ -129,21 +128,20 @@ class NextItemConfig(LearnedConfig):
         "them, and what is like them.",
     )
 
-    def __post_init__(self):
-        super().__post_init__()
-        for name, losses in (
-            ("label_smoothing", ("softmax",)),
-            ("negatives", tuple(_NEGATIVES)),
-            ("score_penalty", ("bpr_max", "top1_max")),
-            ("calibration", ("gbce",)),
-        ):
-            self.refuse_unless(name, "loss", losses)
-        self.refuse_unless("matmul_dtype", "loss", ("softmax", *_BY_POPULARITY))
-        if self.target_decay != 1.0 and self.target_window == 1:
-            raise InputError(
-                "`--target_decay` means nothing with --target_window=1. Remove "
-                f"it. Received: {self.target_decay}."
-            )
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        unused = super().unused() | self.unread(
+            [
+                ("label_smoothing", "loss", ("softmax",)),
+                ("negatives", "loss", tuple(_NEGATIVES)),
+                ("score_penalty", "loss", ("bpr_max", "top1_max")),
+                ("calibration", "loss", ("gbce",)),
+                ("matmul_dtype", "loss", ("softmax", *_BY_POPULARITY)),
+            ]
+        )
+        if self.target_window == 1:
+            unused["target_decay"] = "with --target_window=1"
+        return unused
 
     @property
     def draws(self) -> int:

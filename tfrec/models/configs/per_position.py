@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from tfrec.errors import InputError
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import setting
 
@@ -116,18 +115,30 @@ class PerPositionConfig(NextItemConfig):
         minimum=0,
     )
 
-    def __post_init__(self):
-        super().__post_init__()
-        for name, choice, values in (
-            ("flows", "posterior", ("flow",)),
-            ("convolution_filters", "posterior", ("implicit",)),
-            ("kernel_size", "posterior", ("implicit",)),
-            ("kl_weight", "posterior", ("gaussian", "flow")),
-            ("attention_posterior", "encoder", ("attentive_gru",)),
-        ):
-            self.refuse_unless(name, choice, values)
-        if self.alternate_updates and not self.adversarial_weight:
-            raise InputError(
-                "`--alternate_updates` means nothing with "
-                "--adversarial_weight=0. Remove it."
-            )
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        unused = super().unused() | self.unread(
+            [
+                ("flows", "posterior", ("flow",)),
+                ("convolution_filters", "posterior", ("implicit",)),
+                ("kernel_size", "posterior", ("implicit",)),
+                ("kl_weight", "posterior", ("gaussian", "flow")),
+                ("anneal_steps", "posterior", ("gaussian", "flow")),
+                ("attention_posterior", "encoder", ("attentive_gru",)),
+            ]
+        )
+        if self.tie_weights:
+            unused["decoder_units"] = "with --tie_weights"
+        if not self.adversarial_weight:
+            for name in ("prior_in_adversary", "alternate_updates"):
+                unused[name] = "with --adversarial_weight=0"
+            if not self.contrastive_weight:
+                for name in (
+                    "critic_units",
+                    "critic_learning_rate",
+                    "critic_weight_decay",
+                ):
+                    unused[name] = (
+                        "without --adversarial_weight or --contrastive_weight"
+                    )
+        return unused

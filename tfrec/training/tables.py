@@ -1,0 +1,48 @@
+"""How numbers are printed: one table, under the protocol they hold for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_TITLES = {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Returns the split, the protocol and a table of the metrics.
+
+    Args:
+        result: What `Run.evaluate` returned.
+
+    Example:
+
+        test: holdout 0.2, history excluded, 2000 users
+                    @5     @10     @20
+        Recall  0.3767  0.6333  0.8817
+        NDCG    0.4423  0.5479  0.6604
+        MRR     0.6607  0.6694  0.6701
+    """
+    protocol = f"{result['split']}: {result['protocol']}"
+    return f"{protocol}\n{metric_table(result['metrics'])}"
+
+
+def metric_table(metrics: Mapping[str, float]) -> str:
+    """Returns a row for each metric and a column for each cutoff.
+
+    Args:
+        metrics: Values by name and cutoff, such as "recall@10". A metric that
+            was not taken at one of the cutoffs has no number there.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for key, value in metrics.items():
+        name, cutoff = key.split("@")
+        rows.setdefault(name, {})[f"@{cutoff}"] = f"{value:.4f}"
+    columns = list(dict.fromkeys(c for row in rows.values() for c in row))
+    titles = [_TITLES.get(name, name) for name in rows]
+    width = max(map(len, titles))
+    lines = [["", *columns]] + [
+        [title, *(row.get(column, "") for column in columns)]
+        for title, row in zip(titles, rows.values(), strict=True)
+    ]
+    return "\n".join(
+        f"{first:{width}}{''.join(f'{cell:>8}' for cell in rest)}"
+        for first, *rest in lines
+    )
