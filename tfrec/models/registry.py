@@ -59,6 +59,12 @@ _ENTRIES = (
         "Zhou et al., WWW'19",
         "session VAE with planar flows and attention",
     ),
+    Entry(
+        "svae",
+        "SVAE",
+        "Sachdeva et al., WSDM'19",
+        "sequential VAE, the next items as a set",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.critics import Adversary, ContrastiveCritic, Critic, Pairs
-from tfrec.layers.encoders import ENCODERS
+from tfrec.layers.encoders import ENCODERS, Encoder
 from tfrec.layers.posteriors import (
     BesideContext,
     Draw,
@@ -21,14 +21,21 @@ from tfrec.settings import Settings
 from tfrec.shapes import Positions
 
 
-def make_posterior(config: PerPositionConfig) -> Posterior:
-    """Returns the posterior that the settings ask for."""
+def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
+    """Returns the posterior that the settings ask for.
+
+    Args:
+        config: The settings.
+        dim: Size of the encoder's states.
+    """
     c = config
+    # With attention a state is [h; c], of the same size both.
+    units = dim // 2 if c.encoder == "attentive_gru" else dim
     flows = c.flows if c.posterior == "flow" else 0
     if c.posterior == "implicit":
         posterior = ImplicitPosterior(
             c.latent_dim,
-            c.gru_units,
+            units,
             c.convolution_filters,
             c.kernel_size,
             c.dropout,
@@ -40,10 +47,8 @@ def make_posterior(config: PerPositionConfig) -> Posterior:
         return posterior
     of_context = None
     if c.attention_posterior:
-        of_context = FlowPosterior(
-            c.gru_units, flows, name="attention_posterior"
-        )
-    return BesideContext(posterior, of_context, c.gru_units, name="posterior")
+        of_context = FlowPosterior(units, flows, name="attention_posterior")
+    return BesideContext(posterior, of_context, units, name="posterior")
 
 
 class PerPosition(NextItem):
@@ -72,10 +77,8 @@ class PerPosition(NextItem):
         super().__init__(num_items, config, num_users)
         c = self.config
         self.make_embedding()
-        self.encoder = ENCODERS[c.encoder](
-            c.gru_units, c.encoder_activation, name="encoder"
-        )
-        self.posterior = make_posterior(c)
+        self.encoder = self.make_encoder()
+        self.posterior = make_posterior(c, self.encoder.dim)
         # An implicit posterior has its dropout inside, before the latent.
         self.latent_dropout = keras.layers.Dropout(
             0.0 if c.posterior == "implicit" else c.dropout
@@ -106,6 +109,16 @@ class PerPosition(NextItem):
                 (None, None, self.posterior.drawn_dim),
             )
         self.built = True
+
+    def make_encoder(self) -> Encoder:
+        """Returns what reads the embedded items, not yet built.
+
+        A model whose paper has an encoder of its own overrides this.
+        """
+        c = self.config
+        return ENCODERS[c.encoder](
+            c.gru_units, c.encoder_activation, name="encoder"
+        )
 
     @property
     def critics(self) -> dict[Critic, float]:

@@ -1,0 +1,31 @@
+"""Settings of SVAE."""
+
+import dataclasses
+
+from tfrec.models.configs.per_position import PerPositionConfig
+from tfrec.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class SVAEConfig(PerPositionConfig):
+    """Settings of SVAE; sizes as in the authors' code, without dropout."""
+
+    embedding_dim: int = 256
+    embedding_dropout: float = 0.0
+    tie_weights: bool = False
+    start_at_popularity: bool = True
+    encoder: str = setting("gru", "SVAE has one encoder.", choices=("gru",))
+    gru_units: int = 200
+    encoder_units: int = setting(
+        150,
+        "Width of the tanh layer between GRU and posterior.",
+        minimum=1,
+    )
+    latent_dim: int = 64
+    dropout: float = 0.0
+    decoder: str = "tanh"
+    decoder_units: int = 150
+    target_window: int = 4
+    kl_weight: float = 0.2
+    anneal_steps: int = 1000
+    weight_decay: float = 5e-3
