@@ -118,5 +118,7 @@ class RankingMax(ItemLoss):
             loss = LOSSES[self.kind](
                 own[:, j], others, tf.nn.log_softmax(strength), self.penalty
             )
-            each += targets.shares[:, j] * loss
+            # Nothing to be set above, where all of the sample is left out.
+            some = tf.reduce_max(strength, 1) > 0.5 * _NOTHING
+            each += targets.shares[:, j] * tf.where(some, loss, 0.0)
         return tf.reduce_sum(targets.weights * each)

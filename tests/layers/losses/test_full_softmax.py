@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.layers import full_softmax
-from tfrec.layers.full_softmax import softmax_loss
-from tfrec.layers.histories import Histories
+from tfrec.layers.item_logits import ItemLogits
+from tfrec.layers.losses import FullSoftmax, Histories, Targets, full_softmax
+from tfrec.layers.losses.full_softmax import softmax_loss
 
 
 def reference(
@@ -112,3 +112,37 @@ def test_a_hopeless_target_costs_a_finite_loss():
         tf.ones([1]),
     )
     assert np.isfinite(loss) and loss > 80
+
+
+def test_the_items_of_a_set_share_the_target():
+    logits = ItemLogits(6)
+    logits.build((None, 4))
+    hidden = tf.random.normal([1, 4])
+    targets = Targets.of(tf.constant([[2, 5, 0]]), tf.ones([1]))
+    nothing = Histories(tf.constant([[-1]]), tf.constant([[0, 0]], tf.int64))
+    pair = FullSoftmax().total(logits, hidden, targets, nothing)
+    log_p = logits(hidden)[0]
+    np.testing.assert_allclose(pair, -(log_p[1] + log_p[4]) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cosine_scale", [0.0, 9.0])
+@pytest.mark.parametrize("exclude_history", [False, True])
+def test_the_layer_scores_as_its_logits_do(cosine_scale, exclude_history):
+    logits = ItemLogits(6, cosine_scale=cosine_scale)
+    logits.build((None, 4))
+    logits.bias.assign(tf.random.normal([6]))
+    hidden = tf.random.normal([2, 4])
+    weights = tf.constant([0.3, 2.0])
+    targets = Targets.of(tf.constant([[2], [6]]), weights)
+    # The second position has read items 2 and 4; the first, item 2 alone.
+    histories = Histories(
+        tf.constant([[1, 3]]), tf.constant([[0, 0], [0, 1]], tf.int64)
+    )
+    loss = FullSoftmax(exclude_history=exclude_history)
+    log_p = logits(hidden).numpy()
+    if exclude_history:
+        log_p[1, [1, 3]] = -np.inf
+        log_p[1] -= np.log(np.exp(log_p[1]).sum())
+    expected = -0.3 * log_p[0, 1] - 2.0 * log_p[1, 5]
+    received = loss.total(logits, hidden, targets, histories)
+    np.testing.assert_allclose(received, expected, rtol=1e-5)

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.models import lazy_adamw
-from tfrec.models.lazy_adamw import LazyAdamW
+from tfrec.optimizers import LazyAdamW, lazy_adamw
 from tfrec.training.strategy import make_strategy
 
 ROWS = np.array([5, 1, 1, 3])
