@@ -8,7 +8,11 @@ from tfrec.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class SVAEConfig(PerPositionConfig):
-    """Settings of SVAE; sizes as in the authors' code, without dropout."""
+    """Settings of SVAE; sizes as in the authors' code, without dropout.
+
+    Their beta, at most 0.023, weighs a KL averaged over positions beside a
+    likelihood summed over them. Here both are sums: it is 0.023 / length.
+    """
 
     embedding_dim: int = 256
     embedding_dropout: float = 0.0
@@ -17,15 +21,13 @@ class SVAEConfig(PerPositionConfig):
     encoder: str = setting("gru", "SVAE has one encoder.", choices=("gru",))
     gru_units: int = 200
     encoder_units: int = setting(
-        150,
-        "Width of the tanh layer between GRU and posterior.",
-        minimum=1,
+        150, "Width of the tanh layer behind the GRU.", minimum=1
     )
     latent_dim: int = 64
     dropout: float = 0.0
     decoder: str = "tanh"
     decoder_units: int = 150
     target_window: int = 4
-    kl_weight: float = 0.2
+    kl_weight: float = 0.0005
     anneal_steps: int = 1000
     weight_decay: float = 5e-3
