@@ -109,6 +109,7 @@ class CooccurrenceModel(Recommender):
     """
 
     config_class = CooccurrenceConfig
+    one_pass = True
 
     def __init__(
         self, num_items: int, config: CooccurrenceConfig | None = None

@@ -25,6 +25,7 @@ class Pop(Recommender):
     """
 
     config_class = PopConfig
+    one_pass = True
 
     def __init__(self, num_items: int, config: PopConfig | None = None):
         super().__init__(num_items, config)

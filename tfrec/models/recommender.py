@@ -39,6 +39,8 @@ class Recommender(keras.Model):
     """
 
     config_class: ClassVar[type[Settings]]
+    # Whether one epoch learns all there is, however many are asked for.
+    one_pass: ClassVar[bool] = False
 
     def __init__(self, num_items: int, config: Settings | None = None):
         super().__init__(name=type(self).__name__.lower())
