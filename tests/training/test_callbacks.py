@@ -7,33 +7,8 @@ import pytest
 from tests.toy import Toy
 from tfrec.errors import InputError
 from tfrec.training import TrainingConfig, train
-from tfrec.training.callbacks import (
-    Bar,
-    NanGuard,
-    finished,
-    verbosity,
-    write_epochs,
-)
+from tfrec.training.callbacks import NanGuard, finished, write_epochs
 from tfrec.training.checkpoints import Progress
-
-
-def test_the_bar_shows_the_loss_and_one_metric(capsys):
-    bar = Bar(TrainingConfig(epochs=9))
-    bar.set_params({"verbose": 2, "epochs": 3, "steps": 1})
-    bar.on_train_begin()
-    bar.on_epoch_begin(1)
-    bar.on_epoch_end(1, {"loss": 1.5, "term": 2.5, "val_ndcg@10": 0.25})
-    shown = capsys.readouterr().out
-    assert "Epoch 2/9" in shown
-    assert "loss: 1.5000 - val_ndcg@10: 0.2500" in shown
-    assert "term" not in shown
-
-
-@pytest.mark.parametrize(
-    ("verbose", "expected"), [("bar", 1), ("line", 2), ("none", 0), ("auto", 2)]
-)
-def test_progress_is_a_line_where_there_is_no_terminal(verbose, expected):
-    assert verbosity(TrainingConfig(verbose=verbose)) == expected
 
 
 def test_the_guard_names_steps_and_every_broken_term():

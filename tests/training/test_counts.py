@@ -61,6 +61,21 @@ def test_a_run_that_was_killed_goes_on_without_counting_again(
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("model", ["pop", "markov", "rules", "itemknn"])
+def test_one_epoch_counts_everything_whatever_is_asked_for(
+    clicks, settings, tmp_path, model
+):
+    config = settings(model=model, epochs=1)
+    longer = dataclasses.replace(
+        config, epochs=100, run_dir=str(tmp_path / "longer")
+    )
+    one, other = train(clicks, config), train(clicks, longer)
+    assert (other["epochs"], other["steps"]) == (1, 4)
+    assert other["metrics"] == one["metrics"]
+    # So it is finished, and nothing is counted again.
+    assert train(clicks, longer) == other
+
+
 def test_a_run_on_two_devices_has_the_numbers_of_one(
     clicks, settings, tmp_path
 ):

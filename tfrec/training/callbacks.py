@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,62 +15,12 @@ from tfrec.errors import InputError
 from tfrec.training.checkpoints import Checkpoints, Progress
 from tfrec.training.config import TrainingConfig
 from tfrec.training.files import write_text
+from tfrec.training.progress import say
 from tfrec.training.tensorboard import Board
 from tfrec.training.workers import Workers
 
 # Within an epoch; most epochs are shorter.
 _STEPS_BETWEEN_EVENTS = 100
-
-
-class Bar(keras.callbacks.ProgbarLogger):
-    """Keras's progress bar, with no more than the loss and one metric.
-
-    Args:
-        config: Settings of the run.
-    """
-
-    def __init__(self, config: TrainingConfig):
-        super().__init__()
-        metric = config.validation_metric
-        self._shown = ("loss", metric, f"val_{metric}")
-        self._config = config
-
-    def set_params(self, params):
-        """Counts epochs of the run, not of this call of `fit`."""
-        super().set_params({**params, "epochs": self._config.epochs})
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Updates the bar."""
-        super().on_train_batch_end(batch, self._choose(logs))
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Completes the bar."""
-        super().on_epoch_end(epoch, self._choose(logs))
-
-    def on_test_batch_end(self, batch, logs=None):
-        """Updates the bar of an evaluation."""
-        super().on_test_batch_end(batch, self._choose(logs))
-
-    def on_test_end(self, logs=None):
-        """Completes the bar of an evaluation."""
-        super().on_test_end(self._choose(logs))
-
-    def _choose(self, logs):
-        return {name: logs[name] for name in self._shown if name in logs}
-
-
-def verbosity(config: TrainingConfig) -> int:
-    """Returns the `verbose` argument of Keras's `fit` and `evaluate`."""
-    shown = config.verbose
-    if shown == "auto":
-        shown = "bar" if sys.stdout.isatty() else "line"
-    return {"none": 0, "bar": 1, "line": 2}[shown]
-
-
-def say(config: TrainingConfig, text: str) -> None:
-    """Prints a line, unless the run is to be silent."""
-    if config.verbose != "none":
-        print(text, flush=True)
 
 
 def diverged(where: str) -> InputError:

@@ -14,14 +14,7 @@ from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings
-from tfrec.training.callbacks import (
-    Bar,
-    NanGuard,
-    Recorder,
-    finished,
-    say,
-    verbosity,
-)
+from tfrec.training.callbacks import NanGuard, Recorder, finished
 from tfrec.training.checkpoints import (
     Checkpoints,
     Progress,
@@ -33,6 +26,7 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.description import describe, identify, sections, versions
 from tfrec.training.diagnostics import LatentDiagnostics
 from tfrec.training.files import locked, read_json, write_json
+from tfrec.training.progress import EpochBar, say
 from tfrec.training.run import (
     CHECKPOINTS,
     EVALUATION_FLAGS,
@@ -82,6 +76,8 @@ def train(
     """
     config = config or TrainingConfig()
     model_config = model_config or get_model(config.model).config_class()
+    if get_model(config.model).one_pass:
+        config = dataclasses.replace(config, epochs=1)
     folder = Path(config.run_dir or f"runs/{config.model}-{data.data_dir.name}")
     workers = Workers(make_strategy(config.distribution))
     with contextlib.ExitStack() as stack:
@@ -203,6 +199,11 @@ def _fit(
 ) -> None:
     """Fits from where `progress` stands to the end."""
     every = config.validate_every
+    callbacks = [
+        NanGuard(config, progress),
+        recorder,
+        EpochBar(config, steps, progress),
+    ]
     while not finished(progress, config, steps):
         epoch, offset = divmod(progress.step, steps)
         # The rest of an epoch begun earlier is a call of its own, because
@@ -216,8 +217,8 @@ def _fit(
             validation_data=validation,
             validation_freq=[*range(every, end + 1, every), config.epochs],
             shuffle=False,
-            verbose=verbosity(config),
-            callbacks=[NanGuard(config, progress), recorder, Bar(config)],
+            verbose=0,
+            callbacks=callbacks,
         )
 
 

@@ -12,10 +12,10 @@ from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings
-from tfrec.training.callbacks import Bar, verbosity
 from tfrec.training.checkpoints import restore_model
 from tfrec.training.config import TrainingConfig
 from tfrec.training.description import check_data, read_description
+from tfrec.training.progress import Bar
 from tfrec.training.schedule import make_schedule
 from tfrec.training.strategy import local_strategy
 
@@ -66,7 +66,7 @@ class Run:
                 found = self.model.evaluate(
                     batches,
                     return_dict=True,
-                    verbose=verbosity(self.config),
+                    verbose=0,
                     callbacks=[Bar(self.config)],
                 )
             except tf.errors.InvalidArgumentError as error:

@@ -1,0 +1,188 @@
+import os
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from tfrec.training import TrainingConfig, load_run, train
+from tfrec.training import progress as module
+from tfrec.training.checkpoints import Progress
+from tfrec.training.progress import Bar, EpochBar, TimeLeft, duration, shown
+
+
+class Clock:
+    """A time that tests let pass."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of everything that is shown."""
+    clock = Clock()
+    monkeypatch.setattr(module.time, "monotonic", clock)
+    return clock
+
+
+def pass_steps(left, clock, progress, steps, seconds):
+    for _ in range(steps):
+        clock.now += seconds
+        progress.step += 1
+        left.step()
+
+
+def validate(left, clock, seconds):
+    left.begin_validation()
+    clock.now += seconds
+    left.end_validation()
+
+
+@pytest.mark.parametrize(
+    ("verbose", "expected"),
+    [("bar", "bar"), ("line", "line"), ("none", "none"), ("auto", "line")],
+)
+def test_progress_is_a_line_where_there_is_no_terminal(verbose, expected):
+    assert shown(TrainingConfig(verbose=verbose)) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (170, "3 min"),
+        (3599, "1 h 0 min"),
+        (90 * 60, "1 h 30 min"),
+    ],
+)
+def test_a_time_is_said_as_a_person_would(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_the_time_left_is_that_of_steps_and_validations(clock):
+    progress = Progress()
+    config = TrainingConfig(epochs=5, validate_every=2)
+    left = TimeLeft(config, 10, progress)
+    assert (left.seconds(), str(left)) == (None, "")
+    # Tracing the first step took long, which says nothing of the others.
+    pass_steps(left, clock, progress, 1, 60)
+    assert left.seconds() is None
+    pass_steps(left, clock, progress, 9, 2)
+    assert left.seconds() == pytest.approx(40 * 2)
+    pass_steps(left, clock, progress, 10, 2)
+    validate(left, clock, 7)
+    # After epoch 2: those of epochs 4 and 5 are to come.
+    assert left.seconds() == pytest.approx(30 * 2 + 2 * 7)
+    assert str(left) == "about 1 min left"
+    pass_steps(left, clock, progress, 20, 2)
+    validate(left, clock, 8)
+    assert left.seconds() == pytest.approx(10 * 2 + 8)
+
+
+def test_what_happens_between_steps_takes_time_too(clock):
+    progress = Progress()
+    left = TimeLeft(TrainingConfig(epochs=3), 11, progress)
+    pass_steps(left, clock, progress, 11, 1)
+    # A checkpoint.
+    clock.now += 10
+    assert left.seconds() == pytest.approx(22 * 2)
+
+
+def test_a_resumed_run_counts_only_what_is_left(clock):
+    progress = Progress(step=25, wall_seconds=1e6)
+    config = TrainingConfig(epochs=3, fit_on="all")
+    left = TimeLeft(config, 10, progress)
+    pass_steps(left, clock, progress, 3, 4)
+    assert left.seconds() == pytest.approx(2 * 4)
+
+
+def test_a_run_that_may_lose_its_patience_takes_no_longer_than_that(clock):
+    progress = Progress()
+    left = TimeLeft(TrainingConfig(epochs=2, patience=1), 2, progress)
+    pass_steps(left, clock, progress, 2, 5)
+    assert str(left) == "at most 10 s left"
+
+
+def run_epoch(config, clock, stop):
+    """Runs an epoch of two steps through a bar."""
+    progress = Progress()
+    bar = EpochBar(config, 2, progress)
+    bar.set_model(SimpleNamespace(stop_training=stop))
+    bar.on_epoch_begin(0)
+    for batch in range(2):
+        clock.now += 3
+        progress.step += 1
+        bar.on_train_batch_end(batch, {"loss": 2.5, "term": 1.0})
+    bar.on_test_begin()
+    clock.now += 1
+    bar.on_test_batch_end(0, {"ndcg@10": 0.5})
+    bar.on_test_end({"ndcg@10": 0.5})
+    bar.on_epoch_end(0, {"loss": 1.5, "term": 2.5, "val_ndcg@10": 1 / 4096})
+
+
+def test_a_line_has_the_loss_one_metric_and_the_time_left(clock, capsys):
+    run_epoch(TrainingConfig(epochs=3, verbose="line"), clock, stop=False)
+    assert capsys.readouterr().out == (
+        "Epoch 1/3 - 7s - loss: 1.5000 - val_ndcg@10: 2.4414e-04 - "
+        "about 14 s left\n"
+    )
+
+
+def test_after_the_last_epoch_no_time_is_left(clock, capsys):
+    run_epoch(TrainingConfig(epochs=3, verbose="line"), clock, stop=True)
+    assert capsys.readouterr().out == (
+        "Epoch 1/3 - 7s - loss: 1.5000 - val_ndcg@10: 2.4414e-04\n"
+    )
+
+
+def test_a_bar_grows_and_becomes_a_line(clock, capsys, monkeypatch):
+    monkeypatch.setattr(
+        module.shutil,
+        "get_terminal_size",
+        lambda: os.terminal_size((70, 24)),
+    )
+    run_epoch(TrainingConfig(epochs=3, verbose="bar"), clock, stop=False)
+    _, first, second, last = capsys.readouterr().out.split("\r")
+    assert first == f"Epoch 1/3 [{'=' * 10}{' ' * 10}] 1/2 - loss: 2.5000"
+    # As much as the terminal is wide.
+    assert second == f"Epoch 1/3 [{'=' * 20}] 2/2 - loss: 2.5000 - about 12 s "
+    assert last.startswith("Epoch 1/3 - 7s - loss: 1.5000 - val_ndcg@10: ")
+    assert last.endswith(" - about 14 s left\n")
+
+
+def test_a_bar_is_not_drawn_more_often_than_it_is_seen(clock, capsys):
+    bar = Bar(TrainingConfig(verbose="bar"))
+    bar.set_params({"steps": None})
+    for batch in range(100):
+        clock.now += 0.06
+        bar.on_test_batch_end(batch, {"ndcg@10": 0.5})
+    bar.on_test_end({"ndcg@10": 0.25})
+    lines = capsys.readouterr().out.split("\r")
+    assert len(lines) == 1 + 50 + 1
+    assert lines[1] == "Evaluating - ndcg@10: 0.5000"
+    # Nothing of the longer line is left.
+    assert lines[-1] == "Evaluated - ndcg@10: 0.2500\n"
+
+
+@pytest.mark.parametrize("verbose", ["line", "none", "bar"])
+def test_a_run_says_how_long_it_will_take(data, settings, capsys, verbose):
+    config = settings(verbose=verbose, epochs=3)
+    train(data, config)
+    load_run(config.run_dir).evaluate()
+    output = capsys.readouterr().out
+    lines = re.findall(r"Epoch \d/3 - \d+s - loss: .*", output)
+    if verbose == "none":
+        assert output == ""
+        return
+    assert [line[:9] for line in lines] == [f"Epoch {n}/3" for n in (1, 2, 3)]
+    assert all(
+        re.search(r" - val_ndcg@10: [\d.]+ - about \d+ s left$", line)
+        for line in lines[:2]
+    )
+    assert "left" not in lines[2]
+    assert ("Evaluating [" in output) == (verbose == "bar")

@@ -1,0 +1,236 @@
+"""What a run shows on its way: loss, one metric, and the time left."""
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+
+import keras
+
+from tfrec.training.checkpoints import Progress
+from tfrec.training.config import TrainingConfig
+
+# Between two redrawings of a bar.
+_SECONDS = 0.1
+_WIDTH = 20
+
+
+def shown(config: TrainingConfig) -> str:
+    """Returns what is shown: "bar", "line" or "none"."""
+    if config.verbose != "auto":
+        return config.verbose
+    return "bar" if sys.stdout.isatty() else "line"
+
+
+def say(config: TrainingConfig, text: str) -> None:
+    """Prints a line, unless the run is to be silent."""
+    if config.verbose != "none":
+        print(text, flush=True)
+
+
+class TimeLeft:
+    """Estimates how long the rest of a run takes, from what it did so far.
+
+    A step to come takes as long as those since the start took on average, with
+    all that happens between them; a validation takes as long as the last one.
+    The first step, in which the graph is traced, does not count.
+
+    Args:
+        config: Settings of the run.
+        steps_per_epoch: Training steps in an epoch.
+        progress: Where the run stands.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, steps_per_epoch: int, progress: Progress
+    ):
+        self._config = config
+        self._steps_per_epoch = steps_per_epoch
+        self._progress = progress
+        self._start: tuple[float, int] | None = None
+        self._validation_start = self._validation = self._validations = 0.0
+
+    def step(self) -> None:
+        """Notes that a step has been taken."""
+        if self._start is None:
+            self._start = time.monotonic(), self._progress.step
+
+    def begin_validation(self) -> None:
+        """Notes that a validation begins."""
+        self._validation_start = time.monotonic()
+
+    def end_validation(self) -> None:
+        """Notes that it ends."""
+        self._validation = time.monotonic() - self._validation_start
+        self._validations += self._validation
+
+    def seconds(self) -> float | None:
+        """Returns the seconds to the last epoch's end; None: not known yet."""
+        if self._start is None or self._progress.step == self._start[1]:
+            return None
+        started, first = self._start
+        training = time.monotonic() - started - self._validations
+        steps = self._config.epochs * self._steps_per_epoch
+        left = (steps - self._progress.step) / (self._progress.step - first)
+        return training * left + self._validation * self._validations_left()
+
+    def __str__(self) -> str:
+        """Returns it in words, such as "about 3 min left"; "" if unknown."""
+        seconds = self.seconds()
+        if seconds is None:
+            return ""
+        # The run may lose its patience before.
+        about = "at most" if self._config.patience else "about"
+        return f"{about} {duration(seconds)} left"
+
+    def _validations_left(self) -> int:
+        if self._config.fit_on == "all":
+            return 0
+        done = self._progress.step // self._steps_per_epoch
+        end, every = self._config.epochs, self._config.validate_every
+        # The last epoch is validated whatever its number.
+        return end // every - done // every + bool(end % every)
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as a person would say it: "40 s", "3 min", "2 h 5 min"."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+class _Line:
+    """A line of the terminal that is written again and again."""
+
+    def __init__(self):
+        self._length = 0
+        self._drawn_at = 0.0
+
+    def draw(self, done: int, steps: int | None, parts: list[str]) -> None:
+        """Draws a bar, unless the last one is quite new.
+
+        Args:
+            done: Steps taken.
+            steps: Steps in all, if that is known.
+            parts: What the line says; the bar follows the first.
+        """
+        if time.monotonic() < self._drawn_at + _SECONDS:
+            return
+        self._drawn_at = time.monotonic()
+        title, *rest = parts
+        if steps:
+            filled = "=" * (_WIDTH * done // steps)
+            title += f" [{filled:{_WIDTH}}] {done}/{steps}"
+        # What is wider than the terminal could not be written over.
+        columns = shutil.get_terminal_size().columns
+        text = _joined([title, *rest])[: columns - 1]
+        print(f"\r{text:{self._length}}", end="", flush=True)
+        self._length = len(text)
+
+    def finish(self, parts: list[str]) -> None:
+        """Writes the line as it stays."""
+        print(f"\r{_joined(parts):{self._length}}".rstrip(" "), flush=True)
+        self._length = 0
+
+
+def _joined(parts: list[str]) -> str:
+    return " - ".join(filter(None, parts))
+
+
+class Bar(keras.callbacks.Callback):
+    """Shows an evaluation: how far it is, and one metric.
+
+    Args:
+        config: Settings of the run.
+    """
+
+    def __init__(self, config: TrainingConfig):
+        super().__init__()
+        metric = config.validation_metric
+        self._names = ("loss", metric, f"val_{metric}")
+        self._drawn = shown(config) == "bar"
+        self._line = _Line()
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Updates the bar."""
+        self._draw("Evaluating", batch + 1, self.params["steps"], logs)
+
+    def on_test_end(self, logs=None):
+        """Completes the bar."""
+        if self._drawn:
+            self._line.finish(["Evaluated", *self._numbers(logs)])
+
+    def _draw(self, title, done, steps, logs, left=""):
+        if self._drawn:
+            self._line.draw(done, steps, [title, *self._numbers(logs), left])
+
+    def _numbers(self, logs: Mapping[str, float]) -> list[str]:
+        """Returns the loss and the one metric, where they were taken."""
+        return [
+            f"{name}: {logs[name]:{'.4f' if abs(logs[name]) > 1e-3 else '.4e'}}"
+            for name in self._names
+            if name in logs
+        ]
+
+
+class EpochBar(Bar):
+    """Shows each epoch of a run, and how much time is left for all.
+
+    Must come after `Recorder`, which counts the steps.
+
+    Args:
+        config: Settings of the run.
+        steps_per_epoch: Training steps in an epoch.
+        progress: Where the run stands.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, steps_per_epoch: int, progress: Progress
+    ):
+        super().__init__(config)
+        self._config = config
+        self._steps_per_epoch = steps_per_epoch
+        self._progress = progress
+        self._left = TimeLeft(config, steps_per_epoch, progress)
+        self._title = ""
+        self._first = 0
+        self._begun_at = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Begins a line."""
+        self._title = f"Epoch {epoch + 1}/{self._config.epochs}"
+        self._first = epoch * self._steps_per_epoch
+        self._begun_at = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Updates the bar."""
+        self._left.step()
+        done = self._progress.step - self._first
+        self._draw(
+            self._title, done, self._steps_per_epoch, logs, str(self._left)
+        )
+
+    def on_test_begin(self, logs=None):
+        """Notes the time of a validation."""
+        self._left.begin_validation()
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Leaves the line of the epoch as it is."""
+
+    def on_test_end(self, logs=None):
+        """Notes the time of a validation."""
+        self._left.end_validation()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Completes the line."""
+        seconds = f"{time.monotonic() - self._begun_at:.0f}s"
+        parts = [self._title, seconds, *self._numbers(logs)]
+        if not self.model.stop_training:
+            parts.append(str(self._left))
+        if self._drawn:
+            self._line.finish(parts)
+        else:
+            say(self._config, _joined(parts))
