@@ -123,7 +123,7 @@ def test_long_epochs_are_shown_on_the_way(tmp_path):
     board = Board(tmp_path, model)
     board.step({"loss": 1.5}, 100)
     board.step({"loss": 1.25}, 200)
-    board.epoch({"epoch": 1, "step": 250, "loss": 1.0, "val_ndcg@10": 0.5})
+    board.epoch({"epoch": 1, "step": 250, "loss": 1.0, "val_ndcg@10": 0.5}, {})
     assert scalars(read(tmp_path), "objective/loss") == {
         100: 1.5,
         200: 1.25,

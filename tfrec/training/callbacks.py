@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfrec.errors import InputError
 from tfrec.training.checkpoints import Checkpoints, Progress
 from tfrec.training.config import TrainingConfig
+from tfrec.training.diagnostics import LatentDiagnostics
 from tfrec.training.files import write_text
 from tfrec.training.progress import say
 from tfrec.training.tensorboard import Board
@@ -71,6 +72,7 @@ class Recorder(keras.callbacks.Callback):
         checkpoints: Where it is saved.
         log: The file of one row for each epoch.
         board: Where it is shown.
+        diagnostics: Looks at the latents; None for a model without any.
         stop: When set, the run saves itself and stops after the step.
         workers: All of which save and stop together.
     """
@@ -83,6 +85,7 @@ class Recorder(keras.callbacks.Callback):
         checkpoints: Checkpoints,
         log: Path,
         board: Board,
+        diagnostics: LatentDiagnostics | None,
         stop: threading.Event,
         workers: Workers,
     ):
@@ -93,6 +96,7 @@ class Recorder(keras.callbacks.Callback):
         self._checkpoints = checkpoints
         self._log = log
         self._board = board
+        self._diagnostics = diagnostics
         self._stop = stop
         self._workers = workers
         self._metrics: list[tf.Tensor] = []
@@ -154,7 +158,11 @@ class Recorder(keras.callbacks.Callback):
         if self._epoch_steps:
             row["tokens_per_second"] = self._epoch_tokens / self._epoch_seconds
             row["steps_per_second"] = self._epoch_steps / self._epoch_seconds
-        self._board.epoch(row)
+        posterior, latents = {}, None
+        if self._diagnostics:
+            posterior, latents = self._diagnostics()
+        self._board.epoch(row, posterior, latents)
+        row |= posterior
         if row.get("active_units") == 0:
             say(
                 self._config,

@@ -158,9 +158,7 @@ def _train(
     else:
         say(config, f"Training {config.model} in {folder}.")
         model.adapt(read())
-    board = Board(
-        folder / "tensorboard", model, _diagnostics(model, data, config)
-    )
+    board = Board(folder / "tensorboard", model)
     board.configuration(sections(data, config, model_config))
     with stop_requested() as stop:
         recorder = Recorder(
@@ -170,6 +168,7 @@ def _train(
             checkpoints,
             folder / "epochs.csv",
             board,
+            _diagnostics(model, data, config),
             stop,
             workers,
         )

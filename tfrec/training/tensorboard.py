@@ -1,7 +1,7 @@
 """What a run shows in TensorBoard."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ _PROJECTED_ITEMS = 20_000
 # A histogram takes 240 bytes for each number while it is made.
 _HISTOGRAM_POSITIONS = 1000
 
-Diagnostics = Callable[[], tuple[dict[str, float], tf.Tensor]]
-
 
 class Board:
     """Writes the events of a run.
@@ -37,18 +35,11 @@ class Board:
     Args:
         folder: `tensorboard` in the run directory.
         model: A compiled model.
-        diagnostics: Measures the latents; None for a model without any.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        model: Recommender,
-        diagnostics: Diagnostics | None = None,
-    ):
+    def __init__(self, folder: Path, model: Recommender):
         self._folder = folder
         self._model = model
-        self._diagnostics = diagnostics
         with writing(folder):
             self._writer = tf.summary.create_file_writer(str(folder))
 
@@ -96,14 +87,23 @@ class Board:
                     tf.convert_to_tensor(optimizer.learning_rate),
                 )
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        """Writes the numbers of an epoch, and adds the diagnostics to them.
+    def epoch(
+        self,
+        row: Mapping[str, Any],
+        posterior: Mapping[str, float],
+        latents: tf.Tensor | None = None,
+    ) -> None:
+        """Writes the numbers of an epoch.
 
         Args:
             row: `epoch`, `step`, the terms of the objective, `val_<metric>`
                 and rates named `<unit>_per_second`.
+            posterior: What the latents were found to be.
+            latents: A sample of them, float `[n, dim]`; None for a model
+                without any.
         """
         groups = {"objective": {}, "metrics": {}, "speed": {}}
+        groups["posterior"] = dict(posterior)
         for name, value in row.items():
             if name.startswith("val_"):
                 groups["metrics"][name] = value
@@ -111,10 +111,6 @@ class Board:
                 groups["speed"][name] = value
             elif name not in ("epoch", "step"):
                 groups["objective"][name] = value
-        latents = None
-        if self._diagnostics:
-            groups["posterior"], latents = self._diagnostics()
-            row |= groups["posterior"]
         self.step(groups.pop("objective"), row["step"])
         with writing(self._folder), self._writer.as_default(step=row["step"]):
             if latents is not None:
