@@ -9,73 +9,73 @@ import tensorflow as tf
 
 from tests.prepared import prepare_sequences
 from tfrec.data import PreparedDataset
-from tfrec.models.recommender import Recommender
+from tfrec.models.base.learned import Learned, Player
+from tfrec.models.base.recommender import Recommender
+from tfrec.models.configs.next_item import LearnedConfig
 from tfrec.models.registry import Entry
-from tfrec.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class ToyConfig(Settings):
+class ToyConfig(LearnedConfig):
     """Settings of Toy."""
 
-    max_length: int = setting(10, "Longest history.", minimum=1)
-    learning_rate: float = setting(0.05, "Learning rate.", above=0.0)
+    max_length: int = 10
+    learning_rate: float = 0.05
 
 
-class Toy(Recommender):
-    """Learns one vector for each item, with noise and two optimizers."""
+class Toy(Learned):
+    """Learns one vector for each item, with noise and two players."""
 
     config_class = ToyConfig
+    terms = ("loss", "spread")
+    # Dimensions of its vectors that count as drawn.
+    drawn_dim = 3
 
-    def __init__(self, num_items: int, config: ToyConfig | None = None):
-        super().__init__(num_items, config)
-        self.embedding = keras.layers.Embedding(num_items + 1, 3)
+    def __init__(self, num_items, config=None, num_users=0):
+        super().__init__(num_items, config, num_users)
+        self.embedding = self.make_embedding()
         self.embedding.build((None, None))
         self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
         self.noise_seed = keras.random.SeedGenerator()
-        self.noise_dim = self.posterior_dim = 3
         self.built = True
 
-    def compile(self, schedule=None, **kwargs):
-        rate = self.config.learning_rate
-        super().compile(
-            optimizer=keras.optimizers.Adam(
-                schedule(rate) if schedule else rate
-            ),
-            **kwargs,
-        )
-        self.scale_optimizer = keras.optimizers.SGD(1e-3)
-        self.terms = {
-            name: keras.metrics.Mean(name=name) for name in ("loss", "spread")
-        }
-        self.optimizer.build(self.embedding.trainable_variables)
-        self.scale_optimizer.build([self.scale])
+    def make_embedding(self):
+        return keras.layers.Embedding(self.num_items + 1, 3)
 
-    def encode(self, items, training=False):
-        return self.embedding(items)
+    def players(self, rate):
+        adam = keras.optimizers.Adam(rate(self.config.learning_rate))
+        sgd = keras.optimizers.SGD(1e-3)
+        vectors = self.embedding.trainable_variables
+        return [
+            Player("model", "loss", vectors, adam),
+            Player("scale", "loss", [self.scale], sgd),
+        ]
 
-    def draw(self, encoded, noise, training=False):
-        return encoded if noise is None else encoded + noise
-
-    def score(self, history):
-        scores = tf.reduce_sum(self.embedding.embeddings[1:], -1)[None]
-        return tf.tile(tf.nn.log_softmax(scores), [tf.shape(history)[0], 1])
-
-    def train_step(self, batch):
-        items = batch.items
-        self.count_tokens(items)
+    def objective(self, batch, training=True):
         noise = keras.random.normal([1, 1, 3], seed=self.noise_seed)
-        variables = self.embedding.trainable_variables
-        with tf.GradientTape() as tape:
-            distance = self.scale * self.draw(self.encode(items), noise) - 1.0
-            each = tf.reduce_sum(tf.square(distance), [1, 2])
-            loss = tf.reduce_sum(batch.weight * each)
-        *gradients, scale = tape.gradient(loss, [*variables, self.scale])
-        self.optimizer.apply(gradients)
-        self.scale_optimizer.apply([scale])
-        for name, value in (("loss", loss), ("spread", tf.norm(noise))):
-            self.terms[name].update_state(value)
-        return {name: metric.result() for name, metric in self.terms.items()}
+        distance = self.scale * (self.embedding(batch.items) + noise) - 1.0
+        each = tf.reduce_sum(tf.square(distance), [1, 2])
+        loss = tf.reduce_sum(batch.weight * each)
+        return {"loss": loss, "spread": tf.norm(noise)}
+
+    def score(self, query):
+        scores = tf.reduce_sum(self.embedding.embeddings[1:], -1)[None]
+        rows = tf.shape(query.history)[0]
+        return tf.tile(tf.nn.log_softmax(scores), [rows, 1])
+
+    def item_vectors(self):
+        return {"items_read": self.embedding.embeddings[1:]}
+
+    def latent(self):
+        return self
+
+    def posterior_draws(self, query, seed):
+        vectors = self.embedding(query.history)[..., : self.drawn_dim]
+        noise = tf.random.stateless_normal(tf.shape(vectors), seed)
+        valid = query.history > 0
+        return tuple(
+            tf.boolean_mask(x, valid) for x in (vectors + noise, vectors)
+        )
 
 
 def entry(model_class: type[Recommender], name: str = "toy") -> Entry:

@@ -14,7 +14,6 @@ from tfrec.training.checkpoints import (
     Checkpoints,
     Progress,
     newest_checkpoint,
-    optimizers,
     read_progress,
     restore_model,
 )
@@ -30,7 +29,7 @@ def every_variable(model):
     return [
         *model.variables,
         *model.metrics_variables,
-        *(v for o in optimizers(model).values() for v in o.variables),
+        *(v for o in model.optimizers.values() for v in o.variables),
     ]
 
 

@@ -41,7 +41,7 @@ def data(tmp_path):
 
 def test_the_sample_has_histories_of_all_lengths_and_their_newest_items(data):
     model = Toy(data.num_items, ToyConfig(max_length=20))
-    diagnostics = LatentDiagnostics(model, data, sequences=320)
+    diagnostics = LatentDiagnostics(model, 20, data, sequences=320)
     vectors = 100 * np.arange(61)[:, None] * np.ones(3)
     model.embedding.embeddings.assign(vectors)
     numbers, samples = diagnostics()
@@ -58,7 +58,7 @@ def test_the_sample_has_histories_of_all_lengths_and_their_newest_items(data):
 
 def test_looking_changes_nothing_that_training_draws(data):
     model = Toy(data.num_items)
-    diagnostics = LatentDiagnostics(model, data, sequences=64)
+    diagnostics = LatentDiagnostics(model, 10, data, sequences=64)
     before = [np.array(v) for v in model.variables]
     first, samples = diagnostics()
     again, same = diagnostics()
@@ -70,9 +70,9 @@ def test_looking_changes_nothing_that_training_draws(data):
 
 def test_dimensions_that_no_posterior_draws_do_not_count(data):
     model = Toy(data.num_items)
-    model.posterior_dim = 2
+    model.drawn_dim = 2
     model.embedding.embeddings.assign(0.0 * model.embedding.embeddings)
-    numbers, samples = LatentDiagnostics(model, data, sequences=64)()
+    numbers, samples = LatentDiagnostics(model, 10, data, sequences=64)()
     assert samples.shape[-1] == 2
     assert numbers["active_units"] == 0
     assert numbers["collapsed"] == 1.0

@@ -15,7 +15,7 @@ from tests.toy import Toy, ToyConfig, entry, toy_data
 from tfrec.errors import InputError
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.models import MODELS
-from tfrec.models.lazy_adamw import LazyAdamW
+from tfrec.optimizers import LazyAdamW
 from tfrec.training import load_run, train
 from tfrec.training.callbacks import Recorder
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
@@ -169,19 +169,15 @@ def test_all_rows_are_up_to_date_at_the_end_of_an_epoch(
     behind = []
 
     class Lazy(Toy):
-        def __init__(self, num_items, config=None):
-            super().__init__(num_items, config)
-            self.embedding = ItemEmbedding(num_items + 1, 3)
-            self.embedding.build((None, None))
+        def make_embedding(self):
+            return ItemEmbedding(self.num_items, 3)
 
         def compile(self, **kwargs):
-            super().compile(**kwargs)
-            self.optimizer = LazyAdamW(0.05)
-            self.optimizer.build(self.embedding.trainable_variables)
+            super().compile(optimizer=LazyAdamW(0.05), **kwargs)
 
         def catch_up(self):
             behind.append(np.ptp(self.optimizer.last_steps[0]))
-            self.optimizer.catch_up()
+            super().catch_up()
 
         def evaluate(self, *args, **kwargs):
             # Validation, of what is then selected and saved.

@@ -14,7 +14,7 @@ from tests.training.fits import (
     silence,
 )
 from tfrec.errors import InputError
-from tfrec.layers.discriminators import ContrastiveCritic
+from tfrec.layers.critics import ContrastiveCritic
 from tfrec.training.strategy import local_strategy, make_strategy
 
 TWO = {"worker": ["a:1", "b:1"]}
