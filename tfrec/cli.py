@@ -12,15 +12,18 @@ import signal
 import sys
 import tempfile
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from tfrec.errors import InputError, nearest_names
+from tfrec.errors import InputError, InputWarning, nearest_names
 
 _HELP = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 # Lines that say nothing a user could act on: all but errors.
 _CHATTER = re.compile(rb"^([IW][0-9]{4} |WARNING: All log messages before)")
+# What Python makes of a warning.
+_format_warning = warnings.formatwarning
 # There if an NVIDIA driver is loaded.
 _GPU = "/dev/nvidiactl"
 
@@ -40,6 +43,7 @@ def run(main: Callable[[], None]) -> None:
 def _run(main: Callable[[], None]) -> int:
     # TensorFlow's Python side writes through absl.
     logging.set_verbosity(logging.WARNING)
+    warnings.formatwarning = _warning_text
     try:
         main()
         sys.stdout.flush()
@@ -53,6 +57,13 @@ def _run(main: Callable[[], None]) -> int:
         print("\ninterrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _warning_text(message, category, *place, line=None) -> str:
+    """Formats a warning: one for the user without its place in the code."""
+    if issubclass(category, InputWarning):
+        return f"warning: {message}\n"
+    return _format_warning(message, category, *place, line=line)
 
 
 def _fail(message: str) -> int:

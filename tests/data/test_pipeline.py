@@ -225,7 +225,7 @@ def test_the_order_is_the_same_in_another_process(data):
         "digest = hashlib.sha256()\n"
         "data = PreparedDataset.open(sys.argv[1])\n"
         "for b in data.training(8, epochs=2).as_numpy_iterator():\n"
-        "    digest.update(b['items'].tobytes())\n"
+        "    digest.update(b.items.tobytes())\n"
         "print(digest.hexdigest())"
     )
     command = [sys.executable, "-c", code, str(data.data_dir)]

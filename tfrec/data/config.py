@@ -8,6 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tfrec.data.protocols import PROTOCOLS, get_protocol
+from tfrec.data.protocols.next_click import CUTS as _SESSION_CUTS
+from tfrec.data.protocols.temporal import CUTS as _TIME_CUTS
 from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 
@@ -18,22 +21,17 @@ _SYNTHETIC = (
     "synthetic_length",
     "synthetic_seed",
 )
-# Of sessions with times, for the protocol next_click.
-_SESSION_CUTS = (
-    "test_days",
-    "training_fraction",
-    "training_fraction_of",
-    "unseen_items",
-)
+# What needs times.
+_CUTS = (*_SESSION_CUTS, *_TIME_CUTS)
 # The settings that only some choices read. Given with another choice, they
 # are an error: a flag is never silently ignored.
 _OWN_SETTINGS = {
     "dataset": {
-        "ml-latest-small": ("rating_above", *_SESSION_CUTS),
-        "ml-1m": ("rating_above", *_SESSION_CUTS),
-        "ml-10m": ("rating_above", *_SESSION_CUTS),
-        "yelp": ("rating_above", "since", *_SESSION_CUTS),
-        "yoochoose": _SESSION_CUTS,
+        "ml-latest-small": ("rating_above", *_CUTS),
+        "ml-1m": ("rating_above", *_CUTS),
+        "ml-10m": ("rating_above", *_CUTS),
+        "yelp": ("rating_above", "since", *_CUTS),
+        "yoochoose": _CUTS,
         "csv": (
             "sequence_column",
             "item_column",
@@ -42,26 +40,18 @@ _OWN_SETTINGS = {
             "rating_above",
             "separator",
             "timestamps_per_second",
-            *_SESSION_CUTS,
+            *_CUTS,
         ),
         "sequences": ("sequence_ids",),
         "sessions": ("train_file", "test_file"),
         "synthetic": _SYNTHETIC,
     },
     "protocol": {
-        "holdout": ("test_fraction", "validation_fraction"),
-        "leave_one_out": (),
-        "next_click": (
-            "validation_fraction",
-            "repeat_filters",
-            "timestamps_per_second",
-            *_SESSION_CUTS,
-        ),
+        name: protocol.own_settings for name, protocol in PROTOCOLS.items()
     },
     "engine": {"duckdb": ("threads",), "pyspark": ("engine_url",)},
 }
 DATASETS = tuple(_OWN_SETTINGS["dataset"])
-PROTOCOLS = tuple(_OWN_SETTINGS["protocol"])
 ENGINES = tuple(_OWN_SETTINGS["engine"])
 # Where things lie and what the work may use: no part of a dataset's identity.
 _PLACES = (
@@ -109,8 +99,8 @@ class DataConfig(Settings):
     separator: str = setting(",", "csv: text between two fields.")
     timestamps_per_second: int = setting(
         0,
-        "csv with next_click: what integer times count in a second: 1, or 1000 "
-        "for milliseconds. 0: times are ISO dates and times.",
+        "csv with next_click or temporal: what integer times count in a "
+        "second: 1, or 1000 for milliseconds. 0: times are ISO dates or times.",
         minimum=0,
     )
     sequence_ids: bool = setting(
@@ -143,7 +133,8 @@ class DataConfig(Settings):
     min_sequence_length: int = setting(
         5,
         "Keep sequences with at least this many interactions after the "
-        "filters above; next_click: never fewer than 2.",
+        "filters above; next_click: never fewer than 2; temporal: before the "
+        "test.",
         minimum=1,
     )
     repeat_filters: bool = setting(
@@ -155,14 +146,20 @@ class DataConfig(Settings):
     truncate_before_split: int = setting(
         0,
         "Keep only the newest N interactions of a sequence, before it is "
-        "split. 0: all.",
+        "split; temporal: of those before the test. 0: all.",
         minimum=0,
     )
     protocol: str = setting(
         "holdout",
         "What is held out: the last test_fraction of each sequence, its last "
-        "item, or whole sessions, of which every next click is predicted.",
-        choices=PROTOCOLS,
+        "item, whole sessions, of which every next click is predicted, or all "
+        "that happens from one moment on.",
+        choices=tuple(PROTOCOLS),
+    )
+    rank_history: bool = setting(
+        False,
+        "Rank the items of the history too, where they can come again. "
+        "next_click always does.",
     )
     test_fraction: float = setting(
         0.2,
@@ -173,8 +170,21 @@ class DataConfig(Settings):
     validation_fraction: float = setting(
         0.1,
         "Part held out for validation: holdout: of each training history; "
-        "next_click: of the training sessions, the newest.",
+        "next_click: of the training sessions, the newest; temporal: of the "
+        "interactions before the test, the newest.",
         minimum=0,
+        below=1,
+    )
+    test_from: str = setting(
+        "",
+        "temporal: the test is what happens from this date or time (UTC) on: "
+        "2018-01-31 or 2018-01-31 12:00:00. Empty: as test_quantile says.",
+    )
+    test_quantile: float = setting(
+        0.9,
+        "temporal: this part of all interactions, the oldest, is before the "
+        "test.",
+        above=0,
         below=1,
     )
     test_days: int = setting(
@@ -252,7 +262,7 @@ class DataConfig(Settings):
         for choice, names in self._foreign().items():
             for name in names:
                 self._refuse(name, f"--{choice}={getattr(self, choice)}")
-        self._check_protocol()
+        get_protocol(self).check()
         self._check_engine()
         if self.dataset == "csv" and not self.rating_column:
             self._refuse("rating_above", "no --rating_column")
@@ -299,26 +309,6 @@ class DataConfig(Settings):
             - set(owners[getattr(self, choice)])
             for choice, owners in _OWN_SETTINGS.items()
         }
-
-    def _check_protocol(self) -> None:
-        whole = self.protocol == "next_click"
-        if self.dataset == "sessions" and not whole:
-            raise InputError(
-                "`--protocol` must be next_click with --dataset=sessions, "
-                f"which has a file of test sessions. Received: {self.protocol}."
-            )
-        if self.dataset in ("sequences", "synthetic") and whole:
-            raise InputError(
-                "`--protocol` cannot be next_click with --dataset="
-                f"{self.dataset}, which has no times to tell the newest "
-                "sequences by."
-            )
-        if whole and self.truncate_before_split == 1:
-            raise InputError(
-                "`--truncate_before_split` must be 0 or at least 2 with "
-                "--protocol=next_click. Received: 1, which leaves no click to "
-                "predict."
-            )
 
     def _check_engine(self) -> None:
         if not _MEMORY.fullmatch(self.memory_limit):
