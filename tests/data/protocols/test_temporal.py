@@ -10,17 +10,18 @@ from tfrec.errors import InputError
 TEMPORAL = {"protocol": "temporal", "timestamps_per_second": 1}
 
 
-def make_log(seed, events=400, users=30, items=40, moments=150):
-    """(user, item, time), with several events at most times, in no order."""
+def make_log(seed, events=400, users=60, items=40, moments=150):
+    """(user, item, time), with several events at most times, in no order.
+
+    A user comes some time, and stays for a third of the log.
+    """
     draw = random.Random(seed)
-    return [
-        (
-            f"u{draw.randrange(users)}",
-            f"i{int(items * draw.random() ** 2)}",
-            draw.randrange(moments),
-        )
-        for _ in range(events)
-    ]
+    log = []
+    for _ in range(events):
+        user = draw.randrange(users)
+        time = user * moments // users + draw.randrange(moments // 3)
+        log.append((f"u{user}", f"i{int(items * draw.random() ** 2)}", time))
+    return log
 
 
 def lines(log):
@@ -120,7 +121,7 @@ def test_a_log_is_cut_as_a_plain_program_does(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_event_is_in_one_part_or_counted_as_dropped(tmp_path, seed):
-    log = make_log(seed, users=90)
+    log = make_log(seed)
     settings = {"min_item_count": 5, "min_sequence_length": 3, **TEMPORAL}
     data = prepare(make_config(tmp_path, lines(log), **settings))
     steps = {s["step"]: s for s in data.manifest.counts}
@@ -224,7 +225,7 @@ def test_targets_never_seen_in_training_are_counted_and_missed(tmp_path):
 
 
 def test_all_before_the_test_is_trained_on(tmp_path):
-    log = make_log(3, users=90)
+    log = make_log(3)
     data = prepare(make_config(tmp_path, lines(log), **TEMPORAL))
     cut = at(log, 0.9)
     before = frequent([row for row in log if row[2] < cut], 1, 5)
@@ -243,9 +244,7 @@ def test_all_before_the_test_is_trained_on(tmp_path):
 
 
 def test_what_only_fit_on_all_trains_on_is_no_user(tmp_path):
-    data = prepare(
-        make_config(tmp_path, lines(make_log(3, users=90)), **TEMPORAL)
-    )
+    data = prepare(make_config(tmp_path, lines(make_log(3)), **TEMPORAL))
     train = list(records(data, "train"))
     assert data.num_users == data.users.size == len(train)
     late = set(records(data, "late"))
