@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tfrec.data import DataConfig
 from tfrec.data.manifest import Manifest, data_checksum
+from tfrec.data.preparation import write_records
 from tfrec.data.prepared import PreparedDataset
-from tfrec.data.records import ShardWriter
-from tfrec.data.vocabulary import Vocabulary
+from tfrec.data.protocols import get_protocol
+from tfrec.data.vocabulary import FILE_NAME, USERS, Vocabulary
 
 Rows = Sequence[Sequence[int]]
 Pairs = Sequence[tuple[Sequence[int], Sequence[int]]]
+# One that the protocol takes.
+_DATASETS = {"next_click": "sessions", "temporal": "csv"}
 
 
 def prepare_sequences(
@@ -23,6 +27,7 @@ def prepare_sequences(
     num_items: int | None = None,
     protocol: str = "holdout",
     shards: int = 2,
+    rank_history: bool = False,
 ) -> PreparedDataset:
     """Writes a prepared dataset from item indices.
 
@@ -35,17 +40,28 @@ def prepare_sequences(
         tails: The `targets` of the training records, one list for each of
             `train`; none by default.
         num_items: Size of the vocabulary; the largest index by default. The
-            item with index 7 is called "item 7", and its title "Title 7". With
-            next_click `num_items` + 1 is an item never seen in training.
-        protocol: "holdout", "leave_one_out" or "next_click".
+            item with index 7 is called "item 7", and its title "Title 7". Those
+            above it in an evaluation are items never seen in training.
+        protocol: A value of `--protocol`.
         shards: Number of files in each split.
+        rank_history: The setting of that name.
+
+    Row i of each split is that of user "u<i>": the training records are of the
+    users 1, 2, ..., and with next_click of none.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    config = DataConfig(
+        dataset=_DATASETS.get(protocol, "sequences"),
+        protocol=protocol,
+        rank_history=rank_history,
+    )
+    kind = get_protocol(config)
     records = {
+        **dict.fromkeys(kind.splits, ()),
         "train": list(zip(train, tails or [[]] * len(train), strict=True)),
-        "validation": list(validation),
-        "test": list(test),
+        "validation": validation,
+        "test": test,
     }
     used = [
         item
@@ -55,25 +71,22 @@ def prepare_sequences(
         for item in part
     ]
     num_items = num_items or max(used)
-    splits = {}
-    for split, rows in records.items():
-        with ShardWriter(folder, split, shards) as writer:
-            if rows:
-                writer.write(record_batch(rows))
-        splits[split] = writer.summary
-        if protocol == "next_click":
-            splits[split]["unseen_targets"] = sum(
-                item > num_items for session, _ in rows for item in session[1:]
-            )
+    users = len(train) if kind.has_users else 0
+    splits = write_records(
+        folder,
+        [{split: record_batch(rows, users) for split, rows in records.items()}],
+        kind,
+        num_items,
+        shards,
+    )
     names = [f"item {i}" for i in range(1, num_items + 1)]
-    (folder / "items.txt").write_text("".join(f"{n}\n" for n in names))
+    Vocabulary.write(folder, names)
     (folder / "titles.tsv").write_text(
         "".join(f"{n}\t{n.replace('item', 'Title')}\n" for n in names)
     )
-    vocabulary = Vocabulary.load(folder)
     Manifest(
-        source="sequences",
-        settings={"dataset": "sequences", "test_fraction": 0.2},
+        source=config.dataset,
+        settings=config.to_dict(),
         counts=[
             {
                 "step": "raw",
@@ -84,21 +97,33 @@ def prepare_sequences(
         ],
         mean_length=len(used) / max(1, len(train)),
         density=0.0,
-        protocol=protocol,
         splits=splits,
-        data_checksum=data_checksum(splits, vocabulary.checksum),
+        data_checksum=data_checksum(
+            splits,
+            {
+                name: Vocabulary.load(folder, name).checksum
+                for name in (FILE_NAME, USERS)
+            },
+        ),
     ).save(folder)
     return PreparedDataset.open(folder)
 
 
 def record_batch(
-    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
+    rows: Sequence[tuple[Sequence[int], Sequence[int]]], users: int = 0
 ) -> pa.RecordBatch:
-    """Returns the Arrow batch of (items, targets), with ids u0, u1, ..."""
+    """Returns the Arrow batch of (items, targets), with ids u0, u1, ...
+
+    The first `users` rows are known users, with indices from 1.
+    """
     lists = pa.list_(pa.int32())
     return pa.record_batch(
         {
-            "id": pa.array([f"u{i}" for i in range(len(rows))]),
+            "id": pa.array([f"u{i}" for i in range(len(rows))], pa.string()),
+            "user": pa.array(
+                [i + 1 if i < users else 0 for i in range(len(rows))],
+                pa.int64(),
+            ),
             "items": pa.array([list(items) for items, _ in rows], lists),
             "targets": pa.array([list(tail) for _, tail in rows], lists),
         }

@@ -21,6 +21,11 @@ def unseen(num_items: int) -> int:
     return num_items + 1
 
 
+def _unless_given(user: tf.Tensor | None, rows: tf.Tensor) -> tf.Tensor:
+    """Returns the users, unknown ones by default, int32 `[rows]`."""
+    return tf.fill([rows], UNKNOWN_USER) if user is None else user
+
+
 class Query(NamedTuple):
     """What a recommendation is asked for.
 
@@ -36,9 +41,7 @@ class Query(NamedTuple):
     def of(cls, history: tf.Tensor, user: tf.Tensor | None = None) -> "Query":
         """Makes a query, of unknown users by default."""
         history = tf.convert_to_tensor(history)
-        if user is None:
-            user = tf.fill([tf.shape(history)[0]], UNKNOWN_USER)
-        return cls(history, user)
+        return cls(history, _unless_given(user, tf.shape(history)[0]))
 
 
 class TrainingBatch(NamedTuple):
@@ -56,11 +59,18 @@ class TrainingBatch(NamedTuple):
     user: tf.Tensor
 
     @classmethod
-    def of(cls, items: tf.Tensor) -> "TrainingBatch":
-        """Makes the global batch of these sequences, of unknown users."""
+    def of(
+        cls, items: tf.Tensor, user: tf.Tensor | None = None
+    ) -> "TrainingBatch":
+        """Makes the global batch of these sequences.
+
+        Args:
+            items: As above.
+            user: As above; unknown users by default.
+        """
         rows = tf.shape(items)[0]
         weight = tf.fill([rows], 1.0 / tf.cast(rows, tf.float32))
-        return cls(items, weight, tf.fill([rows], UNKNOWN_USER))
+        return cls(items, weight, _unless_given(user, rows))
 
     @property
     def query(self) -> Query:
@@ -78,7 +88,8 @@ class EvaluationBatch(NamedTuple):
 
     Attributes:
         history: int32 `[batch, length]`, 0 at the end.
-        targets: int32 `[batch, n]`, each once in a row, 0 at the end.
+        targets: int32 `[batch, n]`, each once in a row, 0 at the end. Only
+            `unseen` may stand there again, for each item that it means.
         excluded: int32 `[batch, m]`, items that are not ranked, 0 at the end.
         user: int32 `[batch]`.
     """
@@ -90,11 +101,15 @@ class EvaluationBatch(NamedTuple):
 
     @classmethod
     def of(
-        cls, history: tf.Tensor, targets: tf.Tensor, excluded: tf.Tensor
+        cls,
+        history: tf.Tensor,
+        targets: tf.Tensor,
+        excluded: tf.Tensor,
+        user: tf.Tensor | None = None,
     ) -> "EvaluationBatch":
-        """Makes a batch of unknown users."""
-        user = tf.fill([tf.shape(history)[0]], UNKNOWN_USER)
-        return cls(history, targets, excluded, user)
+        """Makes a batch, of unknown users by default."""
+        rows = tf.shape(history)[0]
+        return cls(history, targets, excluded, _unless_given(user, rows))
 
     @property
     def query(self) -> Query:

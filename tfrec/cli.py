@@ -5,18 +5,21 @@ import functools
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 from absl import app, flags, logging
 
 from tfrec import settings
-from tfrec.errors import InputError, nearest_names
+from tfrec.errors import InputError, InputWarning, nearest_names
 from tfrec.flagfiles import Argument, expand
 from tfrec.help_text import help_text
 from tfrec.models.registry import Entry, get_entry
 from tfrec.settings import Settings
 
 HELP = frozenset(("--help", "-help", "-h", "--helpshort", "--helpfull"))
+# What Python makes of a warning.
+_format_warning = warnings.formatwarning
 
 
 def run(
@@ -59,6 +62,7 @@ def show(text: str) -> None:
 def _run(main: Callable[[], None]) -> int:
     # TensorFlow's Python side writes through absl.
     logging.set_verbosity(logging.WARNING)
+    warnings.formatwarning = _warning_text
     try:
         main()
         sys.stdout.flush()
@@ -72,6 +76,13 @@ def _run(main: Callable[[], None]) -> int:
         print("\ninterrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _warning_text(message, category, *place, line=None) -> str:
+    """Formats a warning: one for the user without its place in the code."""
+    if issubclass(category, InputWarning):
+        return f"warning: {message}\n"
+    return _format_warning(message, category, *place, line=line)
 
 
 def _parse(

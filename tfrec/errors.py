@@ -1,4 +1,4 @@
-"""The errors that a user can mend."""
+"""The errors that a user can mend, and what a user should look at."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,13 @@ class InputError(ValueError):
 
     The message names it, says what was expected and what arrived. Commands
     print it without a traceback; a notebook sees an ordinary `ValueError`.
+    """
+
+
+class InputWarning(UserWarning):
+    """Something the user gave is right, but may not be what was meant.
+
+    Commands print it in one line; in a notebook it is an ordinary warning.
     """
 
 

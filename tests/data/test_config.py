@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 from absl import flags
@@ -112,3 +114,15 @@ def test_identity_leaves_out_what_the_dataset_does_not_read():
     identity = DataConfig(dataset="sequences").identity()
     assert "sequence_ids" in identity
     assert not {"rating_above", "separator", "raw_dir"} & identity.keys()
+
+
+def test_settings_and_protocols_are_known_without_heavy_libraries():
+    code = (
+        "import sys, tfrec.data.config\n"
+        "heavy = {'tensorflow', 'ibis', 'duckdb', 'pyarrow', 'numpy'}\n"
+        "print(heavy & sys.modules.keys())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "set()"

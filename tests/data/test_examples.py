@@ -1,13 +1,18 @@
+import collections
 import random
 
 import ibis
 import pyarrow as pa
 import pytest
 
-from tfrec.data import examples, splits
+from tests.prepared import record_batch
+from tfrec.data import examples
 from tfrec.data.config import DataConfig
+from tfrec.data.protocols import get_protocol
+from tfrec.data.protocols.parts import TEST, TRAIN, VALIDATION
 
-CONFIG = DataConfig(min_sequence_length=1)
+HOLDOUT = get_protocol(DataConfig(min_sequence_length=1))
+SESSIONS = get_protocol(DataConfig(protocol="next_click"))
 
 
 def make_log(events, seed=0):
@@ -37,7 +42,7 @@ def reference_vocabulary(log):
 
 def reference_examples(log):
     index = {item: n for n, item in enumerate(reference_vocabulary(log), 1)}
-    result = {"train": [], "validation": [], "test": []}
+    result = {"train": [], "late": [], "validation": [], "test": []}
     for name in dict.fromkeys(event["sequence"] for event in log):
         items = [
             index[event["item"]]
@@ -47,12 +52,13 @@ def reference_examples(log):
         n = len(items)
         m = n - int(0.2 * n)
         v = m - max(0, min(int(0.1 * m), m - 2))
+        user = len(result["train"]) + 1 if v >= 2 else 0
         if v >= 2:
-            result["train"].append((name, items[:v], items[v:m]))
+            result["train"].append((name, items[:v], user, items[v:m]))
         if v < m:
-            result["validation"].append((name, items[:v], items[v:m]))
+            result["validation"].append((name, items[:v], user, items[v:m]))
         if m < n:
-            result["test"].append((name, items[:m], items[m:]))
+            result["test"].append((name, items[:m], user, items[m:]))
     return result
 
 
@@ -62,13 +68,13 @@ def rows_of(log):
         "log", ibis.memtable(pa.Table.from_pylist(log))
     )
     items = connection.create_table("items", examples.number_items(table))
-    return examples.order_rows(table, items, CONFIG).to_pyarrow()
+    return examples.order_rows(table, items, HOLDOUT).to_pyarrow()
 
 
 def found_examples(rows, chunk):
-    result = {"train": [], "validation": [], "test": []}
+    result = {"train": [], "late": [], "validation": [], "test": []}
     batches = rows.combine_chunks().to_batches(max_chunksize=chunk)
-    for grouped in examples.group_rows(iter(batches)):
+    for grouped in examples.group_rows(iter(batches), HOLDOUT):
         for split, batch in grouped.items():
             result[split] += [tuple(r.values()) for r in batch.to_pylist()]
     return result
@@ -128,39 +134,58 @@ def grouped_sessions(sessions, chunk):
     table = pa.Table.from_pylist(rows, schema=schema)
     found = {"train": [], "validation": [], "test": []}
     batches = table.combine_chunks().to_batches(max_chunksize=chunk)
-    unseen = dict.fromkeys(found, 0)
-    for grouped in examples.group_rows(iter(batches), whole=True):
+    counts = {split: collections.Counter() for split in found}
+    for grouped in examples.group_rows(iter(batches), SESSIONS):
         for split, batch in grouped.items():
             found[split] += [tuple(r.values()) for r in batch.to_pylist()]
-            unseen[split] += examples.unseen_targets(batch, num_items=5)
-    return found, unseen
+            counts[split].update(SESSIONS.count_targets(batch, num_items=5))
+    return found, counts
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])
 def test_whole_sequences_are_rows_of_one_split(chunk):
-    found, unseen = grouped_sessions(
+    found, counts = grouped_sessions(
         [
-            ("a", splits.TRAIN, [1, 2, 1]),
-            ("b", splits.VALIDATION, [3, 3]),
-            ("c", splits.TEST, [6, 1, 6, 6]),
-            ("d", splits.TRAIN, [4, 5]),
-            ("e", splits.TEST, [2, 6]),
+            ("a", TRAIN, [1, 2, 1]),
+            ("b", VALIDATION, [3, 3]),
+            ("c", TEST, [6, 1, 6, 7, 1]),
+            ("d", TRAIN, [4, 5]),
+            ("e", TEST, [2, 6]),
         ],
         chunk,
     )
+    # A session is of no user.
     assert found == {
-        "train": [("a", [1, 2, 1]), ("d", [4, 5])],
-        "validation": [("b", [3, 3])],
-        "test": [("c", [6, 1, 6, 6]), ("e", [2, 6])],
+        "train": [("a", [1, 2, 1], 0), ("d", [4, 5], 0)],
+        "validation": [("b", [3, 3], 0)],
+        "test": [("c", [6, 1, 6, 7, 1], 0), ("e", [2, 6], 0)],
     }
-    # Nothing is predicted of a first click.
-    assert unseen == {"train": 0, "validation": 0, "test": 3}
+    # Nothing is predicted of a first click, and what training never saw is in
+    # no history.
+    assert counts["test"] == {
+        "targets": 5,
+        "targets_in_history": 1,
+        "unseen_targets": 3,
+    }
+    assert counts["validation"]["targets_in_history"] == 1
+
+
+def test_targets_are_counted_once_in_a_record():
+    rows = [([1, 2, 2], [3, 3, 2, 9, 9, 8]), ([3], [1]), ([4], [4, 4])]
+    assert examples.count_targets(record_batch(rows), num_items=7) == {
+        "targets": 6,
+        "targets_in_history": 2,
+        "unseen_targets": 2,
+    }
+    nothing = examples.count_targets(record_batch([]), num_items=7)
+    assert set(nothing.values()) == {0}
 
 
 def test_too_short_a_sequence_is_not_trained_on():
     log = [{"sequence": "u", "item": "i", "timestamp": 0, "position": 0}]
     assert found_examples(rows_of(log), 8) == {
         "train": [],
+        "late": [],
         "validation": [],
         "test": [],
     }

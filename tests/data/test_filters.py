@@ -3,6 +3,7 @@ import pyarrow as pa
 
 from tfrec.data import filters
 from tfrec.data.config import DataConfig
+from tfrec.data.protocols import get_protocol
 
 
 def log(*rows, rated=False):
@@ -26,7 +27,9 @@ def apply(table, **settings):
             (row["sequence"], row["item"], row["timestamp"])
             for row in step.table.order_by("position").to_pyarrow().to_pylist()
         ]
-        for step in filters.steps(table, DataConfig(**settings), lambda t: t)
+        for step in get_protocol(DataConfig(**settings)).steps(
+            table, 1, lambda t: t
+        )
     }
 
 

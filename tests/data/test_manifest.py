@@ -1,8 +1,10 @@
 import json
+import shlex
 
 import pytest
 
 import tfrec
+from tfrec.data.config import DataConfig
 from tfrec.data.manifest import FORMAT_VERSION, Manifest, data_checksum
 from tfrec.errors import InputError
 
@@ -16,7 +18,6 @@ def example(**changes):
         ],
         "mean_length": 4.5,
         "density": 0.9,
-        "protocol": "holdout",
         "splits": {
             "train": {
                 "records": 2,
@@ -51,6 +52,30 @@ def test_another_format_version_is_refused(tmp_path):
     assert "Prepare the dataset again" in message
 
 
+def test_an_old_dataset_names_the_command_that_prepares_it_anew(tmp_path):
+    settings = DataConfig(
+        dataset="csv", raw_dir="my log.csv", data_dir="elsewhere", threads=2
+    ).to_dict()
+    settings["drop_duplicates"] = True
+    folder = tmp_path / "old data"
+    folder.mkdir()
+    example(format_version=1, settings={**settings, "forgotten": 3}).save(
+        folder
+    )
+    with pytest.raises(InputError) as error:
+        Manifest.load(folder)
+    command = str(error.value).split("`")[1]
+    program, *flags = shlex.split(command)[1:]
+    assert (program, flags.pop(0)) == ("-m", "tfrec.prepare")
+    assert sorted(flags) == [
+        f"--data_dir={folder}",
+        "--dataset=csv",
+        "--drop_duplicates",
+        "--raw_dir=my log.csv",
+        "--threads=2",
+    ]
+
+
 @pytest.mark.parametrize("folder", ["", "nowhere", "file"])
 def test_a_folder_without_manifest_is_named(tmp_path, folder):
     (tmp_path / "file").write_text("")
@@ -77,11 +102,13 @@ def test_a_missing_or_unknown_field_is_named(tmp_path):
 
 def test_the_data_checksum_depends_on_every_file_and_on_no_order():
     splits = example().splits
-    checksum = data_checksum(splits, "v")
+    names = {"items.txt": "v", "users.txt": "w"}
+    checksum = data_checksum(splits, names)
     assert len(checksum) == 64
-    assert data_checksum(splits, "w") != checksum
+    for name in names:
+        assert data_checksum(splits, {**names, name: "x"}) != checksum
     shards = splits["train"]["shards"]
     backwards = {"train": {"shards": shards[::-1]}}
-    assert data_checksum(backwards, "v") == checksum
+    assert data_checksum(backwards, names) == checksum
     changed = {"train": {"shards": [shards[0], {**shards[1], "sha256": "9"}]}}
-    assert data_checksum(changed, "v") != checksum
+    assert data_checksum(changed, names) != checksum

@@ -2,6 +2,7 @@ import itertools
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -97,6 +98,56 @@ def test_the_order_differs_between_epochs_and_seeds(data):
     met = [{frozenset(map(tuple, rows(b))) for b in e} for e in epochs]
     for one, two in itertools.combinations(met, 2):
         assert not one & two
+
+
+def test_each_reading_is_the_next_epoch_unless_epochs_are_given(data):
+    steps = data.steps_per_epoch(64)
+    explicit = batches(data.training(seed=3, epochs=3))
+    stream = data.training(seed=3)
+    assert stream.cardinality() == steps
+    for epoch in range(3):
+        expected = explicit[epoch * steps : (epoch + 1) * steps]
+        assert_same(batches(stream), expected)
+    # Another dataset begins again.
+    assert_same(batches(data.training(seed=3)), explicit[:steps])
+    rest = data.training(seed=3, first_step=2)
+    for _ in range(2):
+        assert_same(batches(rest), explicit[2:steps])
+
+
+@pytest.mark.parametrize("distribution", ["none", "mirrored"])
+def test_fit_shuffles_anew_in_each_epoch(data, distribution):
+    class Watch(keras.Model):
+        """Keeps the first item of each row, which names it."""
+
+        def train_step(self, batch):
+            tf.numpy_function(
+                lambda items: seen.append(items[:, 0].tolist()),
+                [batch.items],
+                [],
+            )
+            return {}
+
+    seen = []
+    steps = data.steps_per_epoch(64)
+    with make_strategy(distribution).scope():
+        model = Watch()
+        model.built = True
+        model.compile(loss=None)
+    model.fit(data.training(seed=3), epochs=2, shuffle=False, verbose=0)
+    rows = [row for part in seen for row in part]
+    expected = batches(data.training(seed=3, epochs=2))
+    for epoch in (0, 1):
+        own = expected[epoch * steps : (epoch + 1) * steps]
+        assert sorted(rows[epoch * 500 : (epoch + 1) * 500]) == sorted(
+            b.items[i, 0] for b in own for i in range(len(b.items))
+        )
+    if distribution == "none":
+        assert rows == [
+            item for b in expected for item in b.items[:, 0].tolist()
+        ]
+    else:
+        assert rows[:500] != rows[500:]
 
 
 @pytest.mark.parametrize("fit_on", ["train", "all"])
@@ -225,7 +276,7 @@ def test_the_order_is_the_same_in_another_process(data):
         "digest = hashlib.sha256()\n"
         "data = PreparedDataset.open(sys.argv[1])\n"
         "for b in data.training(8, epochs=2).as_numpy_iterator():\n"
-        "    digest.update(b['items'].tobytes())\n"
+        "    digest.update(b.items.tobytes())\n"
         "print(digest.hexdigest())"
     )
     command = [sys.executable, "-c", code, str(data.data_dir)]

@@ -308,7 +308,7 @@ def test_all_is_written_before_the_folder_has_its_name(tmp_path, monkeypatch):
         s["file"] for m in data.manifest.splits.values() for s in m["shards"]
     ]
     assert names(data.data_dir) == sorted(
-        [*shards, "items.txt", "manifest.json"]
+        [*shards, "items.txt", "manifest.json", "users.txt"]
     )
     assert json.loads((data.data_dir / "manifest.json").read_text())
     PreparedDataset.open(data.data_dir).verify()

@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from tests.prepared import prepare_sequences
 from tfrec.data.manifest import Manifest
-from tfrec.data.prepared import PreparedDataset, Protocol
+from tfrec.data.prepared import PreparedDataset
+from tfrec.data.protocols.holdout import Holdout
 from tfrec.errors import InputError
 
 
@@ -34,7 +35,11 @@ def test_open_gives_vocabulary_titles_and_protocol(data):
     opened = PreparedDataset.open(str(data.data_dir))
     assert opened.num_items == opened.vocabulary.size == 7
     assert opened.titles["item 7"] == "Title 7"
-    assert opened.protocol == Protocol("holdout", True, 0.2)
+    assert isinstance(opened.protocol, Holdout)
+    assert (opened.protocol.name, opened.protocol.exclude_history) == (
+        "holdout",
+        True,
+    )
     opened.verify()
 
 
@@ -43,13 +48,43 @@ def test_a_source_without_titles_has_none(data):
     assert PreparedDataset.open(data.data_dir).titles == {}
 
 
-def test_a_protocol_describes_itself(tmp_path):
-    holdout = Protocol("holdout", True, 0.2)
-    expected = "holdout 0.2, history excluded, 6034 users"
-    assert holdout.describe(6034) == expected
-    data = prepare_sequences(tmp_path, [[1, 2]], protocol="leave_one_out")
-    expected = "leave_one_out, history excluded, 3 users"
-    assert data.protocol.describe(3) == expected
+@pytest.mark.parametrize(
+    ("protocol", "rank_history", "expected"),
+    [
+        ("holdout", False, "holdout 0.2, history excluded, 3 users"),
+        ("leave_one_out", False, "leave_one_out, history excluded, 3 users"),
+        ("leave_one_out", True, "leave_one_out, history ranked, 3 users"),
+        ("temporal", False, "temporal 0.9, history excluded, 3 users"),
+    ],
+)
+def test_a_protocol_describes_itself(
+    tmp_path, protocol, rank_history, expected
+):
+    data = prepare_sequences(
+        tmp_path,
+        [[1, 2]],
+        test=[([1], [2])] * 3,
+        protocol=protocol,
+        rank_history=rank_history,
+    )
+    assert data.describe("test") == expected
+
+
+def test_what_is_never_seen_in_training_is_described(tmp_path):
+    data = prepare_sequences(
+        tmp_path,
+        [[1, 2]],
+        test=[([1], [2, 3, 4, 4]), ([2], [1])],
+        num_items=2,
+        protocol="temporal",
+    )
+    assert data.describe("test") == (
+        "temporal 0.9, history excluded, 2 users, 2 of 4 targets never seen in "
+        "training"
+    )
+    (batch,) = data.evaluation("test").as_numpy_iterator()
+    # Two items that can only be missed.
+    assert batch.targets.tolist() == [[2, 3, 3], [1, 0, 0]]
 
 
 @pytest.fixture
@@ -110,6 +145,13 @@ def test_verify_finds_a_changed_vocabulary(data):
     path = data.data_dir / "items.txt"
     path.write_text(path.read_text().replace("item 7", "item 8"))
     with pytest.raises(InputError, match=r"items\.txt"):
+        PreparedDataset.open(data.data_dir).verify()
+
+
+def test_verify_finds_changed_users(data):
+    path = data.data_dir / "users.txt"
+    path.write_text(path.read_text().replace("u7\n", "x7\n"))
+    with pytest.raises(InputError, match=r"users\.txt"):
         PreparedDataset.open(data.data_dir).verify()
 
 

@@ -84,6 +84,7 @@ def test_sliced_and_null_columns_are_read_as_they_look(tmp_path):
     batch = pa.record_batch(
         {
             "id": ["a", "b", "é", "d"],
+            "user": [0, 0, 0, 0],
             "items": pa.array([[1], [2, 3], [4], [5]], lists),
             "targets": pa.array([[9], None, [8, 7], [6]], lists),
         }
@@ -101,7 +102,11 @@ def test_sliced_and_null_columns_are_read_as_they_look(tmp_path):
 @pytest.mark.parametrize("items", [[], [3, 0], [-1], None, [1, None]])
 def test_empty_rows_and_padding_are_refused(tmp_path, items):
     batch = pa.record_batch(
-        {"id": ["a"], "items": pa.array([items], pa.list_(pa.int32()))}
+        {
+            "id": ["a"],
+            "user": [1],
+            "items": pa.array([items], pa.list_(pa.int32())),
+        }
     )
     with (
         pytest.raises(ValueError, match=r"has no items|start at 1"),

@@ -1,4 +1,4 @@
-from tests.data.test_next_click import session_config
+from tests.data.protocols.test_next_click import session_config
 from tests.data.test_preparation import make_config, make_lines
 from tfrec.data import card, prepare
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfrec.batches import EvaluationBatch
+from tfrec.batches import EvaluationBatch, unseen
 from tfrec.data import pipeline
 from tfrec.data.shares import cut
 
@@ -32,12 +32,12 @@ def click_batches(
         longest: Number of items of the longest session.
         batch_size: Largest number of rows of a batch.
         num_items: Size of the vocabulary. Items above it have no place in a
-            history; as targets they stay, to be missed.
+            history; as targets they are `unseen`, to be missed.
 
     Returns:
-        Dataset of `EvaluationBatch`: `history` whole, with at least one
-        column, which is all padding where nothing before the click is known;
-        `targets` [batch, 1]; `excluded` [batch, 0].
+        Dataset of `EvaluationBatch` of unknown users: `history` whole, with at
+        least one column, which is all padding where nothing before the click
+        is known; `targets` [batch, 1]; `excluded` [batch, 0].
     """
     plan = cut(clicks, batch_size)
 
@@ -51,6 +51,7 @@ def click_batches(
         history = tf.gather(items.values, places)
         history = tf.ragged.boolean_mask(history, history <= num_items)
         targets = tf.gather(items.values, starts + lengths)
+        targets = tf.minimum(targets, unseen(num_items))
         # Of one width, so that they can be dealt to windows.
         return history.to_tensor(shape=[None, longest]), targets[:, None]
 

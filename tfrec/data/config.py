@@ -8,26 +8,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tfrec.data.datasets import DATASETS, SESSION_CUTS
+from tfrec.data.datasets import DATASETS
+from tfrec.data.protocols import PROTOCOLS, get_protocol
 from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 
 # The settings that only some choices read; see `unused`.
 _OWN_SETTINGS = {
     "dataset": {d.name: d.settings for d in DATASETS.values()},
-    "protocol": {
-        "holdout": ("test_fraction", "validation_fraction"),
-        "leave_one_out": (),
-        "next_click": (
-            "validation_fraction",
-            "repeat_filters",
-            "timestamps_per_second",
-            *SESSION_CUTS,
-        ),
-    },
+    "protocol": {p.name: p.own_settings for p in PROTOCOLS.values()},
     "engine": {"duckdb": ("threads",), "pyspark": ("engine_url",)},
 }
-PROTOCOLS = tuple(_OWN_SETTINGS["protocol"])
 ENGINES = tuple(_OWN_SETTINGS["engine"])
 # Where things lie and what the work may use: no part of a dataset's identity.
 _PLACES = (
@@ -48,7 +39,7 @@ class DataConfig(Settings):
     """What to prepare, from where, and how it is filtered and split."""
 
     dataset: str = setting(
-        "ml-latest-small", "The format of the raw log.", choices=DATASETS
+        "ml-latest-small", "The format of the raw log.", choices=tuple(DATASETS)
     )
     raw_dir: str = setting(
         "",
@@ -75,8 +66,8 @@ class DataConfig(Settings):
     separator: str = setting(",", "csv: text between two fields.")
     timestamps_per_second: int = setting(
         0,
-        "csv with next_click: what integer times count in a second: 1, or 1000 "
-        "for milliseconds. 0: times are ISO dates and times.",
+        "csv with next_click or temporal: what integer times count in a "
+        "second: 1, or 1000 for milliseconds. 0: times are ISO dates or times.",
         minimum=0,
     )
     sequence_ids: bool = setting(
@@ -109,7 +100,8 @@ class DataConfig(Settings):
     min_sequence_length: int = setting(
         5,
         "Keep sequences with at least this many interactions after the "
-        "filters above; next_click: never fewer than 2.",
+        "filters above; next_click: never fewer than 2; temporal: before the "
+        "test.",
         minimum=1,
     )
     repeat_filters: bool = setting(
@@ -121,14 +113,20 @@ class DataConfig(Settings):
     truncate_before_split: int = setting(
         0,
         "Keep only the newest N interactions of a sequence, before it is "
-        "split. 0: all.",
+        "split; temporal: of those before the test. 0: all.",
         minimum=0,
     )
     protocol: str = setting(
         "holdout",
         "What is held out: the last test_fraction of each sequence, its last "
-        "item, or whole sessions, of which every next click is predicted.",
-        choices=PROTOCOLS,
+        "item, whole sessions, of which every next click is predicted, or all "
+        "that happens from one moment on.",
+        choices=tuple(PROTOCOLS),
+    )
+    rank_history: bool = setting(
+        False,
+        "Rank the items of the history too, where they can come again. "
+        "next_click always does.",
     )
     test_fraction: float = setting(
         0.2,
@@ -139,8 +137,21 @@ class DataConfig(Settings):
     validation_fraction: float = setting(
         0.1,
         "Part held out for validation: holdout: of each training history; "
-        "next_click: of the training sessions, the newest.",
+        "next_click: of the training sessions, the newest; temporal: of the "
+        "interactions before the test, the newest.",
         minimum=0,
+        below=1,
+    )
+    test_from: str = setting(
+        "",
+        "temporal: the test is what happens from this date or time (UTC) on: "
+        "2018-01-31 or 2018-01-31 12:00:00. Empty: as test_quantile says.",
+    )
+    test_quantile: float = setting(
+        0.9,
+        "temporal: this part of all interactions, the oldest, is before the "
+        "test.",
+        above=0,
         below=1,
     )
     test_days: int = setting(
@@ -215,7 +226,7 @@ class DataConfig(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        self._check_protocol()
+        get_protocol(self).check()
         self._check_engine()
         if self.since and not _is_day(self.since):
             raise InputError(
@@ -234,7 +245,7 @@ class DataConfig(Settings):
             found["rating_above"] = "with no --rating_column"
         if not self.on_this_machine:
             found["memory_limit"] = f"with --engine_url={self.engine_url}"
-        return found
+        return found | get_protocol(self).unused()
 
     def identity(self) -> dict[str, Any]:
         """Returns the settings that decide what a prepared dataset holds.
@@ -273,26 +284,6 @@ class DataConfig(Settings):
             - set(owners[getattr(self, choice)])
             for choice, owners in _OWN_SETTINGS.items()
         }
-
-    def _check_protocol(self) -> None:
-        whole = self.protocol == "next_click"
-        if self.dataset == "sessions" and not whole:
-            raise InputError(
-                "`--protocol` must be next_click with --dataset=sessions, "
-                f"which has a file of test sessions. Received: {self.protocol}."
-            )
-        if self.dataset in ("sequences", "synthetic") and whole:
-            raise InputError(
-                "`--protocol` cannot be next_click with --dataset="
-                f"{self.dataset}, which has no times to tell the newest "
-                "sequences by."
-            )
-        if whole and self.truncate_before_split == 1:
-            raise InputError(
-                "`--truncate_before_split` must be 0 or at least 2 with "
-                "--protocol=next_click. Received: 1, which leaves no click to "
-                "predict."
-            )
 
     def _check_engine(self) -> None:
         if not _MEMORY.fullmatch(self.memory_limit):

@@ -6,6 +6,9 @@ which is imported when it is asked for: flags and help need no DuckDB.
 
 from typing import NamedTuple
 
+from tfrec.data.protocols.next_click import CUTS as SESSION_CUTS
+from tfrec.data.protocols.temporal import CUTS as TIME_CUTS
+
 
 class Dataset(NamedTuple):
     """A format of raw logs that commands know.
@@ -28,15 +31,10 @@ class Dataset(NamedTuple):
     settings: tuple[str, ...]
 
 
-# Of sessions with times, for the protocol next_click.
-SESSION_CUTS = (
-    "test_days",
-    "training_fraction",
-    "training_fraction_of",
-    "unseen_items",
-)
+# What divides a log with times.
+_TIMED = (*SESSION_CUTS, *TIME_CUTS)
 _MOVIELENS = ("movielens", "MovieLensSource", "Harper and Konstan, 2015")
-_RATINGS = ("rating_above", *SESSION_CUTS)
+_RATINGS = ("rating_above", *_TIMED)
 
 _DATASETS = (
     Dataset(
@@ -71,7 +69,7 @@ _DATASETS = (
         "YoochooseSource",
         "RecSys Challenge 2015",
         "clicks of the sessions of a shop",
-        SESSION_CUTS,
+        _TIMED,
     ),
     Dataset(
         "csv",

@@ -1,4 +1,4 @@
-"""From filtered interactions to one example for each sequence."""
+"""From filtered interactions to one record for each sequence."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,9 +6,16 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tfrec.data import splits
-from tfrec.data.config import DataConfig
+from tfrec.batches import UNKNOWN_USER
+from tfrec.data.protocols import Protocol
+from tfrec.data.protocols.parts import (
+    MIN_TRAINING_ITEMS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+)
 
 
 def number_items(table: ir.Table) -> ir.Table:
@@ -17,40 +24,50 @@ def number_items(table: ir.Table) -> ir.Table:
     Appearance is in time, sequence after sequence in the order of their ids,
     so that the order of the raw lines does not matter. The known numbers of
     Pop, which ranks equals in the order of the vocabulary, come from such an
-    order.
+    order. Items that only the test has come after all others: they are not of
+    the vocabulary.
+
+    Args:
+        table: Filtered interactions, with `part` if they are divided by now.
 
     Returns:
-        A table of `item` and `index` int64, in the order of the index.
+        A table of `item`, `index` int64 and `held_out`, boolean: whether only
+        the test has the item. In the order of the index.
     """
-    keys = ["sequence", "timestamp", "position"]
-    events = table.select("item", *keys)
+    held_out = ibis.literal(False)
+    if "part" in table.columns:
+        held_out = table.part == TEST
+    keys = ["held_out", "sequence", "timestamp", "position"]
+    events = table.select("item", *keys[1:], held_out=held_out.cast("int8"))
     # Each item's first event: first by one key, of these by the next.
     for key in keys:
         first = events.group_by("item").agg(**{key: events[key].min()})
         events = events.join(first, ["item", key])
     index = ibis.row_number().over(order_by=[events[key] for key in keys])
-    numbered = events.select("item", index=index.cast("int64") + 1)
+    numbered = events.select(
+        "item",
+        index=index.cast("int64") + 1,
+        held_out=events.held_out.cast("boolean"),
+    )
     return numbered.order_by("index")
 
 
 def order_rows(
-    table: ir.Table, items: ir.Table, config: DataConfig
+    table: ir.Table, items: ir.Table, protocol: Protocol
 ) -> ir.Table:
-    """Orders the interactions by sequence, then time, and splits them.
+    """Orders the interactions by sequence, then time, and divides them.
 
     Sequences come in the order in which the log first names them, so an
     unsorted log gives the same sequences.
 
     Args:
-        table: Filtered interactions, with `part` if whole sequences are held
-            out.
-        items: What `number_items` returned. Other items get the index after
-            the last: the test may have items that the training has not.
-        config: Names the protocol.
+        table: Filtered interactions, with `part` if they are divided by now.
+        items: What `number_items` returned.
+        protocol: Divides them otherwise.
 
     Returns:
         Columns `sequence` (string), `start` (int64, one for each sequence),
-        `index` (int64) and `part` (int8, see `splits`), in order.
+        `index` (int64) and `part` (int8, see `parts`), in order.
     """
     whole = ibis.window(group_by=table.sequence)
     in_time = ibis.window(
@@ -61,32 +78,34 @@ def order_rows(
         length=table.count().over(whole),
         rank=ibis.row_number().over(in_time),
     )
-    ranked = ranked.mutate(part=splits.parts(ranked, config))
-    rows = ranked.left_join(items, "item").order_by(["start", "rank"])
-    unseen = items.count().to_pyarrow().as_py() + 1
-    index = rows["index"].fill_null(unseen)
-    return rows.select("sequence", "start", "part", index=index)
+    ranked = ranked.mutate(part=protocol.parts(ranked))
+    rows = ranked.join(items, "item").order_by(["start", "rank"])
+    return rows.select("sequence", "start", "part", "index")
 
 
 def group_rows(
-    batches: Iterable[pa.RecordBatch], whole: bool = False
+    batches: Iterable[pa.RecordBatch], protocol: Protocol
 ) -> Iterator[dict[str, pa.RecordBatch]]:
-    """Groups a stream of rows into the examples of the three splits.
+    """Groups a stream of rows into the records of the splits.
 
     Args:
         batches: Rows of `order_rows`, cut anywhere.
-        whole: Whether whole sequences are held out. Then each is a row of one
-            split, without targets.
+        protocol: Says which records a sequence gives.
 
     Yields:
-        For "train", "validation" and "test", a batch with the columns `id`,
-        `items` and `targets`. Train: what is trained on, and the tail that
-        validates. Validation: the same, of the sequences with such a tail.
-        Test: both together, and the held-out items. A sequence is in train
-        if it has enough items, and in the others if it has targets there.
+        For each split a batch with the columns `id`, `items`, `user` and,
+        where sequences are divided, `targets`. Users are numbered from 1 in
+        the order of their training records.
     """
-    group = _whole_examples if whole else _examples
     rest: list[pa.RecordBatch] = []
+    users = 0
+
+    def group(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
+        nonlocal users
+        records = protocol.group(rows, users)
+        users += len(records["train"])
+        return records
+
     for batch in batches:
         rows = pa.concat_batches([*rest, batch])
         start = rows.column("start").to_numpy()
@@ -99,45 +118,43 @@ def group_rows(
         yield group(pa.concat_batches(rest))
 
 
-def unseen_targets(batch: pa.RecordBatch, num_items: int) -> int:
-    """Counts the clicks on items outside the vocabulary, but first clicks.
+def whole(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
+    """Makes a record of each sequence, in one split and without targets.
 
     Args:
-        batch: Whole sessions, as `group_rows` yields them.
-        num_items: Size of the vocabulary.
+        rows: Of whole sequences, as `order_rows` returns them.
     """
-    items = batch.column("items")
-    unseen = items.flatten().to_numpy() > num_items
-    first = np.cumsum([0, *items.value_lengths().to_numpy()[:-1]])
-    return int(unseen.sum() - unseen[first].sum()) if len(batch) else 0
-
-
-def _first_rows(rows: pa.RecordBatch) -> np.ndarray:
-    """Returns the number of each sequence's first row."""
-    start = rows.column("start").to_numpy()
-    return np.flatnonzero(np.diff(start, prepend=start[0] - 1))
-
-
-def _whole_examples(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
-    """Groups the rows of whole sequences, each in one split."""
     first = _first_rows(rows)
     offsets = pa.array(np.append(first, len(rows)).astype(np.int32))
     batch = pa.RecordBatch.from_pydict(
         {
             "id": rows.column("sequence").take(pa.array(first)),
             "items": pa.ListArray.from_arrays(offsets, rows.column("index")),
+            "user": pa.array(np.full(len(first), UNKNOWN_USER)),
         }
     )
     part = rows.column("part").to_numpy()[first]
     return {
-        "train": batch.filter(pa.array(part == splits.TRAIN)),
-        "validation": batch.filter(pa.array(part == splits.VALIDATION)),
-        "test": batch.filter(pa.array(part == splits.TEST)),
+        "train": batch.filter(pa.array(part == TRAIN)),
+        "validation": batch.filter(pa.array(part == VALIDATION)),
+        "test": batch.filter(pa.array(part == TEST)),
     }
 
 
-def _examples(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
-    """Groups the rows of whole sequences, each divided between the splits."""
+def divided(rows: pa.RecordBatch, users: int) -> dict[str, pa.RecordBatch]:
+    """Makes the records of sequences that are divided between the splits.
+
+    Args:
+        rows: Of whole sequences, as `order_rows` returns them.
+        users: Number of users in the rows before.
+
+    Returns:
+        Train: what is trained on, and the tail that validates. Late: both
+        together as items, where only they are enough to train on. Validation:
+        the same as train, of the sequences with such a tail. Test: both
+        together, and the held-out items. A sequence is in train if it has
+        enough items, and in the others if it has a history and targets there.
+    """
     first = _first_rows(rows)
     ids = rows.column("sequence").take(pa.array(first))
     index, part = rows.column("index"), rows.column("part").to_numpy()
@@ -149,17 +166,87 @@ def _examples(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
         values = index.filter(pa.array(mask))
         return pa.ListArray.from_arrays(pa.array(offsets), values), lengths
 
-    def batch(items, targets, kept: np.ndarray) -> pa.RecordBatch:
-        columns = {"id": ids, "items": items, "targets": targets}
-        return pa.RecordBatch.from_pydict(columns).filter(pa.array(kept))
+    fit, fit_lengths = lists(TRAIN)
+    tail, tail_lengths = lists(VALIDATION)
+    history, history_lengths = lists(TRAIN, VALIDATION)
+    targets, target_lengths = lists(TEST)
+    nothing, _ = lists()
+    enough = fit_lengths >= MIN_TRAINING_ITEMS
+    late = ~enough & (history_lengths >= MIN_TRAINING_ITEMS)
+    user = np.where(enough, users + np.cumsum(enough), UNKNOWN_USER)
 
-    fit, fit_lengths = lists(splits.TRAIN)
-    tail, tail_lengths = lists(splits.VALIDATION)
-    history, _ = lists(splits.TRAIN, splits.VALIDATION)
-    targets, target_lengths = lists(splits.TEST)
-    enough = fit_lengths >= splits.MIN_TRAINING_ITEMS
+    def batch(items, targets, kept: np.ndarray) -> pa.RecordBatch:
+        columns = {"id": ids, "items": items, "user": pa.array(user)}
+        return pa.RecordBatch.from_pydict(
+            {**columns, "targets": targets}
+        ).filter(pa.array(kept))
+
     return {
         "train": batch(fit, tail, enough),
-        "validation": batch(fit, tail, tail_lengths > 0),
-        "test": batch(history, targets, target_lengths > 0),
+        "late": batch(history, nothing, late),
+        "validation": batch(fit, tail, (tail_lengths > 0) & (fit_lengths > 0)),
+        "test": batch(
+            history, targets, (target_lengths > 0) & (history_lengths > 0)
+        ),
     }
+
+
+def _first_rows(rows: pa.RecordBatch) -> np.ndarray:
+    """Returns the number of each sequence's first row."""
+    start = rows.column("start").to_numpy()
+    return np.flatnonzero(np.diff(start, prepend=start[0] - 1))
+
+
+def count_targets(records: pa.RecordBatch, num_items: int) -> dict[str, int]:
+    """Counts the items that are to be predicted, each once in a record.
+
+    Args:
+        records: Columns `items`, the history, and `targets`.
+        num_items: Size of the vocabulary.
+
+    Returns:
+        `targets`, their number; `targets_in_history`, how many of them the
+        history holds; `unseen_targets`, how many are not in the vocabulary.
+    """
+    rows, items = _pairs(records.column("items"))
+    target_rows, targets = _pairs(records.column("targets"))
+    # One number for each item of each record.
+    base = 1 + max(items.max(initial=0), targets.max(initial=0))
+    wanted = np.unique(target_rows * base + targets)
+    return {
+        "targets": len(wanted),
+        "targets_in_history": int(np.isin(wanted, rows * base + items).sum()),
+        "unseen_targets": int((wanted % base > num_items).sum()),
+    }
+
+
+def count_clicks(records: pa.RecordBatch, num_items: int) -> dict[str, int]:
+    """Counts the clicks that are to be predicted: all but the first.
+
+    Args:
+        records: Column `items`, whole sessions.
+        num_items: Size of the vocabulary.
+
+    Returns:
+        As `count_targets`. Items outside the vocabulary are in no history.
+    """
+    rows, items = _pairs(records.column("items"))
+    _, firsts = np.unique(
+        rows * (1 + items.max(initial=0)) + items, return_index=True
+    )
+    repeated = np.ones(len(items), bool)
+    repeated[firsts] = False
+    predicted = np.diff(rows, prepend=-1) == 0
+    unseen = items > num_items
+    return {
+        "targets": int(predicted.sum()),
+        "targets_in_history": int((repeated & ~unseen).sum()),
+        "unseen_targets": int((predicted & unseen).sum()),
+    }
+
+
+def _pairs(column: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the number of the row, and the item, of each item of lists."""
+    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(len(column)), lengths)
+    return rows, column.flatten().to_numpy(zero_copy_only=False)

@@ -1,12 +1,12 @@
 """Filters of interactions, in the order in which they are applied."""
 
 import dataclasses
-import datetime
 from collections.abc import Callable, Iterator
 
 import ibis
 import ibis.expr.types as ir
 
+from tfrec.data import times
 from tfrec.data.config import DataConfig
 
 # Computes a table once for all that is made from it.
@@ -24,29 +24,25 @@ class Step:
         table: The interactions that are left; those of a part where the name
             says so.
         flag: The setting to change if nothing is left.
+        stored: Whether the table is computed already.
     """
 
     name: str
     table: ir.Table
     flag: str
+    stored: bool = False
 
 
-def steps(table: ir.Table, config: DataConfig, store: Store) -> Iterator[Step]:
-    """Yields the raw log, then what each filter in force leaves of it.
-
-    Sequences are filtered after items, so that every sequence that is left
-    has the length that was asked for. Sessions are filtered before items too:
-    so do the published preparations of YOOCHOOSE.
+def events(table: ir.Table, config: DataConfig) -> Iterator[Step]:
+    """Yields the raw log, then what the filters of single events leave of it.
 
     Args:
         table: What `Source.table` returned.
         config: The settings of the filters.
-        store: Computes a table once for all that is made from it.
     """
     yield Step("raw log", table, "raw_dir")
     if config.since:
-        day = datetime.date.fromisoformat(config.since)
-        start = (day - datetime.date(1970, 1, 1)).days * 86_400_000_000
+        start = times.microseconds(config.since)
         table = table.filter(table.timestamp >= start)
         yield Step(f"since {config.since}", table, "since")
     if "rating" in table.columns:
@@ -57,20 +53,37 @@ def steps(table: ir.Table, config: DataConfig, store: Store) -> Iterator[Step]:
         place = ibis.row_number().over(group_by=_EVENT, order_by=table.position)
         table = table.filter(place == 0)
         yield Step("no duplicates", table, "drop_duplicates")
-    least = least_length(config)
-    long_enough = f"sequences with >= {least}"
-    if config.protocol == "next_click" and config.min_item_count > 1:
-        table = frequent(table, "sequence", least, store)
-        yield Step(long_enough, table, "min_sequence_length")
+
+
+def frequencies(
+    table: ir.Table,
+    config: DataConfig,
+    least: int,
+    store: Store,
+    part: str = "",
+) -> Iterator[Step]:
+    """Yields what the filters leave that count items and sequences.
+
+    Sequences are filtered after items, so that every sequence that is left
+    has the length that was asked for.
+
+    Args:
+        table: What `events` left, or a part of it.
+        config: The settings of the filters.
+        least: Fewest interactions of a sequence that is kept.
+        store: Computes a table once for all that is made from it.
+        part: What stands before the names of the steps: "train: ".
+    """
     while True:
         before = table
         if config.min_item_count > 1:
             table = frequent(table, "item", config.min_item_count, store)
-            name = f"items with >= {config.min_item_count}"
+            name = f"{part}items with >= {config.min_item_count}"
             yield Step(name, table, "min_item_count")
         if least > 1:
-            table = frequent(table, "sequence", least, store)
-            yield Step(long_enough, table, "min_sequence_length")
+            step = long_enough(table, least, store, part)
+            yield step
+            table = step.table
         if table is before or not config.repeat_filters:
             break
     if config.truncate_before_split:
@@ -80,21 +93,26 @@ def steps(table: ir.Table, config: DataConfig, store: Store) -> Iterator[Step]:
             order_by=[table.timestamp.desc(), table.position.desc()],
         )
         table = table.filter(age < newest)
-        name = f"newest {newest} of each sequence"
+        name = f"{part}newest {newest} of each sequence"
         yield Step(name, table, "truncate_before_split")
+
+
+def long_enough(
+    table: ir.Table,
+    least: int,
+    store: Store,
+    part: str = "",
+    flag: str = "min_sequence_length",
+) -> Step:
+    """Returns the step that keeps sequences of at least so many events."""
+    left = frequent(table, "sequence", least, store)
+    return Step(f"{part}sequences with >= {least}", left, flag)
 
 
 def count_duplicates(table: ir.Table) -> ir.IntegerScalar:
     """Counts events that repeat an earlier one: equal but for the rating."""
     events = table.group_by(_EVENT).agg(times=table.count())
     return (events.times - 1).sum().fill_null(0)
-
-
-def least_length(config: DataConfig) -> int:
-    """Returns how many interactions a sequence must have to be kept."""
-    # In a session of one click there is none to predict.
-    least = 2 if config.protocol == "next_click" else 1
-    return max(least, config.min_sequence_length)
 
 
 def frequent(

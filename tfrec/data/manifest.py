@@ -5,13 +5,15 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import shlex
 from pathlib import Path
 from typing import Any
 
 import tfrec
+from tfrec.data.config import DataConfig
 from tfrec.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"
 
 
@@ -35,16 +37,16 @@ class Manifest:
 
     Attributes:
         source: Name of the dataset: "ml-1m".
-        settings: Every setting of the preparation.
+        settings: Every setting of the preparation; they name the protocol.
         counts: What each step left, in order: {step, interactions,
             sequences, items}.
         mean_length: Interactions per sequence, after the filters.
         density: Interactions / (sequences x items).
-        protocol: "holdout", "leave_one_out" or "next_click".
-        splits: For each of train, validation and test: {records, tokens,
-            max_length, shards: [{file, records, bytes, sha256}]}, as
-            `ShardWriter.summary` gives it; with next_click `unseen_targets`,
-            the clicks to be predicted on items outside the vocabulary.
+        splits: For each split of the protocol: {records, tokens, max_length,
+            shards: [{file, records, bytes, sha256}]}, as
+            `ShardWriter.summary` gives it; for validation and test as well
+            {targets, targets_in_history, unseen_targets}, see
+            `examples.count_targets`.
         data_checksum: See `data_checksum`.
         short_sequences: Sequences that are not in train because their
             training part has fewer than 2 items.
@@ -60,7 +62,6 @@ class Manifest:
     counts: list[dict[str, Any]]
     mean_length: float
     density: float
-    protocol: str
     splits: dict[str, dict[str, Any]]
     data_checksum: str
     short_sequences: int = 0
@@ -97,11 +98,13 @@ class Manifest:
             ) from error
         version = values.get("format_version")
         if version != FORMAT_VERSION:
+            settings = values.get("settings")
             raise InputError(
                 f"{path} has format version {version}; this tfrec "
                 f"({tfrec.__version__}) reads version {FORMAT_VERSION}. "
-                "Prepare the dataset again, or use the tfrec that wrote it: "
-                f"{values.get('created_with', 'unknown')}."
+                "Prepare the dataset again: delete the folder and run "
+                f"`{_command(settings, folder)}`. Or use the tfrec that wrote "
+                f"it: {values.get('created_with', 'unknown')}."
             )
         names = {field.name for field in dataclasses.fields(cls)}
         if names != values.keys():
@@ -113,24 +116,52 @@ class Manifest:
         return cls(**values)
 
 
+def _command(settings: Any, folder: Path) -> str:
+    """Returns the command that prepares a dataset, by what is known of it.
+
+    Args:
+        settings: `Manifest.settings`, of any version.
+        folder: Where it is.
+    """
+    known = {field.name: field for field in dataclasses.fields(DataConfig)}
+    given = {
+        name: value
+        for name, value in dict(settings or {}).items()
+        if name in known and value != known[name].default
+    }
+    given["data_dir"] = str(folder)
+    flags = [f"--dataset={given.pop('dataset', DataConfig.dataset)}"]
+    for name, value in given.items():
+        if value is True:
+            flags.append(f"--{name}")
+        elif value is False:
+            flags.append(f"--no{name}")
+        else:
+            flags.append(shlex.quote(f"--{name}={value}"))
+    return " ".join(["python -m tfrec.prepare", *flags])
+
+
 def data_checksum(
-    splits: dict[str, dict[str, Any]], vocabulary_checksum: str
+    splits: dict[str, dict[str, Any]], vocabularies: dict[str, str]
 ) -> str:
     """Hashes the whole of a prepared dataset.
 
     Args:
         splits: Summaries of the splits, as in `Manifest.splits`.
-        vocabulary_checksum: SHA-256 of `items.txt`, `Vocabulary.checksum`.
+        vocabularies: SHA-256 of `items.txt` and `users.txt`, by their names.
 
     Returns:
-        SHA-256 over the checksums of the shards, in the order of their
-        names, and of the vocabulary: 64 hexadecimal digits.
+        SHA-256 over the checksums of the shards and of the vocabularies, each
+        in the order of their names: 64 hexadecimal digits.
     """
     shards = {
         shard["file"]: shard["sha256"]
         for split in splits.values()
         for shard in split["shards"]
     }
-    parts = [f"{name} {checksum}" for name, checksum in sorted(shards.items())]
-    parts.append(f"items.txt {vocabulary_checksum}")
+    parts = [
+        f"{name} {checksum}"
+        for files in (shards, vocabularies)
+        for name, checksum in sorted(files.items())
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

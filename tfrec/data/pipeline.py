@@ -6,11 +6,17 @@ sort by length; batches are slices of it. So the rows of a batch have nearly
 equal lengths and little is spent on padding.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from tfrec.batches import EvaluationBatch, TrainingBatch
+from tfrec.batches import (
+    UNKNOWN_USER,
+    EvaluationBatch,
+    TrainingBatch,
+    unseen,
+)
 from tfrec.data.shares import Cut, cut, read_share, share_of, whole_shares
 from tfrec.shapes import fixed_size
 
@@ -30,7 +36,7 @@ def training_batches(
     max_length: int,
     seed: int,
     append_targets: bool,
-    epochs: int,
+    epochs: int | None,
     first_step: int,
     input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
@@ -59,7 +65,8 @@ def training_batches(
             outputs are shifted by one. The newest items are kept.
         seed: Any integer.
         append_targets: Whether the targets follow the items.
-        epochs: Number of epochs.
+        epochs: Number of epochs. None: one, the next each time that the
+            dataset is read, from the first one on.
         first_step: Number of steps to leave out at the start.
         input_context: Of a worker that reads only its share, see `shares`.
             Each step then has a batch for each of its replicas.
@@ -118,12 +125,13 @@ def training_batches(
         columns = parse_records(window, names)
         items = tf.concat([columns[name] for name in names], axis=1)
         items = items[:, -(max_length + 1) :]
+        columns = {"items": items, "user": columns["user"]}
         # Each batch is cut into one for each replica.
         parts = order[:, None] * share.replicas + tf.range(
             share.replicas, dtype=tf.int64
         )
         return (
-            sort_by_length({"items": items}, by="items"),
+            sort_by_length(columns, by="items"),
             tf.reshape(parts, [-1]),
             tf.repeat(global_rows, share.replicas),
         )
@@ -137,19 +145,35 @@ def training_batches(
 
     def complete(batch, weight) -> TrainingBatch:
         rows = tf.shape(batch["items"])[0]
-        return TrainingBatch.of(batch["items"])._replace(
-            weight=tf.fill([rows], weight)
+        return TrainingBatch(
+            batch["items"], tf.fill([rows], weight), batch["user"]
         )
 
+    if epochs is None:
+        numbers = _one_more_each_time()
+    else:
+        numbers = tf.data.Dataset.range(first_epoch, epochs)
     dataset = (
-        tf.data.Dataset.range(first_epoch, epochs)
-        .flat_map(read_epoch)
+        numbers.flat_map(read_epoch)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .flat_map(cut_and_weigh)
         .map(complete)
         .skip(skipped * share.replicas)
     )
-    return finish(dataset, (steps * epochs - first_step) * share.replicas)
+    left = steps * (1 if epochs is None else epochs) - first_step
+    return finish(dataset, left * share.replicas)
+
+
+def _one_more_each_time() -> tf.data.Dataset:
+    """Gives one number, int64: how often it was read before."""
+    times = itertools.count()
+
+    def count() -> Iterator[int]:
+        yield next(times)
+
+    return tf.data.Dataset.from_generator(
+        count, output_signature=tf.TensorSpec([], tf.int64)
+    )
 
 
 def evaluation_batches(
@@ -157,6 +181,7 @@ def evaluation_batches(
     records: int,
     *,
     batch_size: int,
+    num_items: int,
     exclude_history: bool,
 ) -> tf.data.Dataset:
     """Streams every record of an evaluation split once, in a fixed order.
@@ -165,6 +190,7 @@ def evaluation_batches(
         files: Paths of the shards.
         records: Number of records in all shards.
         batch_size: Largest number of rows of a batch.
+        num_items: Size of the vocabulary. Targets above it are `unseen`.
         exclude_history: Whether the protocol leaves the items of the history
             out of the ranking.
 
@@ -177,12 +203,14 @@ def evaluation_batches(
     def parse(index: tf.Tensor, window: tf.Tensor, batches: tf.Tensor):
         columns = parse_records(window, ("items", "targets"))
         history = columns["items"]
+        targets = _unique(columns["targets"])
         columns = {
             "history": history,
-            "targets": _unique(columns["targets"]),
+            "targets": tf.minimum(targets, unseen(num_items)),
             "excluded": (
                 _unique(history) if exclude_history else history[:, :0]
             ),
+            "user": columns["user"],
         }
         return sort_by_length(columns, by="history"), tf.range(batches)
 
@@ -219,22 +247,33 @@ def deal(rows: tf.data.Dataset, plan: Cut) -> tf.data.Dataset:
     return tf.data.Dataset.zip(indices, windows, batches)
 
 
-def parse_records(
-    window: tf.Tensor, names: Sequence[str]
-) -> dict[str, tf.RaggedTensor]:
-    """Parses serialized records [window] into int64 [window, (length)]."""
+# What is known of each row: int64 [window], or lists of them.
+Columns = dict[str, tf.Tensor | tf.RaggedTensor]
+
+
+def parse_records(window: tf.Tensor, names: Sequence[str]) -> Columns:
+    """Parses serialized records [window].
+
+    Args:
+        window: Records.
+        names: The lists to read.
+
+    Returns:
+        int64 [window, (length)] for each name, and `user` [window].
+    """
     return tf.io.parse_example(
         window,
         {
-            name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-            for name in names
+            "user": tf.io.FixedLenFeature([], tf.int64, UNKNOWN_USER),
+            **{
+                name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+                for name in names
+            },
         },
     )
 
 
-def sort_by_length(
-    columns: dict[str, tf.RaggedTensor], by: str
-) -> dict[str, tf.RaggedTensor]:
+def sort_by_length(columns: Columns, by: str) -> Columns:
     """Sorts the rows by the length of one column; ties keep their order."""
     order = tf.argsort(columns[by].row_lengths(), stable=True)
     return {name: tf.gather(rows, order) for name, rows in columns.items()}
@@ -252,7 +291,7 @@ def _unique(rows: tf.RaggedTensor) -> tf.RaggedTensor:
 
 
 def cut_window(
-    columns: dict[str, tf.RaggedTensor],
+    columns: Columns,
     order: tf.Tensor,
     max_length: int | None = None,
 ) -> tf.data.Dataset:
@@ -261,21 +300,24 @@ def cut_window(
     Their lengths are a few, see `fixed_size`.
 
     Args:
-        columns: Ragged [window, (length)].
+        columns: int64, ragged [window, (length)] or [window].
         order: The numbers of the batches in the order to emit them.
         max_length: Of training batches, of which a model reads all columns
             but the last: the most that it reads. That length is one of a few.
 
     Returns:
-        Dataset of int32 [batch, length].
+        Dataset of int32 [batch, length] and [batch].
     """
     count = tf.size(order, tf.int64)
+    size = tf.shape(next(iter(columns.values())), tf.int64)[0]
 
     def pad(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        start, end = size * index // count, size * (index + 1) // count
         padded = {}
         for name, rows in columns.items():
-            start = rows.nrows() * index // count
-            end = rows.nrows() * (index + 1) // count
+            if isinstance(rows, tf.Tensor):
+                padded[name] = tf.cast(rows[start:end], tf.int32)
+                continue
             # As `rows[start:end]`, in a fraction of the time.
             splits = rows.row_splits[start : end + 1]
             batch = tf.RaggedTensor.from_row_splits(

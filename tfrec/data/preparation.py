@@ -1,5 +1,6 @@
 """From a raw log to a prepared dataset."""
 
+import collections
 import contextlib
 import itertools
 import os
@@ -15,18 +16,18 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from tqdm import tqdm
 
-from tfrec.data import examples, filters, next_click, splits
+from tfrec.data import examples, filters
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine, connect
 from tfrec.data.manifest import FILE_NAME, Manifest, data_checksum, versions
-from tfrec.data.prepared import PreparedDataset
+from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
+from tfrec.data.protocols import Protocol, get_protocol
 from tfrec.data.records import ShardWriter, file_checksum
 from tfrec.data.sources import Source, get_source
 from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
-from tfrec.data.vocabulary import Vocabulary
+from tfrec.data.vocabulary import USERS, Vocabulary
 from tfrec.errors import InputError
 
-_SPLITS = ("train", "validation", "test")
 # Rows in one Arrow batch: a few MB.
 _BATCH_ROWS = 200_000
 _SEQUENCES_PER_SHARD = 1000
@@ -104,7 +105,9 @@ def _open_same(
             f"{', '.join(differing)}. Give another folder, or delete this one "
             "to prepare it again."
         )
-    return PreparedDataset.open(target)
+    data = PreparedDataset.open(target)
+    data.warn_of_history("test")
+    return data
 
 
 @contextlib.contextmanager
@@ -138,58 +141,57 @@ def _write(
 ) -> Manifest:
     """Writes all files but the manifest, which it returns."""
     bar.set_description_str(f"reading {config.dataset}")
+    protocol = get_protocol(config)
     log = source.table(engine, config)
+    numbers = itertools.count(1)
+
+    def store(table: ir.Table) -> ir.Table:
+        return engine.store(f"step_{next(numbers)}", table)
+
     counts = []
-    for step in _steps(engine, log, source, config):
+    for step in protocol.steps(log, source.day(config), store):
         bar.set_description_str(f"counting: {step.name}")
         counts.append(_count(step, counts))
     left = counts[-1]
+    table = step.table if step.stored else store(step.table)
     bar.set_description_str("numbering items")
-    whole = config.protocol == "next_click"
-    # With whole sessions held out it is stored already.
-    table = step.table if whole else engine.store("filtered", step.table)
-    seen = table.filter(table.part != splits.TEST) if whole else table
-    items = engine.store("items", examples.number_items(seen))
-    ordered = engine.stream(items.order_by("index"), _BATCH_ROWS)
+    items = engine.store("items", examples.number_items(table))
+    vocabulary = items.filter(~items.held_out)
+    ordered = engine.stream(vocabulary.order_by("index"), _BATCH_ROWS)
     Vocabulary.write(
         folder, (i for batch in ordered for i in batch["item"].to_pylist())
     )
-    _write_titles(engine, source, config, items, folder)
+    _write_titles(engine, source, config, vocabulary, folder)
     bar.set_description_str("ordering")
-    rows = examples.order_rows(table, items, config)
-    num_items = items.count().to_pyarrow().as_py()
-    unseen = dict.fromkeys(_SPLITS, 0)
-    shards = min(config.shards, -(-left["sequences"] // _SEQUENCES_PER_SHARD))
-    with contextlib.ExitStack() as stack:
-        writers = {
-            split: stack.enter_context(ShardWriter(folder, split, shards))
-            for split in _SPLITS
-        }
-        bar.reset(left["interactions"])
-        batches = engine.stream(rows, _BATCH_ROWS)
-        for grouped in examples.group_rows(_ticking(batches, bar), whole):
-            for split, batch in grouped.items():
-                writers[split].write(batch)
-                if whole:
-                    unseen[split] += examples.unseen_targets(batch, num_items)
-    summaries = {split: writer.summary for split, writer in writers.items()}
-    if whole:
-        for split, summary in summaries.items():
-            summary["unseen_targets"] = unseen[split]
+    rows = examples.order_rows(table, items, protocol)
+    bar.reset(left["interactions"])
+    splits = write_records(
+        folder,
+        examples.group_rows(
+            _ticking(engine.stream(rows, _BATCH_ROWS), bar), protocol
+        ),
+        protocol,
+        vocabulary.count().to_pyarrow().as_py(),
+        min(config.shards, -(-left["sequences"] // _SEQUENCES_PER_SHARD)),
+    )
+    trained = sum(splits[s]["records"] for s in protocol.training_splits("all"))
     return Manifest(
         source=config.dataset,
         settings=config.to_dict(),
         counts=counts,
         mean_length=left["interactions"] / left["sequences"],
         density=left["interactions"] / (left["sequences"] * left["items"]),
-        protocol=config.protocol,
-        splits=summaries,
+        splits=splits,
         data_checksum=data_checksum(
-            summaries, file_checksum(folder / VOCABULARY)
+            splits,
+            {
+                name: file_checksum(folder / name)
+                for name in (VOCABULARY, USERS)
+            },
         ),
         # Whole sessions are all used: shorter ones were filtered.
         short_sequences=(
-            0 if whole else left["sequences"] - summaries["train"]["records"]
+            left["sequences"] - trained if protocol.has_users else 0
         ),
         duplicates=filters.count_duplicates(log).to_pyarrow().as_py(),
         raw_files=_raw_files(source, config),
@@ -197,23 +199,42 @@ def _write(
     )
 
 
-def _steps(
-    engine: Engine,
-    log: ir.Table,
-    source: Source,
-    config: DataConfig,
-) -> Iterator[filters.Step]:
-    """Yields the steps of the filters, then those of the protocol."""
-    numbers = itertools.count(1)
+def write_records(
+    folder: Path,
+    records: Iterable[dict[str, pa.RecordBatch]],
+    protocol: Protocol,
+    num_items: int,
+    shards: int,
+) -> dict[str, dict[str, Any]]:
+    """Writes the shards of all splits, and `users.txt`.
 
-    def store(table: ir.Table) -> ir.Table:
-        return engine.store(f"step_{next(numbers)}", table)
+    Args:
+        folder: An existing folder.
+        records: What `examples.group_rows` yields.
+        protocol: Names the splits.
+        num_items: Size of the vocabulary.
+        shards: Number of files in each split.
 
-    for step in filters.steps(log, config, store):
-        yield step
-    if config.protocol == "next_click":
-        day = source.day(config)
-        yield from next_click.steps(step.table, config, day, store)
+    Returns:
+        What the manifest says of each split.
+    """
+    targets = {name: collections.Counter() for name in EVALUATION_SPLITS}
+    with contextlib.ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(ShardWriter(folder, split, shards))
+            for split in protocol.splits
+        }
+        for batches in records:
+            for split, writer in writers.items():
+                writer.write(batches[split])
+            users = batches["train"]["id"].to_pylist()
+            Vocabulary.write(folder, users if protocol.has_users else (), USERS)
+            for split, total in targets.items():
+                total.update(protocol.count_targets(batches[split], num_items))
+    return {
+        split: {**writer.summary, **targets.get(split, {})}
+        for split, writer in writers.items()
+    }
 
 
 def _count(step: filters.Step, before: list[dict[str, Any]]) -> dict[str, Any]:

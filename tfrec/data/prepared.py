@@ -1,52 +1,20 @@
 """A prepared dataset: the folder that training and evaluation read."""
 
-import dataclasses
 import functools
+import warnings
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from tfrec.data import clicks, pipeline, records
+from tfrec.data import pipeline, records
+from tfrec.data.config import DataConfig
 from tfrec.data.manifest import Manifest, data_checksum
-from tfrec.data.vocabulary import Vocabulary
-from tfrec.errors import InputError, nearest_names
+from tfrec.data.protocols import Protocol, get_protocol
+from tfrec.data.vocabulary import FILE_NAME, USERS, Vocabulary
+from tfrec.errors import InputError, InputWarning, nearest_names
 
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """An evaluation protocol, printed with every number.
-
-    Attributes:
-        name: "holdout", "leave_one_out" or "next_click".
-        exclude_history: Whether the items of the history are not ranked.
-        test_fraction: Share of each sequence that is target; None where the
-            protocol has none.
-    """
-
-    name: str
-    exclude_history: bool
-    test_fraction: float | None = None
-
-    @property
-    def whole_sequences(self) -> bool:
-        """Whether whole sequences are held out: each click is an example."""
-        return self.name == "next_click"
-
-    def describe(self, examples: int, unseen: int = 0) -> str:
-        """Returns e.g. "holdout 0.2, history excluded, 6034 users".
-
-        Args:
-            examples: Number of examples evaluated.
-            unseen: How many of them have a target that can only be missed.
-        """
-        name = self.name
-        if self.test_fraction is not None:
-            name += f" {self.test_fraction:g}"
-        history = "excluded" if self.exclude_history else "ranked"
-        kind = "clicks" if self.whole_sequences else "users"
-        text = f"{name}, history {history}, {examples} {kind}"
-        return text + (f", {unseen} never seen in training" if unseen else "")
+EVALUATION_SPLITS = ("validation", "test")
 
 
 class PreparedDataset:
@@ -66,6 +34,7 @@ class PreparedDataset:
         self.data_dir = data_dir
         self.manifest = manifest
         self.vocabulary = vocabulary
+        self._warned: set[str] = set()
 
     @classmethod
     def open(cls, data_dir: str | Path) -> "PreparedDataset":
@@ -96,12 +65,18 @@ class PreparedDataset:
             for shard in split["shards"]:
                 records.verify_shard(self.data_dir, shard)
         expected = self.manifest.data_checksum
-        received = data_checksum(self.manifest.splits, self.vocabulary.checksum)
+        received = data_checksum(
+            self.manifest.splits,
+            {
+                FILE_NAME: self.vocabulary.checksum,
+                USERS: Vocabulary.load(self.data_dir, USERS).checksum,
+            },
+        )
         if received != expected:
             raise InputError(
-                f"{self.data_dir / 'items.txt'} or the manifest was changed: "
-                f"expected data checksum {expected}, received {received}. "
-                f"{records.REMEDY}"
+                f"{FILE_NAME}, {USERS} or the manifest in {self.data_dir} was "
+                f"changed: expected data checksum {expected}, received "
+                f"{received}. {records.REMEDY}"
             )
 
     def explain_read_error(self, error: Exception) -> InputError | None:
@@ -138,15 +113,21 @@ class PreparedDataset:
         return self.vocabulary.size
 
     @property
+    def num_users(self) -> int:
+        """Number of users; 0 where sequences are sessions, without a user."""
+        if not self.protocol.has_users:
+            return 0
+        return self.manifest.splits["train"]["records"]
+
+    @functools.cached_property
+    def users(self) -> Vocabulary:
+        """Users and their indices, read on first use; see `num_users`."""
+        return Vocabulary.load(self.data_dir, USERS)
+
+    @functools.cached_property
     def protocol(self) -> Protocol:
         """How the evaluation splits were cut and are to be ranked."""
-        name = self.manifest.protocol
-        fraction = self.manifest.settings.get("test_fraction")
-        return Protocol(
-            name=name,
-            exclude_history=name != "next_click",
-            test_fraction=fraction if name == "holdout" else None,
-        )
+        return get_protocol(DataConfig.from_dict(self.manifest.settings))
 
     @functools.cached_property
     def titles(self) -> dict[str, str]:
@@ -178,7 +159,7 @@ class PreparedDataset:
         max_length: int = 200,
         seed: int = 0,
         fit_on: str = "train",
-        epochs: int = 1,
+        epochs: int | None = None,
         first_step: int = 0,
         input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
@@ -190,8 +171,12 @@ class PreparedDataset:
             seed: With the epoch it alone determines the order.
             fit_on: "train", or "all" to append the validation targets, with
                 next_click the validation sessions.
-            epochs: Number of epochs in the stream.
-            first_step: Number of steps already taken in an earlier run.
+            epochs: Number of epochs in the stream, which is the same each time
+                that it is read. By default the dataset has one epoch, and each
+                time that it is read it is the next one, in a new order: for
+                `model.fit(data.training(), epochs=9)`.
+            first_step: Number of steps already taken in an earlier run; by
+                default of one epoch.
             input_context: Of a worker that reads only its share of the
                 records, as `distribute_datasets_from_function` gives it.
 
@@ -203,9 +188,11 @@ class PreparedDataset:
                 of range.
         """
         shards = self._training_shards(fit_on)
+        if first_step and epochs is None:
+            epochs = 1
         for name, value, least in (
             ("max_length", max_length, 1),
-            ("epochs", epochs, 1),
+            ("epochs", 1 if epochs is None else epochs, 1),
             ("first_step", first_step, 0),
         ):
             if value < least:
@@ -221,9 +208,7 @@ class PreparedDataset:
             batch_size=batch_size,
             max_length=max_length,
             seed=seed,
-            append_targets=(
-                fit_on == "all" and not self.protocol.whole_sequences
-            ),
+            append_targets=self.protocol.appends_targets(fit_on),
             epochs=epochs,
             first_step=first_step,
             input_context=input_context,
@@ -235,15 +220,35 @@ class PreparedDataset:
         Raises:
             InputError: If there is no such split or it is empty.
         """
-        held = self._split(split)
-        if self.protocol.whole_sequences:
-            return held["tokens"] - held["records"]
-        return held["records"]
+        return self.protocol.examples(self._split(split))
 
     def describe(self, split: str) -> str:
         """Returns the protocol as it is printed with numbers of a split."""
-        unseen = self._split(split).get("unseen_targets", 0)
-        return self.protocol.describe(self.examples(split), unseen)
+        return self.protocol.describe(self._split(split))
+
+    def warn_of_history(self, split: str) -> None:
+        """Warns once of targets that no ranking can hit.
+
+        They are items of the history, and the protocol does not rank those.
+
+        Args:
+            split: "validation" or "test".
+        """
+        held = self.manifest.splits[split]
+        missed, targets = held["targets_in_history"], held["targets"]
+        if not missed or not self.protocol.exclude_history:
+            return
+        if split in self._warned:
+            return
+        self._warned.add(split)
+        warnings.warn(
+            f"{missed:,} of {targets:,} {split} targets "
+            f"({missed / targets:.1%}) are items of the history, which are not "
+            "ranked: they can only be missed. Where items come again, prepare "
+            "the dataset with `--rank_history`.",
+            InputWarning,
+            stacklevel=3,
+        )
 
     def evaluation(self, split: str, batch_size: int = 256) -> tf.data.Dataset:
         """Streams an evaluation split once; see `evaluation_batches`.
@@ -261,28 +266,16 @@ class PreparedDataset:
         Raises:
             InputError: If there is no such split or it is empty.
         """
-        if split not in ("validation", "test"):
+        if split not in EVALUATION_SPLITS:
             raise InputError(
                 "The evaluation split must be validation or test. "
                 f"Received: {split!r}."
-                f"{nearest_names(split, ('validation', 'test'))}"
+                f"{nearest_names(split, EVALUATION_SPLITS)}"
             )
         held = self._split(split)
-        files = self._files(held["shards"])
-        if self.protocol.whole_sequences:
-            return clicks.click_batches(
-                files,
-                held["records"],
-                self.examples(split),
-                held["max_length"],
-                batch_size=batch_size,
-                num_items=self.num_items,
-            )
-        return pipeline.evaluation_batches(
-            files,
-            held["records"],
-            batch_size=batch_size,
-            exclude_history=self.protocol.exclude_history,
+        self.warn_of_history(split)
+        return self.protocol.evaluation(
+            self._files(held["shards"]), held, batch_size, self.num_items
         )
 
     def _training_shards(self, fit_on: str) -> list[dict[str, Any]]:
@@ -290,10 +283,9 @@ class PreparedDataset:
             raise InputError(
                 f"`--fit_on` must be train or all. Received: {fit_on!r}."
             )
-        shards = self._split("train")["shards"]
-        if fit_on == "all" and self.protocol.whole_sequences:
-            shards = shards + self.manifest.splits["validation"]["shards"]
-        return shards
+        first, *rest = self.protocol.training_splits(fit_on)
+        splits = [self._split(first), *map(self.manifest.splits.get, rest)]
+        return [shard for split in splits for shard in split["shards"]]
 
     def _split(self, name: str) -> dict[str, Any]:
         """Returns the manifest's entry of a split that has records."""

@@ -2,7 +2,8 @@
 
 A record is a `tf.train.Example` with `id` (bytes), `items` and, where there
 are any, `targets` (int64 lists of item indices in time order, 0 is padding
-and never stored).
+and never stored; those above the vocabulary's are items that training never
+saw), and `user` (int64, its index; absent if training did not know the user).
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from tfrec.batches import UNKNOWN_USER
 from tfrec.errors import InputError
 
 REMEDY = (
@@ -68,14 +70,16 @@ class ShardWriter:
         """Appends every row of an Arrow batch.
 
         Args:
-            batch: Columns `id` (string), `items` and optionally `targets`
-                (lists of integers; a null list counts as empty).
+            batch: Columns `id` (string), `user` (integer), `items` and
+                optionally `targets` (lists of integers; a null list counts as
+                empty).
 
         Raises:
             InputError: If the shard cannot be written.
             ValueError: If a row has no items or an index below 1.
         """
         ids = batch.column("id").to_pylist()
+        users = batch.column("user").to_pylist()
         items, lengths = _rows(batch.column("items"))
         if ids and not lengths.all():
             empty = ids[int(np.argmin(lengths))]
@@ -86,12 +90,10 @@ class ShardWriter:
             targets = [[]] * len(ids)
         shards = len(self._writers)
         try:
-            for row, (name, row_items, row_targets) in enumerate(
-                zip(ids, items, targets, strict=True), self._records
+            for row, record in enumerate(
+                zip(ids, users, items, targets, strict=True), self._records
             ):
-                self._writers[row % shards].write(
-                    _example(name, row_items, row_targets)
-                )
+                self._writers[row % shards].write(_example(*record))
         except (tf.errors.OpError, OSError) as error:
             raise self._unwritable(error) from error
         self._records += len(ids)
@@ -153,12 +155,16 @@ def _rows(column: pa.Array) -> tuple[list[list[int]], np.ndarray]:
     return [flat[a:b] for a, b in zip(starts, ends, strict=False)], lengths
 
 
-def _example(name: str, items: list[int], targets: list[int]) -> bytes:
+def _example(
+    name: str, user: int, items: list[int], targets: list[int]
+) -> bytes:
     """Serializes one record; the same input always gives the same bytes."""
     example = tf.train.Example()
     feature = example.features.feature
     feature["id"].bytes_list.value.append(name.encode())
     feature["items"].int64_list.value.extend(items)
+    if user != UNKNOWN_USER:
+        feature["user"].int64_list.value.append(user)
     if targets:
         feature["targets"].int64_list.value.extend(targets)
     return example.SerializeToString(deterministic=True)

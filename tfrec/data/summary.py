@@ -1,6 +1,8 @@
 """The card of a prepared dataset: what it holds, in a form to read."""
 
-from tfrec.data.prepared import PreparedDataset
+from typing import Any
+
+from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
 
 
 def card(data: PreparedDataset) -> str:
@@ -10,31 +12,49 @@ def card(data: PreparedDataset) -> str:
         data: What `prepare` returned.
 
     Returns:
-        What each filter left, mean length, density, repeated events, the
-        protocol and the splits.
+        What each filter left, mean length, density, users, repeated events,
+        the protocol, the splits, and how many targets the history holds.
     """
     manifest = data.manifest
     repeated = manifest.duplicates
     kept = "dropped" if manifest.settings["drop_duplicates"] else "kept"
-    whole = data.protocol.whole_sequences
-    lines = [_row(manifest.source, "interactions", "sequences", "items")]
+    protocol = data.protocol
+    names = [step["step"] for step in manifest.counts]
+    width = max(32, 3 + max(map(len, names)))
+    lines = [_row(width, manifest.source, "interactions", "sequences", "items")]
     for step in manifest.counts:
         counts = (step[n] for n in ("interactions", "sequences", "items"))
-        lines.append(_row(f"  {step['step']}", *counts))
+        lines.append(_row(width, f"  {step['step']}", *counts))
+    users = (
+        f"{data.num_users:,} users"
+        if protocol.has_users
+        else ("no users: each sequence is a session")
+    )
     lines += [
         f"mean length {manifest.mean_length:.2f}, density "
-        f"{manifest.density:.3%}, {len(data.titles):,} items with a title",
+        f"{manifest.density:.3%}, {len(data.titles):,} items with a title, "
+        f"{users}",
         f"repeated events (equal sequence, item and time): {repeated:,}"
         + (f", {kept} (--drop_duplicates)" if repeated else ""),
         "",
         f"protocol: {data.describe('test')}",
-        _row("", "sequences", "items", "longest", *["to predict"][:whole]),
+        _row(
+            width,
+            "",
+            "sequences",
+            "items",
+            "longest",
+            *protocol.columns(manifest.splits["test"]),
+        ),
     ]
     for name, split in manifest.splits.items():
         counts = [split[n] for n in ("records", "tokens", "max_length")]
-        if whole:
-            counts.append(split["tokens"] - split["records"])
-        lines.append(_row(f"  {name}", *counts))
+        extra = protocol.columns(split).values()
+        lines.append(_row(width, f"  {name}", *counts, *extra))
+    shares = ", ".join(
+        f"{name} {_share(manifest.splits[name])}" for name in EVALUATION_SPLITS
+    )
+    lines.append(f"targets that the history holds: {shares}")
     if manifest.short_sequences:
         lines.append(
             f"too short to train on (fewer than 2 items before the test): "
@@ -44,6 +64,11 @@ def card(data: PreparedDataset) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, *values: int | str) -> str:
+def _share(split: dict[str, Any]) -> str:
+    held, targets = split["targets_in_history"], split["targets"]
+    return f"{held:,} of {targets:,} ({held / max(targets, 1):.1%})"
+
+
+def _row(width: int, name: str, *values: int | str) -> str:
     cells = (f"{v:,}" if isinstance(v, int) else v for v in values)
-    return f"{name:<32}" + "".join(f"{cell:>14}" for cell in cells)
+    return f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)

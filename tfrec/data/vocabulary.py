@@ -1,4 +1,4 @@
-"""The vocabulary: which item has which index."""
+"""Vocabularies: which item, and which user, has which index."""
 
 import functools
 import hashlib
@@ -10,13 +10,16 @@ import numpy as np
 from tfrec.errors import InputError
 
 FILE_NAME = "items.txt"
+USERS = "users.txt"
 
 
 class Vocabulary:
-    """The items of a prepared dataset, by index.
+    """The items, or the users, of a prepared dataset, by index.
 
-    Index 0 is padding; the item with index n stands in line n of `items.txt`.
-    The order is that of first appearance, sequence by sequence in time.
+    The item with index n stands in line n of `items.txt`, in the order of
+    first appearance, sequence by sequence in time; index 0 is padding. The
+    user with index n stands in line n of `users.txt`, in the order of the
+    training records; index 0 is a user that training did not know.
 
     Args:
         items: Distinct, non-empty ids; the first one gets index 1.
@@ -26,13 +29,17 @@ class Vocabulary:
         self.items = list(items)
 
     @classmethod
-    def load(cls, folder: Path) -> "Vocabulary":
-        """Reads `items.txt` of a prepared dataset.
+    def load(cls, folder: Path, name: str = FILE_NAME) -> "Vocabulary":
+        """Reads a file of a prepared dataset.
+
+        Args:
+            folder: Where it is.
+            name: Which: `FILE_NAME` of the items, or `USERS`.
 
         Raises:
             InputError: If it is absent or damaged.
         """
-        path = Path(folder) / FILE_NAME
+        path = Path(folder) / name
         try:
             # Only "\n" ends an id: others of Unicode's line ends may be in it.
             text = path.read_bytes().decode()
@@ -50,19 +57,21 @@ class Vocabulary:
         return cls(items)
 
     @staticmethod
-    def write(folder: Path, items: Iterable[str]) -> None:
-        """Writes `items.txt` from a stream of ids, in the order of index."""
-        with open(Path(folder) / FILE_NAME, "wb") as file:
+    def write(
+        folder: Path, items: Iterable[str], name: str = FILE_NAME
+    ) -> None:
+        """Appends a stream of ids to a file, in the order of index."""
+        with open(Path(folder) / name, "ab") as file:
             file.writelines(item.encode() + b"\n" for item in items)
 
     @property
     def size(self) -> int:
-        """Number of items; the largest index."""
+        """Number of ids; the largest index."""
         return len(self.items)
 
     @functools.cached_property
     def checksum(self) -> str:
-        """SHA-256 of `items.txt`, 64 hexadecimal digits."""
+        """SHA-256 of the file, 64 hexadecimal digits."""
         digest = hashlib.sha256()
         for item in self.items:
             digest.update(item.encode() + b"\n")
@@ -73,12 +82,12 @@ class Vocabulary:
         return {item: index for index, item in enumerate(self.items, 1)}
 
     def index(self, items: Iterable[str]) -> np.ndarray:
-        """Returns the index of each item, int32, 0 where it is unknown."""
+        """Returns the index of each id, int32, 0 where it is unknown."""
         indices = [self._indices.get(item, 0) for item in items]
         return np.array(indices, np.int32)
 
     def lookup(self, indices: Iterable[int]) -> list[str]:
-        """Returns the item of each index, "" for 0.
+        """Returns the id of each index, "" for 0.
 
         Raises:
             IndexError: If an index is negative or above `size`.
@@ -87,7 +96,7 @@ class Vocabulary:
         for index in indices:
             if not 0 <= index <= self.size:
                 raise IndexError(
-                    f"An item's index is in 0..{self.size}. Received: {index}."
+                    f"An index is in 0..{self.size}. Received: {index}."
                 )
             found.append(self.items[index - 1] if index else "")
         return found

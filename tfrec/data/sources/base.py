@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 
+from tfrec.data import times
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
 
@@ -49,7 +50,7 @@ class Source(abc.ABC):
 
     def day(self, config: DataConfig) -> int:
         """Returns what `timestamp` counts in a day, if it is a time."""
-        return 86_400_000_000
+        return times.DAY
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns a table of `item` and `title` strings, or None."""

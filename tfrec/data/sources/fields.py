@@ -21,7 +21,7 @@ _ISO_TIME = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2}([ T]([01][0-9]|2[0-3]):[0-9]{2}"
     r"(:[0-9]{2}([.][0-9]{1,6})?)?)?)(Z|[+]00:?00)?\z"
 )
-# Ids are lines of items.txt and fields of titles.tsv.
+# Ids are lines of items.txt and users.txt, and fields of titles.tsv.
 _NOT_IN_IDS = r"[\t\n\r]"
 _TIMES = {
     "integer": "an integer",
@@ -144,9 +144,12 @@ def _expected(table: ir.Table, times: str, layout: str) -> ir.StringColumn:
     cases: list[tuple[Any, str]] = [
         (table.sequence.fill_null("") == "", layout or "a sequence id"),
         (table.item.fill_null("") == "", layout or "an item id"),
-        (
-            table.item.re_search(_NOT_IN_IDS),
-            "an item id without tabs and line ends",
+        *(
+            (
+                table[name].re_search(_NOT_IN_IDS),
+                f"{article} {name} id without tabs and line ends",
+            )
+            for article, name in (("a", "sequence"), ("an", "item"))
         ),
         (table.timestamp.isnull(), f"a timestamp, {_TIMES[times]}"),
         (table.timestamp < 0, "a timestamp of at least 0, the year 1970"),

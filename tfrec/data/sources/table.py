@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
+from tfrec.data.protocols import get_protocol
 from tfrec.data.sources.base import Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import reading, store_interactions
@@ -87,10 +88,10 @@ def _check_column(
 def _check_unit(config: DataConfig, times: str) -> None:
     """Raises if it is not known what integer times count, or is said of ISO."""
     given = config.timestamps_per_second
-    if config.protocol == "next_click" and (times == "integer") != (given > 0):
+    if get_protocol(config).dates and (times == "integer") != (given > 0):
         expected = (
             "the number that integers count in a second, with "
-            "--protocol=next_click"
+            f"--protocol={config.protocol}"
             if times == "integer"
             else "0 where times are ISO dates and times"
         )

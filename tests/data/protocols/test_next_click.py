@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tests.data.test_preparation import make_config
-from tfrec.data import DataConfig, filters, next_click, prepare, splits
+from tfrec.data import DataConfig, prepare
+from tfrec.data.protocols import get_protocol, session_cuts
+from tfrec.data.protocols.parts import TEST, TRAIN, VALIDATION
 from tfrec.errors import InputError
 
 DAY = 100
@@ -44,7 +46,7 @@ def run(log, held_out=None, **settings):
     )
     connection = ibis.duckdb.connect()
     table = connection.create_table("log", ibis.memtable(pa.table(columns)))
-    found = next_click.steps(table, config, DAY, lambda t: t)
+    found = session_cuts.steps(table, config, 2, DAY, lambda t: t)
     return [
         (step.name, step.table.order_by("position").to_pyarrow().to_pylist())
         for step in found
@@ -121,7 +123,7 @@ def test_sessions_are_held_out_as_a_plain_program_does(
             for row in rows
             if row["part"] == part
         ]
-        for part in (splits.TRAIN, splits.VALIDATION, splits.TEST)
+        for part in (TRAIN, VALIDATION, TEST)
     )
     expected = reference(
         log, settings["test_days"], fraction, unit, unseen, 0.25
@@ -166,9 +168,9 @@ def test_a_test_that_comes_with_the_log_is_taken_as_it_is():
     assert [name for name, _ in steps] == ["train", "test", "train and test"]
     _, rows = steps[-1]
     assert [(row["sequence"], row["part"]) for row in rows[::2]] == [
-        ("a", splits.TRAIN),
-        ("b", splits.VALIDATION),
-        ("t", splits.TEST),
+        ("a", TRAIN),
+        ("b", VALIDATION),
+        ("t", TEST),
     ]
     assert "held_out" not in rows[0]
 
@@ -200,7 +202,13 @@ def test_the_filters_repeat_until_neither_drops_anything():
             min_item_count=2,
             **settings,
         )
-        found = list(filters.steps(table, config, lambda t: t))
+        # The last session is the test.
+        steps = get_protocol(config).steps(table, 1, lambda t: t)
+        found = []
+        for step in steps:
+            if step.name.startswith("train"):
+                break
+            found.append(step)
         rows = found[-1].table.order_by("position").to_pyarrow().to_pylist()
         return [row["item"] for row in rows], [step.name for step in found]
 
@@ -257,7 +265,11 @@ def test_sessions_are_held_out_whole(tmp_path):
     }
     assert sorted(data.vocabulary.items) == ["a", "b", "c", "d"]
     held = data.manifest.splits
-    assert [held[s]["unseen_targets"] for s in held] == [0, 0, 1]
+    assert held["validation"]["unseen_targets"] == 0
+    assert held["test"]["unseen_targets"] == 1
+    # Of "b a b b" the training has two; of these none.
+    assert held["test"]["targets_in_history"] == 0
+    assert held["test"]["targets"] == 3
     counts = {
         step["step"]: (step["interactions"], step["sequences"], step["items"])
         for step in data.manifest.counts

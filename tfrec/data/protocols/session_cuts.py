@@ -1,8 +1,7 @@
 """Whole sessions held out: which are the test, the validation, the training.
 
 The protocol `next_click` predicts every click of a session from those before
-it. So the sessions themselves are divided, in the order of their last event,
-and the vocabulary is that of the training sessions.
+it. So the sessions themselves are divided, in the order of their last event.
 """
 
 from collections.abc import Generator, Iterator
@@ -10,13 +9,14 @@ from collections.abc import Generator, Iterator
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.data import splits
 from tfrec.data.config import DataConfig
-from tfrec.data.filters import Step, Store, frequent, least_length
+from tfrec.data.filters import Step, Store, long_enough
+from tfrec.data.protocols.division import together
+from tfrec.data.protocols.parts import TEST, TRAIN, VALIDATION
 
 
 def steps(
-    table: ir.Table, config: DataConfig, day: int, store: Store
+    table: ir.Table, config: DataConfig, least: int, day: int, store: Store
 ) -> Iterator[Step]:
     """Yields what is left of the training and of the test, then both.
 
@@ -27,11 +27,12 @@ def steps(
     Args:
         table: Filtered interactions.
         config: The settings of the protocol.
+        least: Fewest interactions of a session that is kept.
         day: What `timestamp` counts in a day.
         store: Computes a table once for all that is made from it.
 
     Yields:
-        Steps; the table of the last has the column `part` int8, see `splits`.
+        Steps; the table of the last has the column `part` int8, see `parts`.
     """
     if "held_out" in table.columns:
         train = table.filter(~table.held_out).drop("held_out")
@@ -41,7 +42,7 @@ def steps(
     else:
         train, test = yield from _newest_for_test(table, config, day, store)
         if config.unseen_items != "keep":
-            test = yield from _seen(test, train, config, store)
+            test = yield from _seen(test, train, least, store)
         if config.training_fraction < 1:
             fraction = config.training_fraction
             train = _newest(train, fraction, config.training_fraction_of)
@@ -49,20 +50,14 @@ def steps(
             name = f"train: newest {fraction:g}"
             yield Step(name, train, "training_fraction")
             if config.unseen_items == "drop":
-                test = yield from _seen(test, train, config, store)
+                test = yield from _seen(test, train, least, store)
     validation = _newest(train, config.validation_fraction, "sessions")
     parts = {
-        splits.TRAIN: train.anti_join(validation, "sequence"),
-        splits.VALIDATION: validation,
-        splits.TEST: test,
+        TRAIN: train.anti_join(validation, "sequence"),
+        VALIDATION: validation,
+        TEST: test,
     }
-    both = ibis.union(
-        *(
-            rows.mutate(part=ibis.literal(part, "int8"))
-            for part, rows in parts.items()
-        )
-    )
-    yield Step("train and test", store(both), "raw_dir")
+    yield together(parts, store)
 
 
 def _newest_for_test(
@@ -81,15 +76,14 @@ def _newest_for_test(
 
 
 def _seen(
-    test: ir.Table, train: ir.Table, config: DataConfig, store: Store
+    test: ir.Table, train: ir.Table, least: int, store: Store
 ) -> Generator[Step, None, ir.Table]:
     """Returns the test without items that the training has not."""
     test = store(test.semi_join(train.select("item").distinct(), "item"))
     yield Step("test: items of the training", test, "unseen_items")
-    least = least_length(config)
-    test = frequent(test, "sequence", least, store)
-    yield Step(f"test: sequences with >= {least}", test, "unseen_items")
-    return test
+    step = long_enough(test, least, store, "test: ", "unseen_items")
+    yield step
+    return step.table
 
 
 def _newest(table: ir.Table, fraction: float, unit: str) -> ir.Table:

@@ -2,8 +2,8 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from tfrec.data import splits
 from tfrec.data.config import DataConfig
+from tfrec.data.protocols import get_protocol
 
 
 def expected_holdout(n, test_fraction, validation_fraction):
@@ -25,7 +25,7 @@ def sizes(config, longest):
     lengths = [n for n in range(1, longest + 1) for _ in range(n)]
     ranks = [rank for n in range(1, longest + 1) for rank in range(n)]
     rows = ibis.memtable(pa.table({"length": lengths, "rank": ranks}))
-    parts = rows.mutate(part=splits.parts(rows, config)).to_pyarrow()
+    parts = rows.mutate(part=get_protocol(config).parts(rows)).to_pyarrow()
     found = {n: [] for n in range(1, longest + 1)}
     rows = sorted(parts.to_pylist(), key=lambda row: row["rank"])
     for row in rows:

@@ -1,0 +1,48 @@
+"""Times of a log, as text and as what `timestamp` counts."""
+
+import datetime
+import re
+
+# What one day is, where a time counts microseconds.
+DAY = 86_400_000_000
+_EPOCH = datetime.datetime(1970, 1, 1)
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?Z?"
+)
+
+
+def microseconds(text: str) -> int:
+    """Returns the microseconds from 1970 to a date or time, all in UTC.
+
+    Args:
+        text: "2018-01-31" or "2018-01-31 12:00:00".
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not _ISO.fullmatch(text):
+        raise ValueError(f"Not an ISO date or time: {text!r}.")
+    moment = datetime.datetime.fromisoformat(text.removesuffix("Z"))
+    return (moment - _EPOCH) // datetime.timedelta(microseconds=1)
+
+
+def as_timestamp(text: str, day: int) -> int:
+    """Returns the first `timestamp` that is not before a date or time.
+
+    Args:
+        text: As for `microseconds`.
+        day: What `timestamp` counts in a day.
+    """
+    return -(-microseconds(text) * day // DAY)
+
+
+def as_text(timestamp: int, day: int) -> str:
+    """Returns the date or time of a `timestamp`, UTC.
+
+    Args:
+        timestamp: As in a log.
+        day: What it counts in a day.
+    """
+    moment = _EPOCH + datetime.timedelta(microseconds=timestamp * DAY // day)
+    text = moment.isoformat(sep=" ")
+    return text.removesuffix(" 00:00:00")
