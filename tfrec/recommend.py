@@ -39,6 +39,9 @@ class RecommendationConfig(Settings):
     history: tuple[str, ...] = setting(
         (), "Item ids, oldest first, with commas between.", required=True
     )
+    user: str = setting(
+        "", "Id of who asks, for a model that needs it. Empty: nobody known."
+    )
     k: int = setting(
         10,
         "Number of items. A server gives at most as many as were exported.",
@@ -63,13 +66,15 @@ def main() -> None:
         from tfrec.serving import client
 
         name = config.name or TrainingConfig.model
-        answer = client.recommend(config.server, name, config.history)
+        answer = client.recommend(
+            config.server, name, config.history, config.user
+        )
         best = [(item, "", score) for item, score in answer[: config.k]]
     else:
         from tfrec.training import load_run
 
         run = load_run(config.run_dir, config.data_dir)
-        best, unknown = run.recommend(config.history, config.k)
+        best, unknown = run.recommend(config.history, config.k, config.user)
         if unknown:
             print(f"Skipped, not in the training data: {', '.join(unknown)}")
     width = max((len(item) for item, _, _ in best), default=0)

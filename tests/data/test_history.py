@@ -52,7 +52,9 @@ def test_a_history_that_is_ranked_is_excluded_nowhere(tmp_path):
 def test_a_dataset_is_ranked_in_one_way(tmp_path):
     assert "rank_history" in DataConfig().identity()
     prepare(make_config(tmp_path, LINES, rank_history=True))
-    with pytest.raises(InputError, match=r"rank_history=True .asked for: False"):
+    with pytest.raises(
+        InputError, match=r"rank_history=True .asked for: False"
+    ):
         prepare(make_config(tmp_path))
 
 

@@ -13,7 +13,11 @@ from tfrec.errors import InputError
 
 
 def recommend(
-    server: str, model: str, history: Sequence[str], timeout: float = 10.0
+    server: str,
+    model: str,
+    history: Sequence[str],
+    user: str = "",
+    timeout: float = 10.0,
 ) -> list[tuple[str, float]]:
     """Asks a server what comes after a history.
 
@@ -21,6 +25,7 @@ def recommend(
         server: host:port of its gRPC port.
         model: The model's name there.
         history: Item ids, oldest first; the server skips unknown ones.
+        user: Id of who asks, for a model that needs it.
         timeout: Seconds to wait for the answer.
 
     Returns:
@@ -39,6 +44,9 @@ def recommend(
     request.inputs["history"].CopyFrom(
         tf.make_tensor_proto([["", *history]], tf.string)
     )
+    if user:
+        request.model_spec.signature_name = "for_user"
+        request.inputs["user"].CopyFrom(tf.make_tensor_proto([user], tf.string))
     with grpc.insecure_channel(server) as channel:
         try:
             response = PredictionServiceStub(channel).Predict(request, timeout)

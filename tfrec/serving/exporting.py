@@ -13,7 +13,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tfrec.batches import Query
 from tfrec.data import PreparedDataset
-from tfrec.data.vocabulary import FILE_NAME
+from tfrec.data.vocabulary import FILE_NAME, USERS
 from tfrec.errors import InputError
 from tfrec.models.pop import Pop, PopConfig
 from tfrec.serving.servable import Servable
@@ -117,18 +117,21 @@ def _popularity(data: PreparedDataset, fit_on: str) -> np.ndarray:
 def _write(
     run: Run, folder: Path, name: str, k: int, popularity: np.ndarray
 ) -> None:
+    data, needs_user = run.data, run.model.needs_user
     signatures = Signatures(
         run.model,
-        run.data.data_dir / FILE_NAME,
+        data.data_dir / FILE_NAME,
         popularity,
         k,
-        run.data.protocol.exclude_history,
+        data.protocol.exclude_history,
+        data.data_dir / USERS if needs_user else None,
     )
     traced = signatures.trace()
     # Nobody trains a SavedModel, so it needs no gradients.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(signatures, str(folder), traced, options)
-    write_warmup(folder, name, traced, run.data.vocabulary.items)
+    users = data.users.items if needs_user else ()
+    write_warmup(folder, name, traced, data.vocabulary.items, users)
 
 
 def describe(version: Path) -> str:
@@ -148,6 +151,8 @@ def describe(version: Path) -> str:
             lines.append(_line(f"  {key}", info))
         for key, info in sorted(signature.outputs.items()):
             lines.append(_line(f"  -> {key}", info))
+    if "for_user" in signatures:
+        lines.append("serving_default answers as for_user an unknown user.")
     if "sample" not in signatures:
         lines.append("No sample and no encode: the model has no latent.")
     files = [path for path in version.rglob("*") if path.is_file()]

@@ -17,6 +17,7 @@ _NOT_PORTABLE = ("Xla", "PyFunc", "EagerPyFunc", "Cudnn", "Collective")
 _HISTORY = tf.TensorSpec([None, None], tf.string, "history")
 _CANDIDATES = tf.TensorSpec([None, None], tf.string, "candidates")
 _SEED = tf.TensorSpec([None, 2], tf.int64, "seed")
+_USER = tf.TensorSpec([None], tf.string, "user")
 
 
 class Signatures(tf.Module):
@@ -35,6 +36,8 @@ class Signatures(tf.Module):
             come next where nothing else is known.
         k: Number of items to recommend, at most the number of items.
         exclude_history: Whether items of a history are not recommended.
+        users: File whose line n is the user with index n, for a model that
+            needs its user.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Signatures(tf.Module):
         popularity: tf.Tensor,
         k: int,
         exclude_history: bool,
+        users: Path | None = None,
     ):
         super().__init__()
         # Behind a function, so that the SavedModel does not get the state of
@@ -59,12 +63,18 @@ class Signatures(tf.Module):
             tf.lookup.TextFileIndex.LINE_NUMBER,
         )
         path = str(vocabulary)
-        self.column_of = tf.lookup.StaticHashTable(
-            tf.lookup.TextFileInitializer(
-                path, tf.string, line, tf.int64, number
-            ),
-            default_value=-1,
-        )
+
+        def numbers(path):
+            return tf.lookup.StaticHashTable(
+                tf.lookup.TextFileInitializer(
+                    path, tf.string, line, tf.int64, number
+                ),
+                default_value=-1,
+            )
+
+        self.column_of = numbers(path)
+        if users:
+            self.user_at = numbers(str(users))
         self.item_at = tf.lookup.StaticHashTable(
             tf.lookup.TextFileInitializer(
                 path, tf.int64, number, tf.string, line
@@ -85,6 +95,8 @@ class Signatures(tf.Module):
                 "serving_default": _trace(self.recommend, _HISTORY),
                 "score": _trace(self.score, _HISTORY, _CANDIDATES),
             }
+            if model.needs_user:
+                traced["for_user"] = _trace(self.for_user, _HISTORY, _USER)
             if model.latent() is not None:
                 traced["sample"] = _trace(self.sample, _HISTORY, _SEED)
                 traced["encode"] = _trace(self.encode, _HISTORY)
@@ -110,6 +122,25 @@ class Signatures(tf.Module):
         """
         query = Query.of(self._known(history))
         return self._best(self._model().score(query), query.history)
+
+    def for_user(
+        self, history: tf.Tensor, user: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Recommends as `recommend` does, to a user whom the model may know.
+
+        `recommend` answers everyone as it does the mean of all users, and so
+        does this where the user was not in the training. A signature of its
+        own, because a server takes no request that lacks an input.
+
+        Args:
+            history: string `[batch, length]`, oldest item first.
+            user: string `[batch]`.
+        """
+        history = _matched(history, user, "user")
+        index = tf.cast(self.user_at.lookup(user) + 1, tf.int32)
+        query = Query(self._known(history), index)
+        there = _is_there(query.history) | (index[:, None] > 0)
+        return self._best(self._model().score(query), query.history, there)
 
     def sample(
         self, history: tf.Tensor, seed: tf.Tensor
@@ -182,14 +213,24 @@ class Signatures(tf.Module):
         return tf.pad(known, [[0, 0], [0, lacking]])
 
     def _best(
-        self, scores: tf.Tensor, known: tf.Tensor
+        self,
+        scores: tf.Tensor,
+        known: tf.Tensor,
+        there: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Names the k best of the scores, or the most popular items."""
+        """Names the k best of the scores, or the most popular items.
+
+        Args:
+            scores: float32 `[batch, num_items]`.
+            known: int32 `[batch, length]`, the known items of the history.
+            there: bool `[batch, 1]`, whether there is something to go by; by
+                default a known item.
+        """
         if self.exclude_history:
             scores = exclude(scores, known)
         scores = tf.ensure_shape(scores, [None, *self.popularity.shape])
         scores, columns = top_items(scores, self.k)
-        there = _is_there(known)
+        there = _is_there(known) if there is None else there
         scores = tf.where(there, scores, self._popular.values)
         columns = tf.where(there, columns, self._popular.indices)
         items = self.item_at.lookup(tf.cast(columns, tf.int64))

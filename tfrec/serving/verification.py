@@ -53,6 +53,7 @@ class _Comparison:
     def __init__(self, servable, run, popularity, histories, rng):
         self._servable = servable
         self._model = run.model
+        self._data = run.data
         self._vocabulary = run.data.vocabulary
         self._exclude_history = run.data.protocol.exclude_history
         self._popularity = popularity
@@ -82,9 +83,19 @@ class _Comparison:
         chosen = [self._vocabulary.index(row) for row in inputs["candidates"]]
         expected = np.take_along_axis(scores, np.array(chosen) - 1, 1)
         self._compare("score", answer["scores"], expected)
+        if self._model.needs_user:
+            self._compare_users()
         latent = self._model.latent()
         if latent is not None:
             self._compare_latent(latent)
+
+    def _compare_users(self) -> None:
+        inputs, answer = self._ask("for_user")
+        known = np.array(self._data.users.index(inputs["user"]), np.int32)
+        scores = self._model.score(self._query._replace(user=known))
+        there = (self._lengths > 0) | (known > 0)
+        expected = np.where(there[:, None], scores, self._popularity)
+        self._compare_best("for_user", answer, expected)
 
     def _compare_latent(self, latent: Latent) -> None:
         _, answer = self._ask("encode")
@@ -99,8 +110,9 @@ class _Comparison:
 
     def _ask(self, signature):
         """Returns inputs of a signature and the SavedModel's answer."""
+        users = self._data.users.items if self._model.needs_user else ()
         inputs = example_inputs(
-            signature, self._names, self._vocabulary.items, self._rng
+            signature, self._names, self._vocabulary.items, self._rng, users
         )
         definition = self._servable.signature(signature)
         answer = self._servable.run(definition, inputs, definition.outputs)

@@ -20,6 +20,7 @@ def example_inputs(
     histories: Sequence[Sequence[str]],
     items: Sequence[str],
     rng: np.random.Generator,
+    users: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
     """Returns inputs of a signature for given histories.
 
@@ -27,7 +28,8 @@ def example_inputs(
         signature: Its name.
         histories: Item ids; rows may differ in length.
         items: The vocabulary, from which candidates are drawn.
-        rng: Draws candidates and seeds.
+        rng: Draws candidates, users and seeds.
+        users: The users of a model that needs them.
     """
     rows, length = len(histories), max(map(len, histories), default=0)
     padded = [[*row, *[""] * (length - len(row))] for row in histories]
@@ -37,13 +39,23 @@ def example_inputs(
         inputs["candidates"] = np.array(
             [[items[i] for i in row] for row in drawn], object
         )
+    elif signature == "for_user":
+        # And one whom nobody knows.
+        asking = ["", *users]
+        inputs["user"] = np.array(
+            [asking[i] for i in rng.integers(len(asking), size=rows)], object
+        )
     elif signature == "sample":
         inputs["seed"] = rng.integers(2**62, size=[rows, 2])
     return inputs
 
 
 def write_warmup(
-    folder: Path, name: str, signatures: Iterable[str], items: Sequence[str]
+    folder: Path,
+    name: str,
+    signatures: Iterable[str],
+    items: Sequence[str],
+    users: Sequence[str] = (),
 ) -> None:
     """Writes the warm-up requests of a SavedModel.
 
@@ -52,6 +64,7 @@ def write_warmup(
         name: The model's name in the server.
         signatures: Names of its signatures.
         items: The vocabulary.
+        users: The users of a model that needs them.
     """
     rng = np.random.default_rng(0)
     extra = folder / "assets.extra"
@@ -62,7 +75,7 @@ def write_warmup(
             for shape in _SHAPES:
                 drawn = rng.integers(len(items), size=shape)
                 histories = [[items[i] for i in row] for row in drawn]
-                inputs = example_inputs(signature, histories, items, rng)
+                inputs = example_inputs(signature, histories, items, rng, users)
                 request = PredictRequest(
                     model_spec=ModelSpec(name=name, signature_name=signature),
                     inputs={

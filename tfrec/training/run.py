@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfrec.batches import UNKNOWN_USER
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.models import Recommender, get_model
@@ -93,7 +94,7 @@ class Run:
                 ) from error
 
     def recommend(
-        self, history: Sequence[str], k: int = 10
+        self, history: Sequence[str], k: int = 10, user: str = ""
     ) -> tuple[list[Recommendation], list[str]]:
         """Recommends what comes after a history.
 
@@ -102,14 +103,17 @@ class Run:
         Args:
             history: Item ids as in the raw log, oldest first.
             k: Number of items.
+            user: Id of who asks, for a model that needs it. One whom the
+                training did not have is answered as the mean of all.
 
         Returns:
             The best items, best first, and the ids of the history that are
             not in the vocabulary, which were skipped.
 
         Raises:
-            InputError: If no item is known, or `k` exceeds the number of
-                items to choose from.
+            InputError: If no item is known, `k` exceeds the number of items
+                to choose from, or a user is given to a model that asks for
+                none.
         """
         vocabulary = self.data.vocabulary
         indices = vocabulary.index(history)
@@ -132,7 +136,13 @@ class Run:
                 f"`--k` must be between 1 and {choice}, the number of items "
                 f"to choose from. Received: {k}."
             )
-        items, scores = self.model.recommend([known], k, exclude)
+        if user and not self.model.needs_user:
+            raise InputError(
+                f"`--user` means nothing with {self.config.model}, which "
+                "recommends by the history alone. Remove it."
+            )
+        asking = self.data.users.index([user]) if user else [UNKNOWN_USER]
+        items, scores = self.model.recommend([known], k, exclude, asking)
         titles = self.data.titles
         return [
             Recommendation(item, titles.get(item, ""), float(score))
@@ -182,7 +192,9 @@ def build(
         InputError: If the model has no learning rate that could follow a
             schedule, or could not learn what the protocol ranks.
     """
-    model = get_model(config.model)(data.num_items, model_config)
+    model = get_model(config.model)(
+        data.num_items, model_config, data.num_users
+    )
     least = data.fewest_rows(config.batch_size, config.fit_on)
     if least < model.least_rows:
         raise InputError(
