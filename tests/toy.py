@@ -9,73 +9,103 @@ import tensorflow as tf
 
 from tests.prepared import prepare_sequences
 from tfrec.data import PreparedDataset
-from tfrec.models.recommender import Recommender
+from tfrec.models.base.learned import Learned, Player
+from tfrec.models.base.recommender import Recommender
+from tfrec.models.configs.next_item import LearnedConfig
 from tfrec.models.registry import Entry
-from tfrec.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class ToyConfig(Settings):
+class ToyConfig(LearnedConfig):
     """Settings of Toy."""
 
-    max_length: int = setting(10, "Longest history.", minimum=1)
-    learning_rate: float = setting(0.05, "Learning rate.", above=0.0)
+    max_length: int = 10
+    learning_rate: float = 0.05
 
 
-class Toy(Recommender):
-    """Learns one vector for each item, with noise and two optimizers."""
+class Toy(Learned):
+    """Learns one vector for each item, with noise and two players."""
 
     config_class = ToyConfig
+    config: ToyConfig
 
-    def __init__(self, num_items: int, config: ToyConfig | None = None):
-        super().__init__(num_items, config)
+    def __init__(
+        self,
+        num_items: int,
+        config: ToyConfig | None = None,
+        num_users: int = 0,
+    ):
+        super().__init__(num_items, config, num_users)
         self.embedding = keras.layers.Embedding(num_items + 1, 3)
         self.embedding.build((None, None))
         self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
         self.noise_seed = keras.random.SeedGenerator()
-        self.noise_dim = self.posterior_dim = 3
+        self.drawn_dim = 3
         self.built = True
 
-    def compile(self, schedule=None, **kwargs):
-        rate = self.config.learning_rate
-        super().compile(
-            optimizer=keras.optimizers.Adam(
-                schedule(rate) if schedule else rate
-            ),
-            **kwargs,
-        )
-        self.scale_optimizer = keras.optimizers.SGD(1e-3)
-        self.terms = {
-            name: keras.metrics.Mean(name=name) for name in ("loss", "spread")
-        }
-        self.optimizer.build(self.embedding.trainable_variables)
-        self.scale_optimizer.build([self.scale])
+    @property
+    def terms(self):
+        return "loss", "spread"
 
-    def encode(self, items, training=False):
-        return self.embedding(items)
-
-    def draw(self, encoded, noise, training=False):
-        return encoded if noise is None else encoded + noise
-
-    def score(self, history):
-        scores = tf.reduce_sum(self.embedding.embeddings[1:], -1)[None]
-        return tf.tile(tf.nn.log_softmax(scores), [tf.shape(history)[0], 1])
-
-    def train_step(self, batch):
-        items = batch.items
-        self.count_tokens(items)
+    def objective(self, batch, training=True):
         noise = keras.random.normal([1, 1, 3], seed=self.noise_seed)
-        variables = self.embedding.trainable_variables
-        with tf.GradientTape() as tape:
-            distance = self.scale * self.draw(self.encode(items), noise) - 1.0
-            each = tf.reduce_sum(tf.square(distance), [1, 2])
-            loss = tf.reduce_sum(batch.weight * each)
-        *gradients, scale = tape.gradient(loss, [*variables, self.scale])
-        self.optimizer.apply(gradients)
-        self.scale_optimizer.apply([scale])
-        for name, value in (("loss", loss), ("spread", tf.norm(noise))):
-            self.terms[name].update_state(value)
-        return {name: metric.result() for name, metric in self.terms.items()}
+        distance = self.scale * self.draw(batch.items, noise) - 1.0
+        each = tf.reduce_sum(tf.square(distance), [1, 2])
+        return {
+            "loss": tf.reduce_sum(batch.weight * each),
+            "spread": tf.reduce_sum(batch.weight) * tf.norm(noise),
+        }
+
+    def players(self, rate):
+        vectors = self.embedding.trainable_variables
+        adamw = self.adamw(rate(self.config.learning_rate))
+        return [
+            Player("model", "loss", vectors, adamw),
+            Player("scale", "loss", [self.scale], keras.optimizers.SGD(1e-3)),
+        ]
+
+    def score(self, query):
+        scores = tf.reduce_sum(self.embedding.embeddings[1:], -1)[None]
+        rows = tf.shape(query.history)[0]
+        return tf.tile(tf.nn.log_softmax(scores), [rows, 1])
+
+    # Its latent is the vector of the last item, with noise.
+
+    def latent(self):
+        return self
+
+    def draw(self, items, noise):
+        vectors = self.embedding(items)
+        return vectors if noise is None else vectors + noise
+
+    def _last(self, query):
+        ends = tf.math.count_nonzero(query.history, 1, dtype=tf.int32)
+        history = tf.pad(query.history, [[0, 0], [1, 0]])
+        return tf.gather(history, ends, batch_dims=1)
+
+    def encode(self, query):
+        return self.draw(self._last(query), None)
+
+    def sample(self, query, seeds):
+        noise = tf.map_fn(
+            lambda seed: tf.random.stateless_normal([3], seed),
+            seeds,
+            fn_output_signature=tf.float32,
+        )
+        return self.draw(self._last(query), noise)
+
+    def decode(self, latent, query):
+        return self.score(query) + 0.0 * tf.reduce_sum(latent, 1, keepdims=True)
+
+    def posterior_draws(self, query, seed):
+        shape = [*tf.unstack(tf.shape(query.history)), 3]
+        noise = tf.random.stateless_normal(shape, seed)
+
+        def draw(noise):
+            drawn = self.draw(query.history, noise)[..., : self.drawn_dim]
+            return tf.boolean_mask(drawn, query.history > 0)
+
+        return draw(noise), draw(None)
 
 
 def entry(model_class: type[Recommender], name: str = "toy") -> Entry:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.prepared import prepare_sequences
 from tfrec.batches import TrainingBatch
 from tfrec.models import ACVAE, VASER, ACVAEConfig, VASERConfig
-from tfrec.models.lazy_adamw import LazyAdamW
+from tfrec.optimizers import LazyAdamW
 from tfrec.training.strategy import make_strategy
 from tfrec.training.workers import Workers
 
@@ -54,7 +54,7 @@ def vaser(num_items, **changes):
         "gru_units": 5,
         "latent_dim": 4,
         "flows": 2,
-        "flow_weight": 0.5,
+        "kl_weight": 0.5,
         "anneal_steps": 2,
         "attention_posterior": True,
         "embedding_dropout": 0.0,
@@ -68,8 +68,8 @@ MAKERS = {
     "vaser": vaser,
     "sampled": functools.partial(
         vaser,
-        softmax="sampled",
-        softmax_samples=5,
+        loss="sampled_softmax",
+        negatives=5,
         flows=1,
         attention_posterior=False,
     ),
@@ -121,7 +121,7 @@ def fit(data, distribution, make, divided=False):
         model = make(data.num_items)
         # Plain SGD: Adam divides rounding errors by their own size, without
         # a large epsilon.
-        if model.config.sampled:
+        if model.config.sparse_steps:
             optimizer = LazyAdamW(0.1, epsilon=1.0, weight_decay=0.1)
         else:
             optimizer = keras.optimizers.SGD(0.1)
@@ -137,7 +137,8 @@ def fit(data, distribution, make, divided=False):
         batches = joined(read)
     else:
         batches = workers.divide(read)
-    if model.config.sampled:
+    if model.needs_adapt:
+        # Workers that divide the data give no dataset to count.
         model.adapt(data.training(27))
     history = model.fit(
         batches,

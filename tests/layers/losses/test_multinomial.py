@@ -41,4 +41,6 @@ def test_the_gradient_of_a_row_is_its_softmax_less_its_items():
     softmax = np.exp(logits(hidden))
     counts = np.array([[1, 0, 2, 0, 0, 1], [0, 1, 0, 0, 1, 0], [0] * 6])
     each = counts.sum(1, keepdims=True) * softmax - counts
-    np.testing.assert_allclose(found, weights.numpy() @ each, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        found, weights.numpy() @ each, rtol=1e-4, atol=1e-6
+    )

@@ -4,10 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from tfrec.errors import InputError
-from tfrec.models import get_model
-from tfrec.models.pop import PopConfig
 from tfrec.models.recommender import (
     EXCLUDED,
     Recommender,
@@ -16,16 +12,20 @@ from tfrec.models.recommender import (
     newest,
 )
 
+from tfrec.errors import InputError
+from tfrec.models import get_model
+from tfrec.models.pop import PopConfig
+
 
 class Fixed(Recommender):
     """Scores items by their number, whatever the history."""
 
     config_class = PopConfig
 
-    def score(self, history):
+    def score(self, query):
         """Returns rising scores."""
         scores = tf.range(self.num_items, dtype=tf.float32) - 10.0
-        return tf.tile(scores[None], [tf.shape(history)[0], 1])
+        return tf.tile(scores[None], [tf.shape(query.history)[0], 1])
 
 
 def test_the_newest_items_of_each_row_are_kept():
