@@ -28,7 +28,7 @@ class Duel(Toy):
         vectors, sgd = self.embedding.trainable_variables, keras.optimizers.SGD
         return [
             Player("model", "loss", vectors, sgd(1.0), (0, 1), 3),
-            Player("scale", "other", [self.scale], sgd(1.0), (2,), 3),
+            Player("scale", "other", [self.scale], sgd(0.25), (2,), 3),
         ]
 
 
@@ -88,8 +88,8 @@ def test_a_player_minimises_its_own_term_in_its_turns():
             }
         )
     assert moved == [{"embeddings"}, {"embeddings"}, {"scale"}] * 2
-    # "other" grows with the scale, by 1: twice a step of 1 against it.
-    assert float(model.scale) == pytest.approx(-1.0)
+    # "other" grows by 1 with the scale: twice a step of 1/4 against it.
+    assert float(model.scale) == pytest.approx(0.5)
 
 
 def test_turns_and_a_distribution_strategy_exclude_each_other():
