@@ -73,7 +73,7 @@ class CostConfig(Settings):
 
     interactions: float = setting(1e9, "Interactions of an epoch.", above=0.0)
     items: float = setting(1e7, "Items of the catalogue.", above=0.0)
-    samples: int = setting(1000, "`--softmax_samples`.", minimum=1)
+    samples: int = setting(1000, "`--negatives`.", minimum=1)
     positions: int = setting(
         1216, "Positions that a worker takes in a step.", minimum=1
     )

@@ -86,7 +86,7 @@ def measure(config: EvaluationBenchmarkConfig, data: PreparedDataset) -> None:
     seconds = {
         "evaluate": lambda: model.evaluate(batches, verbose=0),
         "  reading": lambda: [None for _ in batches],
-        "  scoring": lambda: [score(batch.history) for batch in kept],
+        "  scoring": lambda: [score(batch.query) for batch in kept],
         "  ranking": lambda: [rank(batch) for batch in kept],
     }
     seconds = {k: fastest(run, config.rounds) for k, run in seconds.items()}

@@ -1,11 +1,13 @@
 """ACVAE as one writes it first: padded, dense, step by step."""
 
+import functools
 import operator
 from unittest import mock
 
 import keras
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.models import ACVAE
 
 
@@ -18,43 +20,48 @@ class NaiveACVAE(ACVAE):
     latents one after the other.
     """
 
-    def _build_layers(self):
-        c = self.config
-        self.encoder = keras.layers.GRU(
-            c.gru_units, return_sequences=True, name="encoder"
-        )
-        self.critic.gru = keras.layers.GRU(
-            c.critic_units, return_sequences=True
-        )
-        super()._build_layers()
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for gru in (self.encoder.gru, self.critic.gru):
+            gru.call = functools.partial(keras.layers.GRU.call, gru)
 
-    def objectives(self, items, weight, training=True):
+    def objective(self, batch, training=True):
         """See base class."""
         c = self.config
-        missing = c.max_length + 1 - tf.shape(items)[1]
-        items = tf.pad(items, [[0, 0], [0, missing]])
-        inputs, targets = items[:, :-1], items[:, 1:]
-        weights = weight[:, None] * tf.cast(targets > 0, tf.float32)
-        latents = self.latents(inputs, self.draw_noise(inputs), training)
+        missing = c.max_length + 1 - tf.shape(batch.items)[1]
+        batch = batch._replace(
+            items=tf.pad(batch.items, [[0, 0], [0, missing]])
+        )
+        query, targets = batch.query, batch.targets
+        weights = batch.weight[:, None] * tf.cast(targets > 0, tf.float32)
+        noise = self.draw_noise(tf.shape(targets))
+        states = self.states(query, training)
+        latents = self.posterior(states, noise, training=training).latent
 
-        hidden = self.decoder_dropout(self.decoder(latents), training=training)
-        logits = tf.tensordot(hidden, tf.transpose(self.item_softmax.kernel), 1)
+        hidden = self.decode_states(latents, training)
+        logits = tf.tensordot(hidden, tf.transpose(self.item_logits.kernel), 1)
         cross_entropies = tf.nn.softmax_cross_entropy_with_logits(
             tf.one_hot(targets - 1, self.num_items),
-            logits + self.item_softmax.bias,
+            logits + self.item_logits.bias,
         )
         reconstruction = tf.reduce_sum(weights * cross_entropies)
 
-        embedded = tf.stop_gradient(self.embedding(inputs))
-        terms = self.adversarial_terms(embedded, latents, weights)
+        embedded = tf.stop_gradient(self.embedding(query.history))
+        prior = keras.random.normal(tf.shape(latents), seed=self.noise_seed)
+        from_posterior = self.adversary(embedded, latents)
+        from_prior = self.adversary(embedded, prior)
+        mistakes = tf.nn.softplus(-from_posterior) + tf.nn.softplus(from_prior)
+        kl_estimate = tf.reduce_sum(weights * from_posterior)
         contrastive = self.contrastive_loss(
-            embedded, latents, targets > 0, weight
+            embedded, latents, targets > 0, batch.weight
         )
-        return terms | {
+        return {
             "loss": reconstruction
-            + c.adversarial_weight * terms["kl_estimate"]
+            + c.adversarial_weight * kl_estimate
             + c.contrastive_weight * contrastive,
             "reconstruction": reconstruction,
+            "kl_estimate": kl_estimate,
+            "adversary_loss": tf.reduce_sum(weights * mistakes),
             "contrastive": contrastive,
         }
 
@@ -75,7 +82,7 @@ def copy_weights(source: ACVAE, target: ACVAE) -> None:
         "encoder",
         "posterior",
         "decoder",
-        "item_softmax",
+        "item_logits",
         "adversary",
         "critic.gru",
         "critic.leave",
@@ -84,9 +91,7 @@ def copy_weights(source: ACVAE, target: ACVAE) -> None:
         layer(target).set_weights(layer(source).get_weights())
 
 
-def largest_difference(
-    one: ACVAE, other: ACVAE, batch: dict[str, tf.Tensor]
-) -> float:
+def largest_difference(one: ACVAE, other: ACVAE, batch: TrainingBatch) -> float:
     """Compares the loss of two models and its terms on a batch.
 
     Dropout and noise are off. The loss of the adversary is left out, because
@@ -96,15 +101,12 @@ def largest_difference(
         The largest relative difference.
     """
 
-    def no_noise(self, items):
-        return tf.zeros(
-            [*tf.unstack(tf.shape(items)), self.posterior.noise_dim]
-        )
+    def no_noise(self, shape):
+        return tf.zeros([*tf.unstack(shape), self.posterior.noise_dim])
 
     with mock.patch.object(ACVAE, "draw_noise", no_noise):
         terms, others = (
-            model.objectives(batch.items, batch.weight, training=False)
-            for model in (one, other)
+            model.objective(batch, training=False) for model in (one, other)
         )
     return max(
         abs(float(terms[name]) / float(others[name]) - 1.0)

@@ -58,7 +58,7 @@ class StudiesConfig(Settings):
     raw_dir: str = setting("", "Folder of the sessions of YOOCHOOSE 1/64.")
     data_dir: str = setting("", "Folder of the prepared sessions.")
     runs_dir: str = setting("runs/vaser_studies", "Folder of the runs.")
-    flow_weight: float = setting(0.005, "Beta while K varies.", minimum=0.0)
+    kl_weight: float = setting(0.005, "Beta while K varies.", minimum=0.0)
     flows: int = setting(16, "K while beta varies.", minimum=0)
     run_dir: str = setting(
         "",
@@ -74,7 +74,7 @@ def trained(config: StudiesConfig, flows: int, beta: float) -> Path:
         [
             sys.executable,
             *("-m", "tfrec.train", f"--flagfile={CONFIG}"),
-            *(f"--flows={flows}", f"--flow_weight={beta}"),
+            *(f"--flows={flows}", f"--kl_weight={beta}"),
             *BUDGET,
             *(f"--raw_dir={config.raw_dir}", f"--data_dir={config.data_dir}"),
             *(f"--run_dir={folder}", "--verbose=line"),
@@ -157,9 +157,7 @@ def draw(studies: dict[str, dict], lengths: list, path: Path) -> None:
 def main() -> None:
     """Trains, tabulates and draws."""
     config = settings.from_flags(StudiesConfig)
-    flows = {
-        k: last_epoch(trained(config, k, config.flow_weight)) for k in FLOWS
-    }
+    flows = {k: last_epoch(trained(config, k, config.kl_weight)) for k in FLOWS}
     betas = {b: last_epoch(trained(config, config.flows, b)) for b in BETAS}
     print_table("K", flows)
     print_table("beta", betas)

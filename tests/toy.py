@@ -55,8 +55,10 @@ class Toy(Learned):
         noise = keras.random.normal([1, 1, 3], seed=self.noise_seed)
         distance = self.scale * (self.embedding(batch.items) + noise) - 1.0
         each = tf.reduce_sum(tf.square(distance), [1, 2])
-        loss = tf.reduce_sum(batch.weight * each)
-        return {"loss": loss, "spread": tf.norm(noise)}
+        return {
+            "loss": tf.reduce_sum(batch.weight * each),
+            "spread": tf.reduce_sum(batch.weight) * tf.norm(noise),
+        }
 
     def score(self, query):
         scores = tf.reduce_sum(self.embedding.embeddings[1:], -1)[None]

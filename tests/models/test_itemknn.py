@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.counts import NUM_ITEMS, SESSIONS, counted, log_probabilities, table
+from tfrec.batches import Query
 from tfrec.errors import InputError
 from tfrec.models import ItemKNN, ItemKNNConfig
 
@@ -48,7 +48,7 @@ def test_neighbours_are_the_most_similar_items(shrinkage, neighbours):
 @pytest.mark.parametrize("last", range(NUM_ITEMS + 1))
 def test_scores_are_shares_of_the_similarity(last):
     model = counted(ItemKNN, shrinkage=0.0)
-    (scores,) = model.score(tf.constant([[last]])).numpy()
+    (scores,) = model.score(Query.of([[last]])).numpy()
     expected = log_probabilities(reference(SESSIONS, 0.0), last)
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 

@@ -4,9 +4,9 @@ import collections
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.counts import NUM_ITEMS, SESSIONS, counted, log_probabilities, table
+from tfrec.batches import Query
 from tfrec.models import Markov
 
 
@@ -24,7 +24,7 @@ def test_every_pair_of_an_item_and_the_next_is_counted():
 
 @pytest.mark.parametrize("last", range(NUM_ITEMS + 1))
 def test_scores_are_shares_of_what_came_next(last):
-    (scores,) = counted(Markov).score(tf.constant([[last]])).numpy()
+    (scores,) = counted(Markov).score(Query.of([[last]])).numpy()
     expected = log_probabilities(reference(SESSIONS), last)
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 

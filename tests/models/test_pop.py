@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.batches import EvaluationBatch, TrainingBatch
+from tfrec.batches import EvaluationBatch, Query, TrainingBatch
 from tfrec.data import DataConfig, prepare
 from tfrec.models.pop import Pop
 from tfrec.training.strategy import make_strategy
@@ -46,7 +46,7 @@ def test_progress_shows_the_interactions_counted():
 
 
 def test_scores_are_log_probabilities():
-    scores = fitted().score(tf.zeros([2, 0], tf.int32))
+    scores = fitted().score(Query.of(tf.zeros([2, 0], tf.int32)))
     assert scores.dtype == tf.float32
     expected = np.maximum(COUNTS, 0.5) / 11
     np.testing.assert_allclose(np.exp(scores), [expected] * 2, rtol=1e-5)
@@ -54,7 +54,7 @@ def test_scores_are_log_probabilities():
 
 
 def test_equals_are_ranked_by_the_vocabulary_and_items_never_seen_last():
-    scores = fitted().score(tf.zeros([1, 1], tf.int32))[0].numpy()
+    scores = fitted().score(Query.of([[0]]))[0].numpy()
     assert np.all(np.isfinite(scores))
     assert (np.argsort(-scores) + 1).tolist() == [3, 2, 1, 5, 4, 6]
 
@@ -62,14 +62,14 @@ def test_equals_are_ranked_by_the_vocabulary_and_items_never_seen_last():
 def test_a_long_tie_ends_above_the_next_smaller_count():
     model = Pop(num_items=1_000_000)
     model.counts.assign(np.repeat([2, 1], 500_000))
-    scores = model.score(tf.zeros([1, 1], tf.int32))[0].numpy()
+    scores = model.score(Query.of([[0]]))[0].numpy()
     assert scores[:500_000].min() > scores[500_000:].max()
 
 
 def test_large_counts_that_differ_do_not_tie():
     model = Pop(num_items=3)
     model.counts.assign([3_000_000, 3_000_001, 0])
-    first, second, _ = model.score(tf.zeros([1, 1], tf.int32))[0].numpy()
+    first, second, _ = model.score(Query.of([[0]]))[0].numpy()
     assert first < second
 
 

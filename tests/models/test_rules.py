@@ -4,9 +4,9 @@ import collections
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.counts import NUM_ITEMS, SESSIONS, counted, log_probabilities, table
+from tfrec.batches import Query
 from tfrec.errors import InputError
 from tfrec.models import Markov, Rules, RulesConfig
 
@@ -31,7 +31,7 @@ def test_an_item_d_steps_later_counts_one_dth(max_distance):
 
 @pytest.mark.parametrize("last", range(NUM_ITEMS + 1))
 def test_scores_are_shares_of_what_came_later(last):
-    (scores,) = counted(Rules).score(tf.constant([[last]])).numpy()
+    (scores,) = counted(Rules).score(Query.of([[last]])).numpy()
     expected = log_probabilities(reference(SESSIONS, 10), last)
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
@@ -50,7 +50,7 @@ def test_every_item_votes_with_the_rules_of_its_distance(history):
             for one, other in zip(session, session[distance:], strict=False):
                 votes[other] += (one == voter) / distance
     votes = {item: vote for item, vote in votes.items() if vote}
-    padded = tf.constant([history + [0] * (6 - len(history)), [4] * 6])
+    padded = Query.of([history + [0] * (6 - len(history)), [4] * 6])
     np.testing.assert_allclose(
         model.score(padded)[0],
         log_probabilities({1: votes} if votes else {}, 1),
@@ -61,7 +61,7 @@ def test_every_item_votes_with_the_rules_of_its_distance(history):
 def test_sums_of_fractions_that_are_equal_tie():
     # 2 comes three and six steps after 1, and 3 two steps: all 1/2 in sum.
     sessions = [[1, 4, 5, 2, 6, 7, 2], [1, 8, 3]]
-    (scores,) = counted(Rules, sessions).score(tf.constant([[1]])).numpy()
+    (scores,) = counted(Rules, sessions).score(Query.of([[1]])).numpy()
     assert scores[1] == scores[2]
 
 

@@ -137,7 +137,8 @@ def fit(data, distribution, make, divided=False):
         batches = joined(read)
     else:
         batches = workers.divide(read)
-    if model.config.sparse_steps:
+    if model.needs_adapt:
+        # Workers that divide the data give no dataset to count.
         model.adapt(data.training(27))
     history = model.fit(
         batches,

@@ -37,7 +37,7 @@ class GRUEncoder(Encoder):
     def __init__(self, units: int, activation: str = "linear", **kwargs):
         super().__init__(**kwargs)
         self.dim = units
-        self.gru = GRU(units)
+        self.gru = GRU(units, name="gru")
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape):
@@ -60,7 +60,7 @@ class AttentiveGRUEncoder(GRUEncoder):
     def __init__(self, units: int, activation: str = "linear", **kwargs):
         super().__init__(units, activation, **kwargs)
         self.dim = 2 * units
-        self.attention = SessionAttention()
+        self.attention = SessionAttention(name="attention")
 
     def build(self, input_shape):
         """See base class."""

@@ -157,7 +157,8 @@ class NextItem(Learned):
             positions.weights,
             c.target_decay,
         )
-        histories = Histories(batch.query.history - 1, positions.places)
+        # With the last item, which no position reads: it is no negative.
+        histories = Histories(batch.items - 1, positions.places)
         return self.item_loss.total(
             self.item_logits, hidden, targets, histories
         )

@@ -7,14 +7,14 @@ import tensorflow as tf
 
 from tfrec.errors import InputError
 from tfrec.models import get_model
-from tfrec.models.pop import PopConfig
-from tfrec.models.recommender import (
+from tfrec.models.base.recommender import (
     EXCLUDED,
     Recommender,
     count_items,
     exclude,
     newest,
 )
+from tfrec.models.configs.pop import PopConfig
 
 
 class Fixed(Recommender):
@@ -22,10 +22,10 @@ class Fixed(Recommender):
 
     config_class = PopConfig
 
-    def score(self, history):
+    def score(self, query):
         """Returns rising scores."""
         scores = tf.range(self.num_items, dtype=tf.float32) - 10.0
-        return tf.tile(scores[None], [tf.shape(history)[0], 1])
+        return tf.tile(scores[None], [tf.shape(query.history)[0], 1])
 
 
 def test_the_newest_items_of_each_row_are_kept():
@@ -69,9 +69,10 @@ def test_k_beyond_the_items_is_refused(k):
         Fixed(6).recommend([[1]], k=k)
 
 
-def test_an_index_beyond_the_items_is_refused():
-    with pytest.raises(ValueError, match=r"up to 6\. Received: 7"):
-        Fixed(6).recommend([[7]], k=1)
+@pytest.mark.parametrize("index", [7, -1])
+def test_an_index_beyond_the_items_is_refused(index):
+    with pytest.raises(ValueError, match=rf"1 to 6\. Received: {index}"):
+        Fixed(6).recommend([[3, index]], k=1)
 
 
 def test_a_model_needs_items():

@@ -9,18 +9,20 @@ import tensorflow as tf
 
 from tests.counts import NUM_ITEMS, SESSIONS, batches, counted, table
 from tests.flagfiles import CONFIGS, read_flagfile
-from tfrec.batches import EvaluationBatch
+from tfrec.batches import EvaluationBatch, Query
 from tfrec.data import prepare
-from tfrec.models import ItemKNN, Markov, Rules, cooccurrence, get_model
-from tfrec.models.cooccurrence import PairCounts
+from tfrec.errors import InputError
+from tfrec.models import ItemKNN, Markov, Rules, get_model
+from tfrec.models.base import counting
+from tfrec.models.base.counting import PairCounts
 from tfrec.training.strategy import make_strategy
 
 ALL = pytest.mark.parametrize("model_class", [Markov, Rules, ItemKNN])
-HISTORIES = tf.constant([[1, 2, 3], [4, 0, 0], [6, 9, 0], [0, 0, 0]])
+HISTORIES = Query.of([[1, 2, 3], [4, 0, 0], [6, 9, 0], [0, 0, 0]])
 
 
 def test_pairs_are_added_up_however_often_they_are_merged(monkeypatch):
-    monkeypatch.setattr(cooccurrence, "_AT_ONCE", 5)
+    monkeypatch.setattr(counting, "_AT_ONCE", 5)
     rng = np.random.default_rng(0)
     counts, expected = PairCounts(6), collections.Counter()
     for weight in (1.0, 0.5, 0.25) * 10:
@@ -56,14 +58,14 @@ def test_scores_are_log_probabilities(model_class):
 @ALL
 def test_only_the_last_item_counts_whatever_the_padding(model_class):
     model = counted(model_class)
-    expected = model.score(tf.constant([[3], [4], [9], [0]]))
+    expected = model.score(Query.of([[3], [4], [9], [0]]))
     np.testing.assert_array_equal(model.score(HISTORIES), expected)
 
 
 @ALL
 def test_an_empty_history_has_the_most_popular_items(model_class):
     model = counted(model_class)
-    (scores,) = np.exp(model.score(tf.zeros([1, 0], tf.int32)))
+    (scores,) = np.exp(model.score(Query.of(tf.zeros([1, 0], tf.int32))))
     seen = np.bincount(np.concatenate(SESSIONS), minlength=NUM_ITEMS + 1)[1:]
     expected = np.maximum(seen, 0.5)
     np.testing.assert_allclose(scores, expected / expected.sum(), rtol=1e-5)
@@ -75,7 +77,7 @@ def test_items_that_never_followed_come_last_by_popularity(model_class):
     model = counted(model_class)
     popularity = np.array(model.popularity)
     for item, row in table(model).items():
-        (scores,) = model.score(tf.constant([[item]])).numpy()
+        (scores,) = model.score(Query.of([[item]])).numpy()
         known = [j - 1 for j in row]
         rest = sorted(set(range(NUM_ITEMS)) - set(known))
         assert scores[known].min() > scores[rest].max()
@@ -89,7 +91,7 @@ def test_items_that_never_followed_come_last_by_popularity(model_class):
 def test_an_item_that_everything_followed_leaves_nothing_over():
     model = counted(Markov, [[1, 1, 2], [1, 2]], num_items=2)
     np.testing.assert_allclose(
-        np.exp(model.score(tf.constant([[1]]))), [[1 / 3, 2 / 3]], rtol=1e-6
+        np.exp(model.score(Query.of([[1]]))), [[1 / 3, 2 / 3]], rtol=1e-6
     )
 
 
@@ -121,11 +123,29 @@ def test_progress_shows_the_pairs_counted():
     assert history["pairs"] == [sum(len(row) for row in table(model).values())]
 
 
-def test_fit_before_adapt_is_refused():
+def test_fit_counts_what_was_not_counted_yet():
     model = Markov(NUM_ITEMS)
     model.compile()
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Call `adapt`"):
-        model.fit(batches(), verbose=0)
+    assert model.needs_adapt
+    model.fit(batches(), verbose=0)
+    assert table(model) == table(counted(Markov))
+    assert not model.needs_adapt
+
+
+def test_fit_does_not_count_what_was_counted():
+    model = counted(Markov)
+    expected = table(model)
+    model.fit(batches(SESSIONS[:1]), verbose=0)
+    assert table(model) == expected
+
+
+def test_fit_on_what_has_no_end_asks_for_adapt():
+    model = Markov(NUM_ITEMS)
+    model.compile()
+    with pytest.raises(InputError, match="Call `adapt`"):
+        model.fit(batches().repeat(), verbose=0)
+    model.fit(batches().repeat(), steps_per_epoch=2, verbose=0)
+    assert table(model) == table(counted(Markov))
 
 
 def test_replicas_count_and_score_as_one_device_does():
@@ -172,12 +192,13 @@ def test_scores_are_exported_without_python(model_class, tmp_path):
     model, module = counted(model_class), tf.Module()
     module.model = model
     module.score = tf.function(
-        model.score, input_signature=[tf.TensorSpec([None, None], tf.int32)]
+        lambda history: model.score(Query.of(history)),
+        input_signature=[tf.TensorSpec([None, None], tf.int32)],
     )
     tf.saved_model.save(module, tmp_path)
     served = tf.saved_model.load(tmp_path)
     expected = model.score(HISTORIES)
-    np.testing.assert_array_equal(served.score(HISTORIES), expected)
+    np.testing.assert_array_equal(served.score(HISTORIES.history), expected)
     graph = module.score.get_concrete_function().graph
     used = {node.type for node in graph.get_operations()}
     assert not {name for name in used if "PyFunc" in name}

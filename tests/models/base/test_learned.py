@@ -1,0 +1,131 @@
+"""Tests of models with an objective: players, optimizers, counting."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.toy import Toy
+from tfrec.batches import TrainingBatch
+from tfrec.errors import InputError
+from tfrec.models.base.learned import Player
+
+ITEMS = tf.constant([[1, 2, 3], [4, 4, 0]])
+
+
+class Duel(Toy):
+    """Two players of terms of their own, who move in turns."""
+
+    @property
+    def terms(self):
+        return "loss", "other"
+
+    def objective(self, batch, training=True):
+        mean = tf.reduce_mean(self.embedding(batch.items))
+        return {"loss": self.scale * mean, "other": self.scale - mean}
+
+    def players(self, rate):
+        vectors, sgd = self.embedding.trainable_variables, keras.optimizers.SGD
+        return [
+            Player("model", "loss", vectors, sgd(1.0), (0, 1), 3),
+            Player("scale", "other", [self.scale], sgd(0.25), (2,), 3),
+        ]
+
+
+class Counting(Toy):
+    """Keeps the counts that it was given."""
+
+    counts_items = True
+    taken = ()
+
+    def take_counts(self, counts):
+        self.taken += (counts.numpy().tolist(),)
+
+
+def batches(count: int = 1) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensors(TrainingBatch.of(ITEMS)).repeat(count)
+
+
+def test_optimizers_are_the_players_own_unless_chosen_by_name():
+    model = Toy(5)
+    model.compile()
+    assert isinstance(model.optimizers["model"], keras.optimizers.AdamW)
+    assert isinstance(model.optimizers["scale"], keras.optimizers.SGD)
+    assert model.optimizer is model.optimizers["model"]
+    chosen = keras.optimizers.Adam(0.5)
+    model.compile(optimizer="sgd", optimizers={"scale": chosen})
+    assert isinstance(model.optimizers["model"], keras.optimizers.SGD)
+    assert model.optimizers["scale"] is chosen
+
+
+def test_the_name_of_no_player_is_refused():
+    with pytest.raises(InputError, match=r"model, scale\. Received: adversary"):
+        Toy(5).compile(optimizers={"adversary": "sgd"})
+
+
+def test_a_schedule_gives_the_first_player_its_rate():
+    model = Toy(5)
+    model.compile(schedule=lambda rate, every=1: rate / 10)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.005)
+
+
+def test_a_player_minimises_its_own_term_in_its_turns():
+    model = Duel(5)
+    model.compile()
+    step = tf.function(model.train_step)
+    moved = []
+    for _ in range(6):
+        before = [v.numpy() for v in model.trainable_variables]
+        step(TrainingBatch.of(ITEMS))
+        after = [v.numpy() for v in model.trainable_variables]
+        moved.append(
+            {
+                variable.name
+                for variable, old, new in zip(
+                    model.trainable_variables, before, after, strict=True
+                )
+                if np.any(old != new)
+            }
+        )
+    assert moved == [{"embeddings"}, {"embeddings"}, {"scale"}] * 2
+    # "other" grows by 1 with the scale: twice a step of 1/4 against it.
+    assert float(model.scale) == pytest.approx(0.5)
+
+
+def test_turns_and_a_distribution_strategy_exclude_each_other():
+    with (
+        tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
+        pytest.raises(InputError, match="model, scale take turns"),
+    ):
+        Duel(5).compile()
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(0, [1, 1, 1]), (2, [0, 0.5, 1]), (1, [0, 1, 1])]
+)
+def test_a_ramp_grows_with_the_steps(steps, expected):
+    model = Toy(5)
+    model.compile()
+    seen = []
+    for _ in range(3):
+        seen.append(float(model.ramp(steps)))
+        model.train_step(TrainingBatch.of(ITEMS))
+    assert seen == expected
+
+
+def test_fit_counts_the_items_once():
+    model = Counting(5)
+    model.compile()
+    assert model.needs_adapt
+    model.fit(batches(2), epochs=3, verbose=0)
+    model.fit(batches(), verbose=0)
+    assert model.taken == ([2, 2, 2, 4, 0],)
+
+
+def test_a_model_without_a_use_for_counts_is_not_counted_for():
+    model = Toy(5)
+    assert not model.needs_adapt
+    model.compile()
+    # Without an end: counting would never return.
+    model.fit(batches(-1), steps_per_epoch=2, verbose=0)
+    assert int(model.steps) == 2
