@@ -65,6 +65,8 @@ class NanGuard(keras.callbacks.Callback):
 class Recorder(keras.callbacks.Callback):
     """Counts steps, keeps the numbers of each epoch, saves and selects.
 
+    Must come after callbacks that may end the run by `stop_training`.
+
     Args:
         config: Settings of the run.
         steps_per_epoch: Training steps in an epoch.
@@ -171,7 +173,9 @@ class Recorder(keras.callbacks.Callback):
             )
         progress.epochs.append(row)
         better = self._select(row)
-        last = finished(progress, self._config, self._steps_per_epoch)
+        last = self.model.stop_training or finished(
+            progress, self._config, self._steps_per_epoch
+        )
         if better:
             self._save("best")
         due, stop = self._agreed()

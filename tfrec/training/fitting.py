@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def train(
     data: PreparedDataset,
     config: TrainingConfig | None = None,
     model_config: Settings | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Trains a model or resumes its training, and tests it once at the end.
 
@@ -64,6 +65,14 @@ def train(
         config: How to train. `deterministic` holds for the whole process.
         model_config: Settings of the model that `config` names; its defaults
             when absent.
+        callbacks: Keras callbacks beside those of the run; with several
+            workers each worker has its own. They count epochs of the run,
+            from 0, and steps of a call of `fit`, of which a run that resumes
+            within an epoch takes two. Each sees the end of every epoch before
+            it is recorded: one whose recording a kill prevents is seen again
+            when the run is resumed. One that sets `model.stop_training` at
+            the end of an epoch ends the run as `patience` does, but the same
+            call then trains on. What they keep is not in the checkpoints.
 
     Returns:
         What `metrics.json` holds.
@@ -99,7 +108,9 @@ def train(
             workers.copied(folder, [CHECKPOINTS, METRICS])
         )
         done = _numbers_of_finished(folder, data, config)
-        return done or _train(folder, data, config, model_config, workers)
+        return done or _train(
+            folder, data, config, model_config, workers, callbacks
+        )
 
 
 def divides_files(
@@ -134,6 +145,7 @@ def _train(
     config: TrainingConfig,
     model_config: Settings,
     workers: Workers,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> dict[str, Any]:
     # Asked for now, so that a missing split is reported before the training.
     data.examples("test")
@@ -174,7 +186,13 @@ def _train(
         )
         if divided:
             read = functools.partial(workers.divide, read)
-        _fit(model, read, validation, config, steps, progress, recorder)
+        watching = [
+            NanGuard(config, progress),
+            *callbacks,
+            recorder,
+            EpochBar(config, steps, progress),
+        ]
+        _fit(model, read, validation, config, steps, progress, watching)
 
     restore_model(folder / CHECKPOINTS, model)
     if progress.best_epoch:
@@ -194,16 +212,12 @@ def _fit(
     config: TrainingConfig,
     steps: int,
     progress: Progress,
-    recorder: Recorder,
+    callbacks: list[keras.callbacks.Callback],
 ) -> None:
     """Fits from where `progress` stands to the end."""
     every = config.validate_every
-    callbacks = [
-        NanGuard(config, progress),
-        recorder,
-        EpochBar(config, steps, progress),
-    ]
-    while not finished(progress, config, steps):
+    model.stop_training = False
+    while not (model.stop_training or finished(progress, config, steps)):
         epoch, offset = divmod(progress.step, steps)
         # The rest of an epoch begun earlier is a call of its own, because
         # every epoch of a call has as many steps.

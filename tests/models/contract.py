@@ -1,0 +1,211 @@
+"""Small models of any kind, for the contracts that all of them keep.
+
+A model is known here by its name in the registry and by what it declares. Its
+sizes follow from the names of its settings, so a new model needs no entry.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.prepared import prepare_sequences
+from tfrec.batches import EvaluationBatch, Query, TrainingBatch
+from tfrec.data import PreparedDataset
+from tfrec.errors import InputError
+from tfrec.models import Recommender, get_entry, get_model
+from tfrec.settings import Settings
+
+NUM_ITEMS = 12
+NUM_USERS = 5
+MAX_LENGTH = 8
+BATCH_SIZE = 5
+
+# By the end of a setting's name.
+_SMALL = {
+    "_dim": 8,
+    "_units": 8,
+    "_filters": 8,
+    "flows": 2,
+    "layers": 2,
+    "blocks": 2,
+    "heads": 2,
+    "_steps": 2,
+    "max_length": MAX_LENGTH,
+    # So that a few steps are seen.
+    "learning_rate": 0.02,
+}
+
+
+class Fitted(NamedTuple):
+    """A model after two epochs, not to be changed, and where it came from.
+
+    Attributes:
+        model: The model.
+        before: float32 `[batch, num_items]`, its scores before training.
+        loss_before: The loss on `training_batch` before training, if it has
+            an objective.
+        logs: What `fit` returned, by name, an epoch each.
+        saved: What `ModelCheckpoint` wrote after the second epoch.
+    """
+
+    model: Recommender
+    before: np.ndarray
+    loss_before: float | None
+    logs: dict[str, list[float]]
+    saved: Path
+
+
+def settings(name: str, still: bool = False, **changes: Any) -> Settings:
+    """Returns settings of a small model.
+
+    Args:
+        name: Name of the model.
+        still: Whether it is without dropout.
+        **changes: Settings that differ besides.
+    """
+    config = get_entry(name).config_class(**changes)
+    small = _SMALL | ({"dropout": 0.0} if still else {})
+    for field in dataclasses.fields(config):
+        for end, value in small.items():
+            if field.name in changes or not field.name.endswith(end):
+                continue
+            try:
+                config = dataclasses.replace(config, **{field.name: value})
+            except InputError:
+                # The size of a part that this model was not given.
+                continue
+    return config
+
+
+def make(name: str, still: bool = False, **changes: Any) -> Recommender:
+    """Returns a small model with the first weights of seed 0.
+
+    Arguments as for `settings`.
+    """
+    # A fixture that others share comes before the seed of a test.
+    keras.utils.set_random_seed(0)
+    config = settings(name, still, **changes)
+    return get_model(name)(NUM_ITEMS, config, NUM_USERS)
+
+
+def losses(name: str) -> tuple[str, ...]:
+    """Returns the choices of the setting `loss`; none without it."""
+    for field in dataclasses.fields(get_entry(name).config_class):
+        if field.name == "loss":
+            return field.metadata["choices"]
+    return ()
+
+
+def learns(model: Recommender) -> bool:
+    """Returns whether training minimises an objective."""
+    return hasattr(model, "objective")
+
+
+def loss(model: Recommender) -> float | None:
+    """Returns the loss on `training_batch` without noise, if it has one."""
+    if not learns(model):
+        return None
+    with pytest.MonkeyPatch.context() as patch:
+        silence(patch)
+        return float(model.objective(training_batch(), training=False)["loss"])
+
+
+def predicts_prefixes(model: Recommender) -> bool:
+    """Returns whether the model has a state after every prefix."""
+    return hasattr(model, "states")
+
+
+def prepare(folder: Path) -> PreparedDataset:
+    """Prepares 27 walks from item to item; item 12 is in none of them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for start, length in zip(
+        rng.integers(0, 11, 27), rng.integers(4, 11, 27), strict=True
+    ):
+        steps = rng.choice([1, 2], length, p=[0.8, 0.2])
+        rows.append(((start + np.cumsum(steps)) % 11 + 1).tolist())
+    return prepare_sequences(
+        folder,
+        train=[row[:-2] for row in rows],
+        tails=[row[-2:-1] for row in rows],
+        validation=[(row[:-2], row[-2:-1]) for row in rows],
+        test=[(row[:-1], row[-1:]) for row in rows],
+        num_items=NUM_ITEMS,
+    )
+
+
+def epoch(data: PreparedDataset, size: int = BATCH_SIZE) -> tf.data.Dataset:
+    """Returns one epoch of training batches."""
+    return data.training(size, MAX_LENGTH)
+
+
+# Of several lengths; a row may be longer than what the models read.
+HISTORIES = [
+    [3, 1, 4, 1, 5, 9, 2, 6],
+    [2, 7],
+    [1, 2, 3, 4],
+    [5],
+    [8, 9, 10, 11, 1],
+]
+
+
+def padded(rows: list[list[int]], extra: int = 0) -> np.ndarray:
+    """Returns rows as one array, int32, with `extra` columns of padding."""
+    width = max(map(len, rows), default=0) + extra
+    return np.array([[*row, *[0] * (width - len(row))] for row in rows], "i4")
+
+
+def query(
+    rows: list[list[int]] = HISTORIES, extra: int = 0, first_user: int = 1
+) -> Query:
+    """Asks for the rows, each a user of its own."""
+    users = (np.arange(len(rows)) + first_user - 1) % NUM_USERS + 1
+    return Query(tf.constant(padded(rows, extra)), tf.constant(users, tf.int32))
+
+
+def training_batch(
+    rows: list[list[int]] = HISTORIES, extra: int = 0
+) -> TrainingBatch:
+    """Returns the rows as sequences to train on, each of its own weight."""
+    asked = query(rows, extra)
+    weight = tf.range(1.0, len(rows) + 1) / 10
+    return TrainingBatch(asked.history, weight, asked.user)
+
+
+def evaluation_batch() -> EvaluationBatch:
+    """Returns `HISTORIES` with two targets or one; the history is left out."""
+    asked = query()
+    targets = tf.constant([[7, 8], [1, 0], [5, 12], [6, 0], [12, 2]])
+    return EvaluationBatch(asked.history, targets, asked.history, asked.user)
+
+
+def weights(model: Recommender) -> list[np.ndarray]:
+    """Returns everything that a model has learned or counted.
+
+    Not the states of its random generators, which a step moves too.
+    """
+    return [
+        *(np.array(v) for v in model.variables if v.dtype != "uint32"),
+        *(table.numpy() for table in model.tables.values()),
+    ]
+
+
+def optimizer_state(model: Recommender) -> list[np.ndarray]:
+    """Returns every variable of every optimizer."""
+    return [
+        np.array(variable)
+        for _, optimizer in sorted(model.optimizers.items())
+        for variable in optimizer.variables
+    ]
+
+
+def silence(patch: pytest.MonkeyPatch) -> None:
+    """Sets all noise to zero: draws differ between one device and two."""
+    patch.setattr(
+        keras.random, "normal", lambda shape, seed=None: tf.zeros(shape)
+    )

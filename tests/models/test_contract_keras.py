@@ -1,0 +1,178 @@
+"""What every model promises as a citizen of Keras, and when it is served."""
+
+import json
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.contract import (
+    NUM_ITEMS,
+    evaluation_batch,
+    make,
+    optimizer_state,
+    query,
+    weights,
+)
+from tfrec.batches import Query
+from tfrec.errors import InputError
+from tfrec.models.base.recommender import EXCLUDED
+from tfrec.serving.exporting import describe, export
+from tfrec.training import Run, TrainingConfig
+
+
+@pytest.fixture
+def model(fitted):
+    return fitted.model
+
+
+@pytest.fixture
+def scores(model):
+    return model.score(query()).numpy()
+
+
+def assert_near(one, two):
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-5)
+
+
+def test_a_model_is_made_again_from_its_configuration(model):
+    config = json.loads(json.dumps(model.get_config()))
+    again = type(model).from_config(config)
+    assert again.get_config() == model.get_config()
+    assert again.config == model.config
+    shapes = [tuple(v.shape) for v in model.variables]
+    assert [tuple(v.shape) for v in again.variables] == shapes
+
+
+def test_a_saved_model_is_the_model(fitted, scores):
+    # Written by `ModelCheckpoint`, in `fit`.
+    model, loaded = fitted.model, keras.saving.load_model(fitted.saved)
+    assert type(loaded) is type(model)
+    np.testing.assert_array_equal(loaded.score(query()), scores)
+    assert loaded.optimizers.keys() == model.optimizers.keys()
+    # With them the steps taken, and what the random generators will draw.
+    for one, two in zip(
+        [*model.variables, *optimizer_state(model)],
+        [*loaded.variables, *optimizer_state(loaded)],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
+    for one, two in zip(weights(model), weights(loaded), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert loaded.needs_adapt == model.needs_adapt
+    assert loaded.cutoffs == model.cutoffs
+
+
+def test_an_epoch_before_was_saved_as_it_was(fitted, scores):
+    earlier = keras.saving.load_model(fitted.saved.with_stem("01"))
+    found = earlier.score(query()).numpy()
+    if not fitted.model.one_pass:
+        assert np.abs(found - scores).max() > 1e-4
+    else:
+        np.testing.assert_allclose(found, scores, atol=1e-4)
+
+
+def test_weights_are_saved_and_loaded(name, model, scores, tmp_path):
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    other = make(name)
+    assert not np.allclose(other.score(query()), scores, atol=1e-4)
+    other.load_weights(path)
+    np.testing.assert_array_equal(other.score(query()), scores)
+
+
+def test_a_saved_model_is_trained_on(fitted, walks):
+    model = keras.saving.load_model(fitted.saved)
+    model.compile(run_eagerly=True)
+    data = walks.training(9, 8).take(1)
+    logs = model.fit(data, verbose=0, shuffle=False).history
+    assert all(np.isfinite(values).all() for values in logs.values())
+
+
+def test_histories_alone_are_answered_for_an_unknown_user(model):
+    history = query().history
+    unknown = model.score(Query.of(history))
+    assert_near(model(history), unknown)
+    assert_near(model.predict(history.numpy(), verbose=0), unknown)
+
+
+def test_a_dataset_is_answered_row_by_row(model, scores):
+    data = tf.data.Dataset.from_tensors(evaluation_batch())
+    found = model.predict(data.unbatch().batch(2), verbose=0)
+    assert_near(found, scores)
+    assert_near(model(query()), scores)
+
+
+class Sums(keras.metrics.Metric):
+    """Adds up the relevant items, their scores, and items that are out."""
+
+    def __init__(self):
+        super().__init__(name="sums")
+        self.total = self.add_weight(shape=(3,), initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        assert y_true.shape[1:] == y_pred.shape[1:] == (NUM_ITEMS,)
+        out = tf.cast(y_pred <= EXCLUDED, tf.float32)
+        y_pred = tf.where(out > 0, 0.0, y_pred)
+        parts = y_true, y_true * y_pred, out
+        self.total.assign_add(tf.stack([tf.reduce_sum(x) for x in parts]))
+
+    def result(self):
+        return self.total.value
+
+
+def test_metrics_of_keras_get_relevant_items_and_scores(fitted, scores):
+    model = keras.saving.load_model(fitted.saved)
+    batch = evaluation_batch()
+    last = NUM_ITEMS + 1  # Of an item that training never saw: not relevant.
+    batch = batch._replace(
+        targets=tf.concat([batch.targets, tf.fill([5, 1], last)], 1)
+    )
+    model.compile(metrics=[Sums()], cutoffs=(5,), run_eagerly=True)
+    data = tf.data.Dataset.from_tensors(batch)
+    found = model.evaluate(data, verbose=0, return_dict=True)
+    rows, columns = np.nonzero(
+        (batch.targets > 0) & (batch.targets <= NUM_ITEMS)
+    )
+    items = batch.targets.numpy()[rows, columns]
+    out = {
+        (row, item)
+        for row, history in enumerate(batch.excluded.numpy())
+        for item in history[history > 0]
+    }
+    assert not out & set(zip(rows, items, strict=True))
+    expected = [len(items), scores[rows, items - 1].sum(), len(out)]
+    np.testing.assert_allclose(found["sums"], expected, rtol=1e-5)
+    assert set(found) == {"sums", "recall@5", "ndcg@5", "mrr@5"}
+
+
+def test_a_metric_of_keras_agrees_with_ours(fitted):
+    model = keras.saving.load_model(fitted.saved)
+    batch = evaluation_batch()
+    batch = batch._replace(targets=batch.targets[:, :1])
+    known = keras.metrics.TopKCategoricalAccuracy(5, name="top")
+    model.compile(metrics=[known], cutoffs=(5,), run_eagerly=True)
+    data = tf.data.Dataset.from_tensors(batch)
+    found = model.evaluate(data, verbose=0, return_dict=True)
+    assert 0 < found["top"] < 1
+    np.testing.assert_allclose(found["top"], found["recall@5"], rtol=1e-5)
+
+
+def test_a_loss_of_keras_is_refused(name):
+    with pytest.raises(InputError, match=r"objective of its own.*mse"):
+        make(name).compile(loss="mse")
+
+
+def test_an_export_answers_as_the_model(fitted, name, walks, tmp_path):
+    config = TrainingConfig(model=name, verbose="none")
+    run = Run(Path("runs", name), fitted.model, walks, config)
+    # Verified within, on histories of every length.
+    version = export(run, tmp_path, k=3)
+    expected = ["score", "serving_default"]
+    if fitted.model.latent() is not None:
+        expected = ["encode", "sample", *expected]
+    found = re.findall(r"^\w+", describe(version), re.MULTILINE)
+    assert found[: len(expected)] == expected

@@ -1,0 +1,227 @@
+"""What every model promises of its training."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import config as framework
+
+from tests.models import contract
+from tests.models.contract import (
+    HISTORIES,
+    learns,
+    losses,
+    make,
+    query,
+    silence,
+    training_batch,
+    weights,
+)
+from tfrec.models import MODELS
+from tfrec.training import TrainingConfig, train
+from tfrec.training.checkpoints import newest_checkpoint
+from tfrec.training.strategy import make_strategy
+
+LOSSES = [(name, loss) for name in MODELS for loss in losses(name)]
+
+
+class Stopped(BaseException):
+    """What no handler catches, as `kill -9`."""
+
+
+def test_fit_needs_no_more_than_compile(fitted):
+    assert not fitted.model.needs_adapt
+    after = fitted.model.score(query()).numpy()
+    assert np.abs(after - fitted.before).max() > 1e-3
+
+
+def test_every_number_of_an_epoch_is_finite(fitted):
+    assert fitted.logs
+    for name, values in fitted.logs.items():
+        assert len(values) == 2
+        assert np.isfinite(values).all(), name
+    if learns(fitted.model):
+        assert set(fitted.logs) == set(fitted.model.terms)
+
+
+def test_training_lowers_the_loss(fitted):
+    if not learns(fitted.model):
+        pytest.skip("the model has no objective")
+    assert contract.loss(fitted.model) < fitted.loss_before
+
+
+def test_steps_are_counted(fitted, walks):
+    if learns(fitted.model):
+        steps = walks.steps_per_epoch(contract.BATCH_SIZE)
+        assert int(fitted.model.steps) == 2 * steps
+
+
+def test_one_pass_counts_everything_in_any_order(fitted, name, walks):
+    model = fitted.model
+    if not model.one_pass:
+        pytest.skip("the model gains by more epochs")
+    once = make(name)
+    once.compile()
+    once.fit(contract.epoch(walks, 64), verbose=0, shuffle=False)
+    np.testing.assert_allclose(
+        once.score(query()), model.score(query()), atol=1e-4
+    )
+    half = make(name)
+    half.compile()
+    half.fit(contract.epoch(walks).take(2), verbose=0, shuffle=False)
+    assert not np.allclose(half.score(query()), once.score(query()), atol=1e-4)
+
+
+def terms(model, batch):
+    """Returns the terms of the objective, without dropout."""
+    return {
+        name: float(value)
+        for name, value in model.objective(batch, training=False).items()
+    }
+
+
+def test_the_objective_is_a_sum_over_rows_by_their_weight(fitted, monkeypatch):
+    if not learns(fitted.model):
+        pytest.skip("the model has no objective")
+    silence(monkeypatch)
+    batch = training_batch()
+    first = tf.range(len(HISTORIES)) < 2
+    whole = terms(fitted.model, batch)
+    assert set(whole) >= set(fitted.model.terms)
+    parts = [
+        terms(
+            fitted.model,
+            batch._replace(weight=tf.where(chosen, batch.weight, 0.0)),
+        )
+        for chosen in (first, ~first)
+    ]
+    for name, value in whole.items():
+        total = parts[0][name] + parts[1][name]
+        np.testing.assert_allclose(total, value, rtol=1e-4, err_msg=name)
+
+
+def test_padding_a_training_batch_changes_no_term(fitted, monkeypatch):
+    if not learns(fitted.model):
+        pytest.skip("the model has no objective")
+    silence(monkeypatch)
+    short = terms(fitted.model, training_batch())
+    assert abs(short["loss"]) > 1e-3
+    long = terms(fitted.model, training_batch(extra=5))
+    for name, value in short.items():
+        np.testing.assert_allclose(long[name], value, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("name", "loss"), LOSSES)
+def test_each_loss_trains(name, loss):
+    few = {} if loss == "softmax" else {"negatives": 5}
+    model = make(name, loss=loss, **few)
+    # Eagerly: these steps would take longer to trace than to run.
+    model.compile(run_eagerly=True)
+    before = weights(model)
+    data = tf.data.Dataset.from_tensors(training_batch()).repeat(2)
+    logs = model.fit(data, verbose=0, shuffle=False).history
+    for term, values in logs.items():
+        assert np.isfinite(values).all(), term
+    after = weights(model)
+    assert all(np.isfinite(value).all() for value in after)
+    pairs = zip(before, after, strict=True)
+    assert not all(np.array_equal(*pair) for pair in pairs)
+    scores = model.score(query())
+    np.testing.assert_allclose(np.exp(scores).sum(1), 1.0, rtol=1e-4)
+
+
+def fitted_on(distribution, name, data):
+    """Returns what three steps and an evaluation leave on some devices."""
+    with make_strategy(distribution).scope():
+        model = make(name, still=True)
+        chosen = {}
+        if learns(model):
+            # Adam would divide rounding errors by their own size.
+            chosen["optimizer"] = keras.optimizers.SGD(0.1)
+        model.compile(run_eagerly=distribution == "none", **chosen)
+    logs = model.fit(contract.epoch(data, 9), verbose=0, shuffle=False).history
+    logs |= {"tokens": [model.tokens.result()]}
+    found = model.evaluate(data.evaluation("test", 9), verbose=0)
+    return model, weights(model), logs, found
+
+
+def test_two_devices_train_as_one_does(name, walks, monkeypatch):
+    silence(monkeypatch)
+    _, one, logs, found = fitted_on("none", name, walks)
+    model, two, logs_of_two, found_by_two = fitted_on("mirrored", name, walks)
+    assert model.distribute_strategy.num_replicas_in_sync == 2
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert logs.keys() == logs_of_two.keys()
+    for term, values in logs.items():
+        np.testing.assert_allclose(
+            values, logs_of_two[term], rtol=1e-4, atol=1e-6, err_msg=term
+        )
+    np.testing.assert_allclose(found, found_by_two, rtol=1e-5)
+
+
+@pytest.fixture
+def eagerly():
+    """Traces nothing: the runs are too short for it. Undoes determinism."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+    framework.disable_op_determinism()
+
+
+def state(folder):
+    """Returns every weight, random state and optimizer slot of a run."""
+    reader = tf.train.load_checkpoint(newest_checkpoint(folder / "checkpoints"))
+    return {
+        key: reader.get_tensor(key)
+        for key in reader.get_variable_to_shape_map()
+        if key.startswith(("model", "optimizers", "metrics"))
+    }
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
+    name, walks, tmp_path
+):
+    seen = []
+
+    def run(folder, stop_at=None):
+        config = TrainingConfig(
+            model=name,
+            run_dir=str(folder),
+            epochs=2,
+            batch_size=9,
+            deterministic=True,
+            distribution="none",
+            checkpoint_minutes=0.0,
+            diagnostic_sequences=0,
+            verbose="none",
+        )
+        steps = itertools.count(1)
+
+        def stop(batch, logs):
+            if next(steps) == stop_at:
+                raise Stopped
+
+        watcher = keras.callbacks.LambdaCallback(
+            on_train_batch_end=stop,
+            on_epoch_end=lambda epoch, logs: seen.append((epoch, dict(logs))),
+        )
+        return train(walks, config, contract.settings(name), [watcher])
+
+    whole = run(tmp_path / "whole")
+    in_whole, seen[:] = seen[:], []
+    # In the middle of the second epoch of three steps.
+    with pytest.raises(Stopped):
+        run(tmp_path / "torn", stop_at=5)
+    resumed = run(tmp_path / "torn")
+    assert [epoch for epoch, _ in in_whole] == [0, 1]
+    assert seen == in_whole
+    assert resumed["metrics"] == whole["metrics"]
+    assert resumed["steps"] == whole["steps"] == 6
+    one, two = state(tmp_path / "whole"), state(tmp_path / "torn")
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        np.testing.assert_array_equal(value, two[key], key)
