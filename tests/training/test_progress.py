@@ -144,7 +144,7 @@ def test_a_bar_grows_and_becomes_a_line(clock, capsys, monkeypatch):
     monkeypatch.setattr(
         module.shutil,
         "get_terminal_size",
-        lambda: os.terminal_size((70, 24)),
+        lambda: os.terminal_size((66, 24)),
     )
     run_epoch(TrainingConfig(epochs=3, verbose="bar"), clock, stop=False)
     _, first, second, last = capsys.readouterr().out.split("\r")
