@@ -9,22 +9,22 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-# Sizes from one power of two to the next; padding adds an eighth at most.
-_SIZES = 8
+# Sizes from one power of two to the next; padding adds a sixteenth at most.
+_SIZES = 16
 
 
 def fixed_size(size: tf.Tensor) -> tf.Tensor:
-    """Rounds up to one of a few sizes: 1 to 16, 18, 20, ... 32, 36, ... 64, ...
+    """Rounds up to one of a few sizes: 1 to 32, 34, 36, ... 64, 68, ... 128, ...
 
     Args:
         size: int, any shape, at least 0.
 
     Returns:
-        Of the type and shape of `size`; at most an eighth larger.
+        Of the type and shape of `size`; at most a sixteenth larger.
     """
     octave = tf.math.log(tf.cast(tf.maximum(size, 1), tf.float64))
     octave = tf.floor(octave / tf.math.log(tf.constant(2.0, tf.float64)))
-    step = tf.cast(2.0 ** tf.maximum(octave, 3.0), size.dtype) // _SIZES
+    step = tf.cast(2.0 ** tf.maximum(octave, 4.0), size.dtype) // _SIZES
     return (size + step - 1) // step * step
 
 
