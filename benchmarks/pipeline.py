@@ -116,9 +116,8 @@ def repeat(
     )
     times = max(1, round(size / shards / len(content)))
     folder.mkdir()
-    (folder / "items.txt").write_bytes(
-        (data.data_dir / "items.txt").read_bytes()
-    )
+    for name in ("items.txt", "users.txt"):
+        (folder / name).write_bytes((data.data_dir / name).read_bytes())
     for shard in range(shards):
         with open(folder / f"train-{shard}", "wb") as file:
             for _ in range(times):

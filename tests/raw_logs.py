@@ -34,6 +34,20 @@ def write_clicks(folder):
     }
 
 
+def write_future(folder):
+    """Writes clicks to be cut at one moment; the test has new items."""
+    settings = write_clicks(folder)
+    rows = [f"u{n},new{n % 3},2014-04-09T1{n % 4}:00:00Z,5" for n in range(9)]
+    with open(folder / "b.csv", "a", encoding="utf-8", newline="") as file:
+        file.writelines(f"{row}\r\n" for row in rows)
+    return settings | {
+        "protocol": "temporal",
+        "test_quantile": 0.7,
+        "validation_fraction": 0.3,
+        "min_item_count": 2,
+    }
+
+
 def write_parquet(folder):
     folder.mkdir()
     for name, part in (("a", range(50)), ("b", range(50, 99))):

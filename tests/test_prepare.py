@@ -27,6 +27,19 @@ def test_the_card_is_printed(tmp_path):
     assert (tmp_path / "out" / "manifest.json").exists()
 
 
+def test_targets_that_can_only_be_missed_are_one_warning(tmp_path):
+    (tmp_path / "log.txt").write_text("u a b a b a\nv a b c d a\n")
+    result = run(
+        "--dataset=sequences",
+        f"--raw_dir={tmp_path / 'log.txt'}",
+        f"--data_dir={tmp_path / 'out'}",
+    )
+    assert result.returncode == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: 2 of 2 test targets (100.0%) are items of")
+    assert "`--rank_history`" in line
+
+
 def test_a_bad_line_is_one_error(tmp_path):
     (tmp_path / "ratings.dat").write_text("1::2::3::4\n1::2\n")
     result = run(

@@ -126,7 +126,7 @@ def test_fit_shuffles_anew_in_each_epoch(data, distribution):
                 [batch.items],
                 [],
             )
-            return {}
+            return {"loss": tf.constant(0.0)}
 
     seen = []
     steps = data.steps_per_epoch(64)

@@ -72,6 +72,7 @@ def make_config(folder, engine="pyspark", **settings):
     "write",
     [
         raw_logs.write_clicks,
+        raw_logs.write_future,
         raw_logs.write_parquet,
         raw_logs.write_movielens,
         raw_logs.write_yelp,

@@ -99,3 +99,21 @@ def test_files_are_divided_among_as_many_workers_as_there_are_shards(
         divides(3, divide_input="files")
     with pytest.raises(InputError, match="means nothing with one worker"):
         divides(1, divide_input="files")
+
+
+def test_a_run_does_not_go_on_where_the_history_is_ranked_otherwise(
+    settings, tmp_path
+):
+    excluded, ranked = (
+        prepare_sequences(
+            tmp_path / f"data-{rank_history}",
+            train=[[1, 2, 3]] * 12,
+            validation=[([1, 2], [3])] * 12,
+            test=[([1, 2], [3])] * 12,
+            rank_history=rank_history,
+        )
+        for rank_history in (False, True)
+    )
+    train(excluded, settings(epochs=1))
+    with pytest.raises(InputError, match="--rank_history was False and is"):
+        train(ranked, settings(epochs=2))

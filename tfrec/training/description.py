@@ -76,6 +76,13 @@ def describe(
         check_data(folder, saved, data)
         before = TrainingConfig.from_dict(saved["training"])
         changes = _changes(before.identity(), config.identity())
+        # The same files can be ranked in two ways.
+        changes += _changes(
+            *(
+                DataConfig.from_dict(settings).identity()
+                for settings in (saved["data"], data.manifest.settings)
+            )
+        )
         # A run made before a setting existed has its default.
         known = type(model_config)().to_dict() | saved["model"]
         changes += _changes(known, model_config.to_dict())
