@@ -1,4 +1,4 @@
-"""Code in docs/adding_a_model.md is that of the files, and the rest runs."""
+"""Code in docs/adding_a_model.md is that of the files, and the sketches run."""
 
 import re
 from pathlib import Path
