@@ -202,7 +202,7 @@ def weights(model: Recommender) -> list[np.ndarray]:
     Not the states of its random generators, which a step moves too.
     """
     return [
-        *(np.array(v) for v in model.variables if v.dtype != "uint32"),
+        *(np.array(v) for v in model.variables if "seed_gen" not in v.path),
         *(table.numpy() for table in model.tables.values()),
     ]
 
