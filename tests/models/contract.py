@@ -22,7 +22,8 @@ from tfrec.models import Recommender, get_entry, get_model
 from tfrec.settings import Settings
 
 NUM_ITEMS = 12
-NUM_USERS = 5
+# As many as there are sequences to train on.
+NUM_USERS = 27
 MAX_LENGTH = 8
 BATCH_SIZE = 5
 
@@ -136,7 +137,9 @@ def prepare(folder: Path) -> Walks:
     rng = np.random.default_rng(0)
     rows = []
     for start, length in zip(
-        rng.integers(0, 11, 27), rng.integers(4, 11, 27), strict=True
+        rng.integers(0, 11, NUM_USERS),
+        rng.integers(4, 11, NUM_USERS),
+        strict=True,
     ):
         steps = rng.choice([1, 2], length, p=[0.8, 0.2])
         rows.append(((start + np.cumsum(steps)) % 11 + 1).tolist())
