@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.models.contract import (
     NUM_ITEMS,
+    epoch,
     evaluation_batch,
     make,
     optimizer_state,
@@ -53,14 +54,12 @@ def test_a_saved_model_is_the_model(fitted, scores):
     assert type(loaded) is type(model)
     np.testing.assert_array_equal(loaded.score(query()), scores)
     assert loaded.optimizers.keys() == model.optimizers.keys()
-    # With them the steps taken, and what the random generators will draw.
+    # With them the number of steps taken.
     for one, two in zip(
-        [*model.variables, *optimizer_state(model)],
-        [*loaded.variables, *optimizer_state(loaded)],
+        [*weights(model), *optimizer_state(model)],
+        [*weights(loaded), *optimizer_state(loaded)],
         strict=True,
     ):
-        np.testing.assert_array_equal(one, two)
-    for one, two in zip(weights(model), weights(loaded), strict=True):
         np.testing.assert_array_equal(one, two)
     assert loaded.needs_adapt == model.needs_adapt
     assert loaded.cutoffs == model.cutoffs
@@ -69,10 +68,12 @@ def test_a_saved_model_is_the_model(fitted, scores):
 def test_an_epoch_before_was_saved_as_it_was(fitted, scores):
     earlier = keras.saving.load_model(fitted.saved.with_stem("01"))
     found = earlier.score(query()).numpy()
-    if not fitted.model.one_pass:
-        assert np.abs(found - scores).max() > 1e-4
+    if fitted.model.one_pass:
+        # One epoch taught all; a second changes no rank.
+        found, scores = np.argsort(found), np.argsort(scores)
+        np.testing.assert_array_equal(found, scores)
     else:
-        np.testing.assert_allclose(found, scores, atol=1e-4)
+        assert np.abs(found - scores).max() > 1e-4
 
 
 def test_weights_are_saved_and_loaded(name, model, scores, tmp_path):
@@ -87,7 +88,7 @@ def test_weights_are_saved_and_loaded(name, model, scores, tmp_path):
 def test_a_saved_model_is_trained_on(fitted, walks):
     model = keras.saving.load_model(fitted.saved)
     model.compile(run_eagerly=True)
-    data = walks.training(9, 8).take(1)
+    data = epoch(walks).take(1)
     logs = model.fit(data, verbose=0, shuffle=False).history
     assert all(np.isfinite(values).all() for values in logs.values())
 
@@ -106,22 +107,28 @@ def test_a_dataset_is_answered_row_by_row(model, scores):
     assert_near(model(query()), scores)
 
 
-class Sums(keras.metrics.Metric):
-    """Adds up the relevant items, their scores, and items that are out."""
+class Sum(keras.metrics.Sum):
+    """Adds up what a function makes of relevant items and scores."""
 
-    def __init__(self):
-        super().__init__(name="sums")
-        self.total = self.add_weight(shape=(3,), initializer="zeros")
+    def __init__(self, function):
+        super().__init__(function.__name__)
+        self.function = function
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         assert y_true.shape[1:] == y_pred.shape[1:] == (NUM_ITEMS,)
-        out = tf.cast(y_pred <= EXCLUDED, tf.float32)
-        y_pred = tf.where(out > 0, 0.0, y_pred)
-        parts = y_true, y_true * y_pred, out
-        self.total.assign_add(tf.stack([tf.reduce_sum(x) for x in parts]))
+        super().update_state(self.function(y_true, y_pred))
 
-    def result(self):
-        return self.total.value
+
+def relevant(y_true, y_pred):
+    return y_true
+
+
+def score(y_true, y_pred):
+    return tf.where(y_true > 0, y_pred, 0.0)
+
+
+def left_out(y_true, y_pred):
+    return tf.cast(y_pred <= EXCLUDED, tf.float32)
 
 
 def test_metrics_of_keras_get_relevant_items_and_scores(fitted, scores):
@@ -131,7 +138,8 @@ def test_metrics_of_keras_get_relevant_items_and_scores(fitted, scores):
     batch = batch._replace(
         targets=tf.concat([batch.targets, tf.fill([5, 1], last)], 1)
     )
-    model.compile(metrics=[Sums()], cutoffs=(5,), run_eagerly=True)
+    sums = [Sum(each) for each in (relevant, score, left_out)]
+    model.compile(metrics=sums, cutoffs=(5,), run_eagerly=True)
     data = tf.data.Dataset.from_tensors(batch)
     found = model.evaluate(data, verbose=0, return_dict=True)
     rows, columns = np.nonzero(
@@ -144,21 +152,35 @@ def test_metrics_of_keras_get_relevant_items_and_scores(fitted, scores):
         for item in history[history > 0]
     }
     assert not out & set(zip(rows, items, strict=True))
-    expected = [len(items), scores[rows, items - 1].sum(), len(out)]
-    np.testing.assert_allclose(found["sums"], expected, rtol=1e-5)
-    assert set(found) == {"sums", "recall@5", "ndcg@5", "mrr@5"}
+    np.testing.assert_allclose(found["relevant"], len(items))
+    total = scores[rows, items - 1].sum()
+    np.testing.assert_allclose(found["score"], total, rtol=1e-5)
+    np.testing.assert_allclose(found["left_out"], len(out))
+    assert {"recall@5", "ndcg@5", "mrr@5"} < set(found)
 
 
-def test_a_metric_of_keras_agrees_with_ours(fitted):
+def test_a_metric_of_keras_agrees_with_ours(fitted, scores):
     model = keras.saving.load_model(fitted.saved)
     batch = evaluation_batch()
     batch = batch._replace(targets=batch.targets[:, :1])
-    known = keras.metrics.TopKCategoricalAccuracy(5, name="top")
-    model.compile(metrics=[known], cutoffs=(5,), run_eagerly=True)
+    # It takes ties for hits, and ours for chance.
+    own = np.take_along_axis(scores, batch.targets.numpy() - 1, 1)
+    alone = (scores == own).sum(1) == 1
+    if not alone.any():
+        pytest.skip("every target is tied")
+    batch = type(batch)(*(tf.boolean_mask(x, alone) for x in batch))
+    ks = range(1, NUM_ITEMS, 2)
+    model.compile(
+        metrics=[
+            keras.metrics.TopKCategoricalAccuracy(k, name=f"top{k}") for k in ks
+        ],
+        cutoffs=ks,
+        run_eagerly=True,
+    )
     data = tf.data.Dataset.from_tensors(batch)
     found = model.evaluate(data, verbose=0, return_dict=True)
-    assert 0 < found["top"] < 1
-    np.testing.assert_allclose(found["top"], found["recall@5"], rtol=1e-5)
+    for k in ks:
+        np.testing.assert_allclose(found[f"top{k}"], found[f"recall@{k}"])
 
 
 def test_a_loss_of_keras_is_refused(name):
@@ -171,8 +193,7 @@ def test_an_export_answers_as_the_model(fitted, name, walks, tmp_path):
     run = Run(Path("runs", name), fitted.model, walks, config)
     # Verified within, on histories of every length.
     version = export(run, tmp_path, k=3)
-    expected = ["score", "serving_default"]
-    if fitted.model.latent() is not None:
-        expected = ["encode", "sample", *expected]
-    found = re.findall(r"^\w+", describe(version), re.MULTILINE)
-    assert found[: len(expected)] == expected
+    found = set(re.findall(r"^[a-z]\w+", describe(version), re.MULTILINE))
+    assert found >= {"score", "serving_default"}
+    has_latent = fitted.model.latent() is not None
+    assert ({"encode", "sample"} <= found) == has_latent

@@ -62,16 +62,17 @@ def test_one_pass_counts_everything_in_any_order(fitted, name, walks):
     model = fitted.model
     if not model.one_pass:
         pytest.skip("the model gains by more epochs")
-    once = make(name)
-    once.compile()
-    once.fit(contract.epoch(walks, 64), verbose=0, shuffle=False)
-    np.testing.assert_allclose(
-        once.score(query()), model.score(query()), atol=1e-4
-    )
-    half = make(name)
-    half.compile()
-    half.fit(contract.epoch(walks).take(2), verbose=0, shuffle=False)
-    assert not np.allclose(half.score(query()), once.score(query()), atol=1e-4)
+
+    def order(batches):
+        other = make(name)
+        other.compile()
+        other.fit(batches, verbose=0, shuffle=False)
+        return np.argsort(other.score(query()), kind="stable")
+
+    expected = np.argsort(model.score(query()), kind="stable")
+    # Two epochs in small batches taught no more than one in a large one.
+    np.testing.assert_array_equal(order(contract.epoch(walks, 64)), expected)
+    assert (order(contract.epoch(walks).take(2)) != expected).any()
 
 
 def terms(model, batch):
