@@ -14,7 +14,7 @@ _SIZES = 16
 
 
 def fixed_size(size: tf.Tensor) -> tf.Tensor:
-    """Rounds up to one of a few sizes: 1 to 32, 34, 36, ... 64, 68, ... 128, ...
+    """Rounds up to one of a few sizes: 1 to 32, 34, ... 64, 68, ... 128, ...
 
     Args:
         size: int, any shape, at least 0.
