@@ -115,8 +115,8 @@ def test_a_folder_that_is_no_run_is_reported(tmp_path):
 
 def test_a_run_of_another_format_is_refused(copied_run):
     path = Path(copied_run.run_dir, "config.json")
-    path.write_text(path.read_text().replace('version": 1', 'version": 2'))
-    with pytest.raises(InputError, match="format version 2; this tfrec"):
+    path.write_text(path.read_text().replace('version": 2', 'version": 1'))
+    with pytest.raises(InputError, match="format version 1; this tfrec"):
         load_run(copied_run.run_dir)
 
 

@@ -12,7 +12,7 @@ from tfrec.settings import Settings
 from tfrec.training.config import TrainingConfig
 from tfrec.training.files import read_json, write_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "config.json"
 # Settings that only say where a worker writes and what it shows.
 _PER_WORKER = ("run_dir", "distribution", "verbose")
