@@ -1,4 +1,3 @@
-import os
 import re
 from types import SimpleNamespace
 
@@ -7,7 +6,14 @@ import pytest
 from tfrec.training import TrainingConfig, load_run, train
 from tfrec.training import progress as module
 from tfrec.training.checkpoints import Progress
-from tfrec.training.progress import Bar, EpochBar, TimeLeft, duration, shown
+from tfrec.training.progress import (
+    Bar,
+    EpochBar,
+    TimeLeft,
+    duration,
+    say,
+    shown,
+)
 
 
 class Clock:
@@ -140,33 +146,39 @@ def test_after_the_last_epoch_no_time_is_left(clock, capsys):
     )
 
 
-def test_a_bar_grows_and_becomes_a_line(clock, capsys, monkeypatch):
-    monkeypatch.setattr(
-        module.shutil,
-        "get_terminal_size",
-        lambda: os.terminal_size((66, 24)),
-    )
+def test_a_bar_grows_and_becomes_a_line(clock, capsys):
     run_epoch(TrainingConfig(epochs=3, verbose="bar"), clock, stop=False)
-    _, first, second, last = capsys.readouterr().out.split("\r")
-    assert first == f"Epoch 1/3 [{'=' * 10}{' ' * 10}] 1/2 - loss: 2.5000"
-    # As much as the terminal is wide.
-    assert second == f"Epoch 1/3 [{'=' * 20}] 2/2 - loss: 2.5000 - about 12 s "
-    assert last.startswith("Epoch 1/3 - 7s - loss: 1.5000 - val_ndcg@10: ")
-    assert last.endswith(" - about 14 s left\n")
+    first, *_, last = capsys.readouterr().out.split("\r")[1:]
+    assert first.startswith("Epoch 1/3 [")
+    assert "] 0/2" in first
+    assert last == (
+        "Epoch 1/3 - 7s - loss: 1.5000 - val_ndcg@10: 2.4414e-04 - "
+        "about 14 s left\n"
+    )
 
 
-def test_a_bar_is_not_drawn_more_often_than_it_is_seen(clock, capsys):
+def test_a_bar_shows_steps_numbers_and_the_time_left(capsys, monkeypatch):
+    monkeypatch.setattr(module.tqdm, "monitor_interval", 0)
     bar = Bar(TrainingConfig(verbose="bar"))
-    bar.set_params({"steps": None})
-    for batch in range(100):
-        clock.now += 0.06
-        bar.on_test_batch_end(batch, {"ndcg@10": 0.5})
-    bar.on_test_end({"ndcg@10": 0.25})
-    lines = capsys.readouterr().out.split("\r")
-    assert len(lines) == 1 + 50 + 1
-    assert lines[1] == "Evaluating - ndcg@10: 0.5000"
-    # Nothing of the longer line is left.
-    assert lines[-1] == "Evaluated - ndcg@10: 0.2500\n"
+    bar._draw("Epoch 1/3", 0, 4, {})
+    bar._bar.mininterval = 0
+    bar._draw("Epoch 1/3", 2, 4, {"loss": 2.5, "term": 1.0}, "about 9 s left")
+    shown = capsys.readouterr().out.split("\r")[-1]
+    assert re.search(
+        r"Epoch 1/3 \[=+ +\] 2/4, loss: 2\.5000 - about 9 s left", shown
+    )
+    bar._finish(["done"])
+
+
+def test_what_is_said_beside_a_bar_stands_above_it(capsys):
+    config = TrainingConfig(verbose="bar")
+    bar = Bar(config)
+    bar._draw("Epoch 1/3", 0, 4, {})
+    say(config, "The posterior has collapsed.")
+    assert "\rThe posterior has collapsed.\n" in re.sub(
+        r"\r +\r", r"\r", capsys.readouterr().out
+    )
+    bar._finish(["done"])
 
 
 @pytest.mark.parametrize("verbose", ["line", "none", "bar"])

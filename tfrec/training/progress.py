@@ -1,18 +1,18 @@
 """What a run shows on its way: loss, one metric, and the time left."""
 
-import shutil
 import sys
 import time
 from collections.abc import Mapping
 
 import keras
+from tqdm import tqdm
 
 from tfrec.training.checkpoints import Progress
 from tfrec.training.config import TrainingConfig
 
-# Between two redrawings of a bar.
-_SECONDS = 0.1
-_WIDTH = 20
+# Of a bar, whose own estimates would be those of an epoch.
+_FORMAT = "{desc} [{bar:20}] {n_fmt}/{total_fmt}{postfix}"
+_FORMAT_WITHOUT_TOTAL = "{desc} {n_fmt}{postfix}"
 
 
 def shown(config: TrainingConfig) -> str:
@@ -25,7 +25,9 @@ def shown(config: TrainingConfig) -> str:
 def say(config: TrainingConfig, text: str) -> None:
     """Prints a line, unless the run is to be silent."""
     if config.verbose != "none":
-        print(text, flush=True)
+        # Above a bar, if one is drawn.
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
 
 
 class TimeLeft:
@@ -102,40 +104,6 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-class _Line:
-    """A line of the terminal that is written again and again."""
-
-    def __init__(self):
-        self._length = 0
-        self._drawn_at = 0.0
-
-    def draw(self, done: int, steps: int | None, parts: list[str]) -> None:
-        """Draws a bar, unless the last one is quite new.
-
-        Args:
-            done: Steps taken.
-            steps: Steps in all, if that is known.
-            parts: What the line says; the bar follows the first.
-        """
-        if time.monotonic() < self._drawn_at + _SECONDS:
-            return
-        self._drawn_at = time.monotonic()
-        title, *rest = parts
-        if steps:
-            filled = "=" * (_WIDTH * done // steps)
-            title += f" [{filled:{_WIDTH}}] {done}/{steps}"
-        # What is wider than the terminal could not be written over.
-        columns = shutil.get_terminal_size().columns
-        text = _joined([title, *rest])[: columns - 1]
-        print(f"\r{text:{self._length}}", end="", flush=True)
-        self._length = len(text)
-
-    def finish(self, parts: list[str]) -> None:
-        """Writes the line as it stays."""
-        print(f"\r{_joined(parts):{self._length}}".rstrip(" "), flush=True)
-        self._length = 0
-
-
 def _joined(parts: list[str]) -> str:
     return " - ".join(filter(None, parts))
 
@@ -151,8 +119,9 @@ class Bar(keras.callbacks.Callback):
         super().__init__()
         metric = config.validation_metric
         self._names = ("loss", metric, f"val_{metric}")
+        self._config = config
         self._drawn = shown(config) == "bar"
-        self._line = _Line()
+        self._bar: tqdm | None = None
 
     def on_test_batch_end(self, batch, logs=None):
         """Updates the bar."""
@@ -161,11 +130,31 @@ class Bar(keras.callbacks.Callback):
     def on_test_end(self, logs=None):
         """Completes the bar."""
         if self._drawn:
-            self._line.finish(["Evaluated", *self._numbers(logs)])
+            self._finish(["Evaluated", *self._numbers(logs)])
 
     def _draw(self, title, done, steps, logs, left=""):
-        if self._drawn:
-            self._line.draw(done, steps, [title, *self._numbers(logs), left])
+        if not self._drawn:
+            return
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=title,
+                total=steps,
+                leave=False,
+                file=sys.stdout,
+                ascii=" =",
+                dynamic_ncols=True,
+                bar_format=_FORMAT if steps else _FORMAT_WITHOUT_TOTAL,
+            )
+        text = _joined([*self._numbers(logs), left])
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def _finish(self, parts):
+        """Writes a line where the bar was."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        say(self._config, _joined(parts))
 
     def _numbers(self, logs: Mapping[str, float]) -> list[str]:
         """Returns the loss and the one metric, where they were taken."""
@@ -191,7 +180,6 @@ class EpochBar(Bar):
         self, config: TrainingConfig, steps_per_epoch: int, progress: Progress
     ):
         super().__init__(config)
-        self._config = config
         self._steps_per_epoch = steps_per_epoch
         self._progress = progress
         self._left = TimeLeft(config, steps_per_epoch, progress)
@@ -230,7 +218,4 @@ class EpochBar(Bar):
         parts = [self._title, seconds, *self._numbers(logs)]
         if not self.model.stop_training:
             parts.append(str(self._left))
-        if self._drawn:
-            self._line.finish(parts)
-        else:
-            say(self._config, _joined(parts))
+        self._finish(parts)
