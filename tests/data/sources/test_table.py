@@ -71,23 +71,24 @@ def test_quoted_fields_keep_separators_and_quotes(engine, tmp_path):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("u,i", "expected 3 fields separated by ','. Received 2"),
-        ("u,i,7,8", "expected 3 fields separated by ','. Received 4"),
-        ('u,"i,7', "unexpected end of data"),
-        (",i,7", "expected a sequence id"),
-        ("u,,7", "expected an item id"),
-        ("u,i,", "expected a timestamp"),
-        ("u,i,7.5", "expected a timestamp"),
-        ("u,i,2018-01-31", "expected a timestamp"),
-        ("u,i,-7", "expected a timestamp of at least 0"),
-        ('u,"i\tj",7', "expected an item id without tabs"),
+        ("u,i", "expected 4 fields separated by ','. Received 2"),
+        ("u,i,7,,8", "expected 4 fields separated by ','. Received 5"),
+        ('u,"i,7,', "unexpected end of data"),
+        (",i,7,", "expected a sequence id"),
+        ("u,,7,", "expected an item id"),
+        ("u,i,,", "expected a timestamp"),
+        ("u,i,7.5,", "expected a timestamp"),
+        ("u,i,2018-01-31,", "expected a timestamp"),
+        ("u,i,-7,", "expected a timestamp of at least 0"),
+        ('"u\nv",i,7,', "expected a sequence id without tabs and line ends"),
+        ('u,"i\tj",7,', "expected an item id without tabs"),
     ],
 )
 def test_a_malformed_line_is_named(engine, tmp_path, line, expected):
     path = tmp_path / "log.csv"
     # The field over two lines shifts records against lines.
     path.write_text(
-        f'sequence,item,timestamp\n"two\nlines",i,1\n\n{line}\nu,i,9\n'
+        f'sequence,item,timestamp,note\nw,i,1,"two\nlines"\n\n{line}\nu,i,9,\n'
     )
     with pytest.raises(InputError) as error:
         read(engine, path)
