@@ -20,7 +20,8 @@ from tfrec.shapes import Positions
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/adding_a_model.md").read_text()
-QUOTES = re.findall(r"^```python (\S+)\n(.*?)^```$", PAGE, re.M | re.S)
+# With a capital: ruff would format what it knows as Python, from column 0.
+QUOTES = re.findall(r"^```Python (\S+)\n(.*?)^```$", PAGE, re.M | re.S)
 NAMES = {
     thing.__name__: thing
     for thing in (
@@ -58,9 +59,7 @@ def learns(model) -> bool:
 def test_quoted_code_is_in_its_file():
     assert len(QUOTES) == 4
     for place, code in QUOTES:
-        # But for white space: ruff formats code in a page from column 0.
-        lines, quoted = (ROOT / place).read_text().split(), code.split()
-        assert " ".join(quoted) in " ".join(lines), code
+        assert code in (ROOT / place).read_text(), code
 
 
 def test_a_model_that_needs_its_user_learns(sketches):
