@@ -20,8 +20,7 @@ from tfrec.shapes import Positions
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/adding_a_model.md").read_text()
-# With a capital: ruff would format what it knows as Python, from column 0.
-QUOTES = re.findall(r"^```Python (\S+)\n(.*?)^```$", PAGE, re.M | re.S)
+QUOTES = re.findall(r"^```python (\S+)\n(.*?)^```$", PAGE, re.M | re.S)
 NAMES = {
     thing.__name__: thing
     for thing in (
