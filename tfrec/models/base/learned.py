@@ -148,7 +148,9 @@ class Learned(Recommender):
     @property
     def needs_adapt(self) -> bool:
         """See base class."""
-        return self.counts_items and not int(self.adapted)
+        # A tensor first: on several devices the variable is no number.
+        adapted = tf.convert_to_tensor(self.adapted)
+        return self.counts_items and not int(adapted)
 
     def adapt(self, batches: tf.data.Dataset) -> None:
         """See base class."""
