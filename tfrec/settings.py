@@ -104,7 +104,7 @@ class Settings:
         that differ from their default were.
 
         Returns:
-            By name, what comes after "means nothing": "with --softmax=full".
+            By name, what comes after "means nothing": "with --loss=softmax".
         """
         return {}
 
