@@ -51,6 +51,8 @@ setup(
             # For the pictures in docs/.
             "matplotlib>=3.9,<4",
             "pytest>=8.4,<10",
+            # Two tests at a time: most of them keep one core busy.
+            "pytest-xdist>=3.6,<4",
             # Reads the files for operators in tests.
             "pyyaml>=6,<7",
             "ruff>=0.17,<0.18",
