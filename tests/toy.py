@@ -43,11 +43,11 @@ class Toy(Learned):
         return keras.layers.Embedding(self.num_items + 1, 3)
 
     def players(self, rate):
-        adam = keras.optimizers.Adam(rate(self.config.learning_rate))
+        adamw = self.adamw(rate(self.config.learning_rate))
         sgd = keras.optimizers.SGD(1e-3)
         vectors = self.embedding.trainable_variables
         return [
-            Player("model", "loss", vectors, adam),
+            Player("model", "loss", vectors, adamw),
             Player("scale", "loss", [self.scale], sgd),
         ]
 

@@ -45,7 +45,7 @@ def literal_loss(kind, penalty, scores, shares, weights, left_out):
             if not item:
                 continue
             r_i = scores[row, item - 1]
-            sample = sorted(set(DRAWN) - {item} - left_out[row])
+            sample = sorted(set(DRAWN) - set(ITEMS[row]) - left_out[row])
             if not sample:
                 continue
             r = np.array([scores[row, j - 1] for j in sample])

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.models.small import batch, vaser
 from tests.toy import Toy
-from tfrec.batches import TrainingBatch
+from tfrec.batches import EvaluationBatch, TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models.base.learned import Player
 
@@ -129,3 +130,30 @@ def test_a_model_without_a_use_for_counts_is_not_counted_for():
     # Without an end: counting would never return.
     model.fit(batches(-1), steps_per_epoch=2, verbose=0)
     assert int(model.steps) == 2
+
+
+def test_rows_are_up_to_date_when_fit_validates_and_saves(tmp_path):
+    net = vaser(loss="sampled_softmax", negatives=5)
+    behind = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            behind.append(np.ptp(net.optimizer.last_steps[0]))
+
+    data = tf.data.Dataset.from_tensors(batch()).repeat(3)
+    net.fit(data, verbose=0, shuffle=False)
+    net.train_step(batch([[1, 2], [3, 4]]))
+    assert np.ptp(net.optimizer.last_steps[0]) > 0
+    net.save(tmp_path / "saved.keras")
+    assert np.ptp(net.optimizer.last_steps[0]) == 0
+    validation = EvaluationBatch.of(
+        tf.constant([[1, 2]]), tf.constant([[3]]), tf.constant([[1, 2]])
+    )
+    net.fit(
+        tf.data.Dataset.from_tensors(batch([[1, 2], [3, 4]])),
+        validation_data=tf.data.Dataset.from_tensors(validation),
+        callbacks=[Watch()],
+        verbose=0,
+        shuffle=False,
+    )
+    assert behind == [0]

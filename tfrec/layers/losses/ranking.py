@@ -63,8 +63,8 @@ LOSSES = {"bpr_max": bpr_max, "top1_max": top1_max}
 class RankingMax(ItemLoss):
     """BPR-max or TOP1-max against items drawn by their popularity.
 
-    A target that is drawn too ("accidental hit") is not held against itself.
-    Of several targets of a position each has its share of the loss.
+    A target that is drawn too ("accidental hit") is held against no target of
+    its position. Of several targets each has its share of the loss.
 
     Args:
         kind: "bpr_max" or "top1_max".
@@ -110,15 +110,18 @@ class RankingMax(ItemLoss):
         if self.exclude_history:
             among = histories.among(drawn)
             left_out += among.penalties(tf.shape(others)[1])
+        # One target at a time: each comparison is as large as the logits.
+        for j in range(targets.items.shape[1]):
+            hits = targets.items[:, j, None] == drawn + 1
+            left_out = tf.where(hits, _NOTHING, left_out)
+        strength = others + left_out
+        log_strength = tf.nn.log_softmax(strength)
         own = own_logits(logits, hidden, targets.columns)
         each = tf.zeros_like(targets.weights)
         for j in range(targets.items.shape[1]):
-            hits = targets.columns[:, j, None] == drawn
-            strength = others + tf.where(hits, _NOTHING, left_out)
-            loss = LOSSES[self.kind](
-                own[:, j], others, tf.nn.log_softmax(strength), self.penalty
+            each += targets.shares[:, j] * LOSSES[self.kind](
+                own[:, j], others, log_strength, self.penalty
             )
-            # Nothing to be set above, where all of the sample is left out.
-            some = tf.reduce_max(strength, 1) > 0.5 * _NOTHING
-            each += targets.shares[:, j] * tf.where(some, loss, 0.0)
-        return tf.reduce_sum(targets.weights * each)
+        # Nothing to be set above, where all of the sample is left out.
+        some = tf.reduce_max(strength, 1) > 0.5 * _NOTHING
+        return tf.reduce_sum(targets.weights * tf.where(some, each, 0.0))

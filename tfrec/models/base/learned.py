@@ -269,6 +269,21 @@ class Learned(Recommender):
             metric.update_state(replicas * terms[name], 1 / replicas)
         return {n: metric.result() for n, metric in self.term_means.items()}
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """See base class; with all rows up to date, within `fit` too."""
+        self.catch_up()
+        return super().evaluate(*args, **kwargs)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """See base class; with all rows up to date."""
+        self.catch_up()
+        super().save(*args, **kwargs)
+
+    def save_weights(self, *args: Any, **kwargs: Any) -> None:
+        """See base class; with all rows up to date."""
+        self.catch_up()
+        super().save_weights(*args, **kwargs)
+
     def catch_up(self) -> None:
         """See base class: brings all rows of the item tables up to date."""
         for optimizer in self.optimizers.values():

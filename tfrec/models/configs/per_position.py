@@ -125,20 +125,9 @@ class PerPositionConfig(NextItemConfig):
                 ("kl_weight", "posterior", ("gaussian", "flow")),
                 ("anneal_steps", "posterior", ("gaussian", "flow")),
                 ("attention_posterior", "encoder", ("attentive_gru",)),
+                ("attention_posterior", "posterior", ("gaussian", "flow")),
             ]
         )
-        if self.tie_weights:
-            unused["decoder_units"] = "with --tie_weights"
         if not self.adversarial_weight:
-            for name in ("prior_in_adversary", "alternate_updates"):
-                unused[name] = "with --adversarial_weight=0"
-            if not self.contrastive_weight:
-                for name in (
-                    "critic_units",
-                    "critic_learning_rate",
-                    "critic_weight_decay",
-                ):
-                    unused[name] = (
-                        "without --adversarial_weight or --contrastive_weight"
-                    )
+            unused["alternate_updates"] = "with --adversarial_weight=0"
         return unused
