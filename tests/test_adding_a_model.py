@@ -12,9 +12,9 @@ from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.losses import multinomial_loss
+from tfrec.models.base.items import newest
 from tfrec.models.base.learned import Learned, Player
 from tfrec.models.base.next_item import NextItem
-from tfrec.models.base.recommender import newest
 from tfrec.models.configs.next_item import LearnedConfig, NextItemConfig
 from tfrec.shapes import Positions
 

@@ -20,7 +20,7 @@ from tests.models.contract import (
 )
 from tfrec.batches import Query
 from tfrec.errors import InputError
-from tfrec.models.base.recommender import EXCLUDED
+from tfrec.models.base.items import EXCLUDED
 from tfrec.serving.exporting import describe, export
 from tfrec.training import Run, TrainingConfig
 

@@ -19,7 +19,7 @@ from tests.models.contract import (
 )
 from tfrec.batches import Query
 from tfrec.models import get_entry
-from tfrec.models.base.recommender import EXCLUDED
+from tfrec.models.base.items import EXCLUDED
 
 
 @pytest.fixture

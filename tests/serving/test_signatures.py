@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfrec.batches import Query
 from tfrec.models import ACVAE, VASER, ACVAEConfig, Pop, VASERConfig
-from tfrec.models.base.recommender import EXCLUDED
+from tfrec.models.base.items import EXCLUDED
 from tfrec.serving.signatures import Signatures
 
 # Ids as real ones are.

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfrec.batches import Query
 from tfrec.models import Recommender
-from tfrec.models.base.recommender import EXCLUDED, exclude
+from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.serving.top_items import top_items
 
 # Ops that not every TensorFlow Serving runs on every processor.

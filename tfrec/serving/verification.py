@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from tfrec.batches import Query
 from tfrec.errors import InputError
+from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.models.base.latent import Latent
-from tfrec.models.base.recommender import EXCLUDED, exclude
 from tfrec.serving.servable import Servable
 from tfrec.serving.warmup import example_inputs
 from tfrec.training import Run

@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tfrec.batches import Query
 from tfrec.data import PreparedDataset
+from tfrec.models.base.items import newest
 from tfrec.models.base.latent import Latent
-from tfrec.models.base.recommender import newest
 
 # A dimension whose mean moves less than this across inputs carries nothing
 # (Burda, Grosse, Salakhutdinov 2016, Importance Weighted Autoencoders).

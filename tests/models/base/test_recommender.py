@@ -7,13 +7,8 @@ import tensorflow as tf
 
 from tfrec.errors import InputError
 from tfrec.models import get_model
-from tfrec.models.base.recommender import (
-    EXCLUDED,
-    Recommender,
-    count_items,
-    exclude,
-    newest,
-)
+from tfrec.models.base.items import EXCLUDED, count_items, exclude, newest
+from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.pop import PopConfig
 
 

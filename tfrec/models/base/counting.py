@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
-from tfrec.models.base.recommender import Recommender, newest
+from tfrec.models.base.items import newest
+from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.cooccurrence import CooccurrenceConfig
 
 # Pairs that wait before they are merged with the others; 64 MB of them.

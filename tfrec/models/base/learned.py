@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
-from tfrec.models.base.recommender import Recommender, count_items
+from tfrec.models.base.items import count_items
+from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.next_item import LearnedConfig
 from tfrec.optimizers import LazyAdamW, catch_up
 from tfrec.settings import Settings

@@ -11,38 +11,17 @@ from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.losses import (
-    BinaryLoss,
-    FullSoftmax,
     Histories,
-    ItemLoss,
-    PopularitySampler,
-    RankingMax,
-    SampledSoftmax,
     Targets,
     coming,
 )
 from tfrec.metrics.ranking import over_blocks
+from tfrec.models.base.items import exclude, newest
 from tfrec.models.base.learned import Learned, Terms
-from tfrec.models.base.recommender import exclude, newest
+from tfrec.models.base.parts import make_loss
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import Settings
 from tfrec.shapes import Positions
-
-
-def make_loss(config: NextItemConfig, num_items: int) -> ItemLoss:
-    """Returns the loss that the settings ask for."""
-    c = config
-    if c.loss == "softmax":
-        return FullSoftmax(c.label_smoothing, c.matmul_dtype, c.exclude_history)
-    if c.loss in ("binary", "gbce"):
-        calibration = c.calibration if c.loss == "gbce" else 0.0
-        return BinaryLoss(num_items, c.draws, calibration, c.exclude_history)
-    sampler = PopularitySampler(num_items, c.draws)
-    if c.loss == "sampled_softmax":
-        return SampledSoftmax(sampler, c.matmul_dtype, c.exclude_history)
-    return RankingMax(
-        c.loss, sampler, c.score_penalty, c.matmul_dtype, c.exclude_history
-    )
 
 
 class NextItem(Learned):

@@ -7,48 +7,15 @@ from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.critics import Adversary, ContrastiveCritic, Critic, Pairs
 from tfrec.layers.encoders import ENCODERS, Encoder
 from tfrec.layers.posteriors import (
-    BesideContext,
     Draw,
-    FlowPosterior,
-    ImplicitPosterior,
-    Posterior,
 )
 from tfrec.models.base.latent import Latent
 from tfrec.models.base.learned import Player, Rate, Terms
 from tfrec.models.base.next_item import NextItem
+from tfrec.models.base.parts import make_posterior
 from tfrec.models.configs.per_position import PerPositionConfig
 from tfrec.settings import Settings
 from tfrec.shapes import Positions
-
-
-def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
-    """Returns the posterior that the settings ask for.
-
-    Args:
-        config: The settings.
-        dim: Size of the encoder's states.
-    """
-    c = config
-    # With attention a state is [h; c], of the same size both.
-    units = dim // 2 if c.encoder == "attentive_gru" else dim
-    flows = c.flows if c.posterior == "flow" else 0
-    if c.posterior == "implicit":
-        posterior = ImplicitPosterior(
-            c.latent_dim,
-            units,
-            c.convolution_filters,
-            c.kernel_size,
-            c.dropout,
-            name="posterior",
-        )
-    else:
-        posterior = FlowPosterior(c.latent_dim, flows, name="posterior")
-    if c.encoder != "attentive_gru":
-        return posterior
-    of_context = None
-    if c.attention_posterior:
-        of_context = FlowPosterior(units, flows, name="attention_posterior")
-    return BesideContext(posterior, of_context, units, name="posterior")
 
 
 class PerPosition(NextItem):

@@ -17,12 +17,10 @@ from tfrec.metrics.ranking import (
     set_scores,
     target_ranks_in_blocks,
 )
+from tfrec.models.base.items import exclude
 from tfrec.models.base.keras_plumbing import WorkerPlumbing
 from tfrec.models.base.latent import Latent
 from tfrec.settings import Settings
-
-# Below every log-probability, yet finite: what excluded items score.
-EXCLUDED = tf.float32.min
 
 
 class Recommender(WorkerPlumbing):
@@ -385,48 +383,3 @@ class Recommender(WorkerPlumbing):
         query = Query.of(history, user)
         items, scores = self._recommend(query, k, exclude_history)
         return items.numpy(), scores.numpy()
-
-
-def exclude(scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-    """Sets the scores of the given items below all others.
-
-    Args:
-        scores: float32 `[batch, num_items]`; column j is item j + 1.
-        items: int32 `[batch, n]`, 0 for none.
-    """
-    return set_scores(scores, items, EXCLUDED)
-
-
-def newest(history: tf.Tensor, max_length: int) -> tf.Tensor:
-    """Keeps the newest `max_length` items of each padded row.
-
-    Args:
-        history: int32 `[batch, length]`, 0 at the end.
-        max_length: Largest length to keep.
-
-    Returns:
-        int32 `[batch, min(length, max_length)]`, 0 at the end.
-    """
-    length = tf.shape(history)[1]
-    lengths = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1)
-    kept = tf.minimum(length, max_length)
-    places = tf.maximum(lengths - kept, 0)[:, None] + tf.range(kept)
-    return tf.gather(history, places, batch_dims=1)
-
-
-def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:
-    """Counts each item's interactions.
-
-    Args:
-        items: int32 tensors of any shape, 0 for padding.
-        num_items: Number of items in the vocabulary.
-
-    Returns:
-        float32 `[num_items]`; entry j counts item j + 1.
-    """
-    counts = np.zeros(num_items + 1, np.int64)
-    for batch in items.as_numpy_iterator():
-        # In place: an array of all items for each batch would cost more, the
-        # more items there are.
-        np.add.at(counts, batch, 1)
-    return tf.constant(counts[1:], tf.float32)

@@ -1,0 +1,64 @@
+"""Losses and posteriors as settings ask for them."""
+
+from tfrec.layers.losses import (
+    BinaryLoss,
+    FullSoftmax,
+    ItemLoss,
+    PopularitySampler,
+    RankingMax,
+    SampledSoftmax,
+)
+from tfrec.layers.posteriors import (
+    BesideContext,
+    FlowPosterior,
+    ImplicitPosterior,
+    Posterior,
+)
+from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.per_position import PerPositionConfig
+
+
+def make_loss(config: NextItemConfig, num_items: int) -> ItemLoss:
+    """Returns the loss that the settings ask for."""
+    c = config
+    if c.loss == "softmax":
+        return FullSoftmax(c.label_smoothing, c.matmul_dtype, c.exclude_history)
+    if c.loss in ("binary", "gbce"):
+        calibration = c.calibration if c.loss == "gbce" else 0.0
+        return BinaryLoss(num_items, c.draws, calibration, c.exclude_history)
+    sampler = PopularitySampler(num_items, c.draws)
+    if c.loss == "sampled_softmax":
+        return SampledSoftmax(sampler, c.matmul_dtype, c.exclude_history)
+    return RankingMax(
+        c.loss, sampler, c.score_penalty, c.matmul_dtype, c.exclude_history
+    )
+
+
+def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
+    """Returns the posterior that the settings ask for.
+
+    Args:
+        config: The settings.
+        dim: Size of the encoder's states.
+    """
+    c = config
+    # With attention a state is [h; c], of the same size both.
+    units = dim // 2 if c.encoder == "attentive_gru" else dim
+    flows = c.flows if c.posterior == "flow" else 0
+    if c.posterior == "implicit":
+        posterior = ImplicitPosterior(
+            c.latent_dim,
+            units,
+            c.convolution_filters,
+            c.kernel_size,
+            c.dropout,
+            name="posterior",
+        )
+    else:
+        posterior = FlowPosterior(c.latent_dim, flows, name="posterior")
+    if c.encoder != "attentive_gru":
+        return posterior
+    of_context = None
+    if c.attention_posterior:
+        of_context = FlowPosterior(units, flows, name="attention_posterior")
+    return BesideContext(posterior, of_context, units, name="posterior")
