@@ -12,6 +12,7 @@ from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.losses import multinomial_loss
+from tfrec.layers.user_embedding import UserEmbedding
 from tfrec.models.base.items import newest
 from tfrec.models.base.learned import Learned, Player
 from tfrec.models.base.next_item import NextItem
@@ -69,7 +70,7 @@ def test_a_model_that_needs_its_user_learns(sketches):
             super().__init__(num_items, config, num_users)
             dim = self.config.embedding_dim
             self.make_embedding()
-            self.users = keras.layers.Embedding(num_users, dim)
+            self.users = UserEmbedding(num_users, dim)
             self.users.build((None,))
             self.make_head()
             self.item_logits.build((None, dim))
@@ -80,6 +81,13 @@ def test_a_model_that_needs_its_user_learns(sketches):
     history = tf.constant([[1, 2], [1, 2], [1, 2]])
     scores = model.score(Query.of(history, tf.constant([1, 2, 0]))).numpy()
     assert np.abs(scores[0] - scores[1]).max() > 1e-6
+    one = model.users.embeddings[1:2]
+    model.users.embeddings.assign(tf.concat([one + 9.0, one, one], 0))
+    known, _, unknown = model.score(
+        Query.of(history, tf.constant([1, 2, 0]))
+    ).numpy()
+    # The mean of two equal users; what is in row 0 does not matter.
+    np.testing.assert_allclose(unknown, known, rtol=1e-5)
     assert np.isfinite(scores[2]).all()
 
 
