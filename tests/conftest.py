@@ -13,10 +13,13 @@ import keras
 import pytest
 import tensorflow as tf
 
-# Small tensors gain nothing from many threads. Two logical CPU devices let
+# Small tensors gain nothing from many threads, and processes that run beside
+# each other lose by them. Two logical CPU devices let
 # MirroredStrategy(["CPU:0", "CPU:1"]) be tested without an accelerator; they
 # can only be made before TensorFlow initialises, hence once for all tests.
-tf.config.threading.set_intra_op_parallelism_threads(2)
+tf.config.threading.set_intra_op_parallelism_threads(
+    1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+)
 tf.config.threading.set_inter_op_parallelism_threads(2)
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],

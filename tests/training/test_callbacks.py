@@ -3,6 +3,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.toy import Toy
 from tfrec.errors import InputError
@@ -53,9 +54,7 @@ def test_epochs_are_a_table_with_a_cell_for_every_number(tmp_path):
 def test_a_collapsed_posterior_is_said(data, settings, monkeypatch, capsys):
     config = settings(diagnostic_sequences=8, verbose="line", epochs=1)
     monkeypatch.setattr(
-        Toy,
-        "draw",
-        lambda self, encoded, noise: 0.0 * encoded,
+        Toy, "posterior_draws", lambda self, *_: (tf.zeros([9, 3]),) * 2
     )
     train(data, config)
     assert "The posterior has collapsed" in capsys.readouterr().out

@@ -61,7 +61,7 @@ def test_a_run_that_was_killed_goes_on_without_counting_again(
         np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("model", ["pop", "markov", "rules", "itemknn"])
+@pytest.mark.parametrize("model", ["pop", "markov"])
 def test_one_epoch_counts_everything_whatever_is_asked_for(
     clicks, settings, tmp_path, model
 ):

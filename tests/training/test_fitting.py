@@ -338,7 +338,7 @@ def test_a_schedule_is_resumed_where_it_was(
 
 
 def test_a_model_without_a_learning_rate_has_no_schedule(data, settings):
-    with pytest.raises(InputError, match="--model=pop, which has no learning"):
+    with pytest.raises(InputError, match="with Pop, which has no learning"):
         train(data, settings(model="pop", learning_rate_schedule="cosine"))
 
 

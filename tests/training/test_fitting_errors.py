@@ -37,7 +37,7 @@ def test_divergence_names_step_and_term_and_keeps_the_checkpoint(
 def test_a_flow_that_diverges_is_told_by_its_terms(data, settings, monkeypatch):
     class Diverging(VASER):
         def train_step(self, batch):
-            w = self.posterior.flows.w
+            w = self.posterior.of_state.flows.w
             broken = tf.equal(self.optimizer.iterations, 6)
             second = tf.constant([[False], [True], [False]])
             w.assign(tf.where(second & broken, np.nan, w))

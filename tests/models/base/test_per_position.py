@@ -129,40 +129,6 @@ def decoded(net: PerPosition, items: np.ndarray) -> tf.Tensor:
     return net.item_logits(net.decode_states(latent))
 
 
-def test_future_items_do_not_change_past_logits(model):
-    net = model()
-    items = np.random.default_rng(0).integers(1, 16, [2, 9])
-    changed = items.copy()
-    changed[:, 6:] = changed[:, 6:] % 15 + 1
-    before = decoded(net, items)
-    after = decoded(net, changed)
-    np.testing.assert_array_equal(before[:, :6], after[:, :6])
-    assert np.abs(before - after)[:, 6:].max() > 1e-6
-
-
-def test_padding_does_not_change_scores(model):
-    net = model()
-    history = tf.constant([[3, 1, 4], [1, 5, 0]])
-    padded = tf.pad(history, [[0, 0], [0, 4]])
-    np.testing.assert_allclose(
-        net.score(Query.of(history)),
-        net.score(Query.of(padded)),
-        rtol=1e-5,
-        atol=1e-6,
-    )
-
-
-def test_only_the_newest_items_are_read(model):
-    net = model(max_length=4)
-    long, short = Query.of([[9, 9, 9, 1, 2, 3, 4, 0]]), Query.of([[1, 2, 3, 4]])
-    np.testing.assert_allclose(net.score(long), net.score(short), rtol=1e-5)
-
-
-def test_an_empty_history_has_scores(model):
-    scores = model().score(Query.of(tf.zeros([2, 0], tf.int32)))
-    np.testing.assert_allclose(np.exp(scores).sum(1), 1.0, rtol=1e-5)
-
-
 def test_noise_changes_the_latent_and_no_noise_does_not(model):
     net = model()
     query = Query.of([[1, 2, 3], [4, 5, 0]])
