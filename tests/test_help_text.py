@@ -47,10 +47,10 @@ def test_a_model_has_its_own_texts_and_defaults_and_no_others():
 
 
 def test_without_a_model_help_says_how_to_see_those_of_one():
-    text = help_text("", [LoomConfig], MODELS, None)
+    some = {name: MODELS[name] for name in ("vaser", "pop")}
+    text = help_text("", [LoomConfig], some, None)
     assert "`--model=NAME --help`" in text
-    listed = re.findall(r"^ +([a-z]+)  ", text, re.MULTILINE)
-    assert set(listed) >= set(MODELS)
+    assert re.findall(r"^ +([a-z]+)  ", text, re.MULTILINE) == [*some]
     assert "--dropout" not in text
 
 

@@ -76,7 +76,7 @@ def test_any_parts_train_together(encoder, posterior, critics):
     assert list(net.optimizers) == players
 
 
-@pytest.mark.parametrize("posterior", ["gaussian", "implicit"])
+@pytest.mark.parametrize("posterior", ["gaussian", "flow"])
 def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
     net = per_position(
         encoder="attentive_gru",
@@ -100,6 +100,11 @@ def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
         {"kernel_size": 2},
         {"posterior": "implicit", "kl_weight": 0.1},
         {"attention_posterior": True},
+        {
+            "encoder": "attentive_gru",
+            "posterior": "implicit",
+            "attention_posterior": True,
+        },
         {"alternate_updates": True},
     ],
 )
