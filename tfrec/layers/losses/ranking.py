@@ -8,13 +8,12 @@ import tensorflow as tf
 
 from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.losses.base import (
-    ItemLoss,
     Targets,
     own_logits,
     shared_logits,
 )
 from tfrec.layers.losses.histories import Histories
-from tfrec.layers.losses.sampler import PopularitySampler
+from tfrec.layers.losses.sampler import PopularitySampler, SampleLoss
 
 # As good as -infinity for the logit of an item that does not count, yet finite.
 _NOTHING = -1e30
@@ -60,7 +59,7 @@ def top1_max(
 LOSSES = {"bpr_max": bpr_max, "top1_max": top1_max}
 
 
-class RankingMax(ItemLoss):
+class RankingMax(SampleLoss):
     """BPR-max or TOP1-max against items drawn by their popularity.
 
     A target that is drawn too ("accidental hit") is held against no target of
@@ -74,8 +73,6 @@ class RankingMax(ItemLoss):
         exclude_history: See base class.
     """
 
-    needs_popularity = True
-
     def __init__(
         self,
         kind: str,
@@ -85,15 +82,9 @@ class RankingMax(ItemLoss):
         exclude_history: bool = False,
         **kwargs,
     ):
-        super().__init__(exclude_history, **kwargs)
+        super().__init__(sampler, matmul_dtype, exclude_history, **kwargs)
         self.kind = kind
-        self.sampler = sampler
         self.penalty = penalty
-        self.matmul_dtype = matmul_dtype
-
-    def order_by(self, counts: tf.Tensor) -> None:
-        """See base class."""
-        self.sampler.order_by(counts)
 
     def total(
         self,

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfrec.errors import InputError
+from tfrec.layers.losses.base import ItemLoss
 
 # The correction of an item drawn before: its logit is as good as -infinity.
 _AGAIN = 1e30
@@ -159,3 +160,30 @@ class PopularitySampler(keras.layers.Layer):
             sample.log_chances,
             sample.target_log_chances,
         )
+
+
+class SampleLoss(ItemLoss):
+    """A loss on the targets and on items that a sampler draws.
+
+    Args:
+        sampler: Draws items.
+        matmul_dtype: Type in which the product with the sample is taken.
+        exclude_history: See base class.
+    """
+
+    needs_popularity = True
+
+    def __init__(
+        self,
+        sampler: PopularitySampler,
+        matmul_dtype: str = "float32",
+        exclude_history: bool = False,
+        **kwargs,
+    ):
+        super().__init__(exclude_history, **kwargs)
+        self.sampler = sampler
+        self.matmul_dtype = matmul_dtype
+
+    def order_by(self, counts: tf.Tensor) -> None:
+        """See base class."""
+        self.sampler.order_by(counts)

@@ -7,7 +7,7 @@ from tfrec.layers.losses.base import ItemLoss, Targets
 from tfrec.layers.losses.full_softmax import softmax_loss
 from tfrec.layers.losses.histories import Histories
 from tfrec.layers.losses.sampled_softmax import sampled_softmax_loss
-from tfrec.layers.losses.sampler import PopularitySampler
+from tfrec.layers.losses.sampler import SampleLoss
 
 
 class FullSoftmax(ItemLoss):
@@ -52,32 +52,12 @@ class FullSoftmax(ItemLoss):
         )
 
 
-class SampledSoftmax(ItemLoss):
+class SampledSoftmax(SampleLoss):
     """The cross entropy of a softmax over the targets and drawn items.
 
-    Args:
-        sampler: Draws items. Each logit is corrected by the log of the item's
-            chance.
-        matmul_dtype: As for `FullSoftmax`.
-        exclude_history: See base class.
+    Each logit is corrected by the log of the item's chance to be drawn.
+    Arguments as for the base class.
     """
-
-    needs_popularity = True
-
-    def __init__(
-        self,
-        sampler: PopularitySampler,
-        matmul_dtype: str = "float32",
-        exclude_history: bool = False,
-        **kwargs,
-    ):
-        super().__init__(exclude_history, **kwargs)
-        self.sampler = sampler
-        self.matmul_dtype = matmul_dtype
-
-    def order_by(self, counts: tf.Tensor) -> None:
-        """See base class."""
-        self.sampler.order_by(counts)
 
     def total(
         self,
