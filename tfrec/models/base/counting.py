@@ -222,27 +222,41 @@ class CooccurrenceModel(Recommender):
             tf.gather(self.row_splits, voters + 1),
         )
         voter, places = places.value_rowids(), places.values
-        row = tf.cast(voter, tf.int32) // self.voters
-        # In float64, in which sums that are equal stay so in float32.
-        strength = tf.scatter_nd(
-            tf.stack([row, tf.gather(self.followers, places) - 1], 1),
+        row = tf.cast(voter // self.voters, tf.int64)
+        column = tf.cast(tf.gather(self.followers, places) - 1, tf.int64)
+        # Each pair of a row and an item once: all but the last step is on the
+        # few items that follow. Their sums are taken in float64, in which
+        # those that are equal stay so in float32.
+        pairs, which = tf.unique(row * self.num_items + column)
+        row, column = pairs // self.num_items, pairs % self.num_items
+        strength = tf.math.unsorted_segment_sum(
             tf.cast(tf.gather(self.strengths, places), tf.float64),
-            [tf.shape(history)[0], self.num_items],
+            which,
+            tf.size(pairs),
         )
-        follows = strength > 0
         popularity = tf.maximum(tf.cast(self.popularity, tf.float64), 0.5)
-        unseen = tf.where(follows, tf.zeros([], tf.float64), popularity)
+        rows = tf.shape(history)[0]
 
-        def total(values):
-            return tf.reduce_sum(values, 1, keepdims=True)
+        def by_row(reduce, values):
+            return reduce(values, row, rows)[:, None]
 
-        weakest = tf.reduce_min(
-            tf.where(follows, strength, tf.float64.max), 1, keepdims=True
+        sums = tf.math.unsorted_segment_sum
+        unseen = tf.reduce_sum(popularity) - by_row(
+            sums, tf.gather(popularity, column)
         )
+        weakest = by_row(tf.math.unsorted_segment_min, strength)
         left = tf.where(weakest < tf.float64.max, weakest / 2, 1.0)
-        share = tf.math.divide_no_nan(left * unseen, total(unseen))
-        strength = tf.cast(strength + share, tf.float32)
-        return tf.math.log(strength) - tf.math.log(total(strength))
+        # Of halves and whole numbers: 0 when nothing is left, and not nearly.
+        left = tf.where(unseen > 0, left, 0.0)
+        total = by_row(sums, strength) + left
+        share = tf.math.divide_no_nan(left, unseen * total)
+        scores = tf.cast(share, tf.float32) * tf.cast(popularity, tf.float32)
+        scores = tf.tensor_scatter_nd_update(
+            scores,
+            tf.stack([row, column], 1),
+            tf.cast(strength / tf.gather(total[:, 0], row), tf.float32),
+        )
+        return tf.math.log(scores)
 
     def _voters(self, history: tf.Tensor) -> tf.Tensor:
         """Returns the last items, `[batch * voters]`, as in `row_splits`."""
