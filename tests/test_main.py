@@ -9,7 +9,15 @@ import tfrec
 from tfrec.data.datasets import DATASETS
 from tfrec.models import MODELS
 
-COMMANDS = ("prepare", "train", "evaluate", "recommend", "export", "serve")
+COMMANDS = (
+    "prepare",
+    "train",
+    "evaluate",
+    "compare",
+    "recommend",
+    "export",
+    "serve",
+)
 # What takes seconds to import.
 SLOW = ("tensorflow", "keras", "duckdb", "ibis")
 # Runs a command in this process and says what it has imported.
@@ -65,6 +73,8 @@ def test_help_and_mistakes_wait_for_nothing(command):
         (["prepare", "--min_item_count=0"], "`--min_item_count` must be"),
         (["evaluate"], "`--run_dir` must be given: folder of the run."),
         (["export"], "`--run_dir` must be given: folder of the run."),
+        (["compare"], "`--run_dirs` must be given: folders of the runs"),
+        (["compare", "a", "b", "--metric=auc"], "`--metric` must be one of"),
         (["recommend", "--k=3"], "`--history` must be given: item ids, oldest"),
         (["recommend", "--history=a"], "Give one of `--run_dir` and"),
         (["serve", "--grpc_port=-1"], "`--grpc_port` must be at least 0"),

@@ -23,7 +23,15 @@ from tfrec.help_text import table
 from tfrec.models import MODELS
 
 # Modules of the package.
-_COMMANDS = ("prepare", "train", "evaluate", "recommend", "export", "serve")
+_COMMANDS = (
+    "prepare",
+    "train",
+    "evaluate",
+    "compare",
+    "recommend",
+    "export",
+    "serve",
+)
 _LISTS = {
     "models": (
         "Lists the models.",

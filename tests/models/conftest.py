@@ -4,11 +4,12 @@ import keras
 import pytest
 
 from tests.models import contract
+from tfrec.data import PreparedDataset
 from tfrec.models import MODELS
 
 
 @pytest.fixture(scope="session")
-def walks(tmp_path_factory) -> contract.Walks:
+def walks(tmp_path_factory) -> PreparedDataset:
     """Sequences to train on; six batches in an epoch."""
     return contract.prepare(tmp_path_factory.mktemp("walks"))
 

@@ -25,11 +25,13 @@ from tfrec.training.checkpoints import (
 from tfrec.training.config import TrainingConfig
 from tfrec.training.description import describe, identify, sections, versions
 from tfrec.training.diagnostics import LatentDiagnostics
-from tfrec.training.files import locked, read_json, write_json
+from tfrec.training.files import locked, read_json, replacing, write_json
 from tfrec.training.progress import EpochBar, say
 from tfrec.training.run import (
     CHECKPOINTS,
     EVALUATION_FLAGS,
+    METRICS,
+    RANKS,
     Run,
     build,
     explained,
@@ -38,8 +40,6 @@ from tfrec.training.signals import stop_requested
 from tfrec.training.strategy import make_strategy
 from tfrec.training.tensorboard import Board
 from tfrec.training.workers import Workers
-
-METRICS = "metrics.json"
 
 
 def train(
@@ -198,7 +198,11 @@ def _train(
     if progress.best_epoch:
         say(config, f"Testing epoch {progress.best_epoch}, the best.")
     board.project(data)
-    result = Run(folder, model, data, config).evaluate("test")
+    run = Run(folder, model, data, config)
+    ranks = run.rank("test")
+    with replacing(folder / RANKS) as file:
+        ranks.save(file)
+    result = run.evaluate("test", ranks)
     board.test(result["metrics"], progress.step)
     result |= _summary(data, config, model, progress)
     write_json(folder / METRICS, result)
