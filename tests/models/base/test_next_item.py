@@ -116,6 +116,16 @@ def test_no_loss_on_draws_steps_the_rows_that_it_did_not_read(loss):
         assert 5 <= moved.sum() <= read + 5, variable.path
 
 
+def test_first_embeddings_and_the_optimizer_follow_their_settings():
+    net = vaser(1000, embedding_deviation=0.3, adam_beta_2=0.9)
+    assert np.std(net.embedding.embeddings) == pytest.approx(0.3, rel=0.05)
+    assert net.optimizer.beta_2 == 0.9
+    net = vaser(1000, item_bias=False)
+    assert np.std(net.embedding.embeddings) == pytest.approx(8**-0.5, rel=0.05)
+    assert net.optimizer.beta_2 == 0.999
+    assert "item_logits/bias" not in {v.path for v in net.trainable_variables}
+
+
 def test_a_window_of_targets_is_weighed_by_the_decay():
     plain, net = (
         vaser(target_window=3),
@@ -255,6 +265,10 @@ def test_a_block_holds_an_item_at_least():
         ({"score_penalty": 0.5}, "--loss=softmax"),
         ({"matmul_dtype": "bfloat16", "loss": "gbce"}, "--loss=gbce"),
         ({"target_decay": 0.5}, "--target_window=1"),
+        (
+            {"start_at_popularity": True, "item_bias": False},
+            "--noitem_bias",
+        ),
     ],
 )
 def test_a_setting_that_the_loss_does_not_read_is_refused(wrong, choice):

@@ -29,6 +29,12 @@ class LearnedConfig(Settings):
     weight_decay: float = setting(
         0.0, "AdamW weight decay; without it AdamW is Adam.", minimum=0.0
     )
+    adam_beta_2: float = setting(
+        0.999,
+        "AdamW's decay of the mean squares of the gradients.",
+        above=0.0,
+        below=1.0,
+    )
 
     @property
     def sparse_steps(self) -> bool:
@@ -41,11 +47,20 @@ class NextItemConfig(LearnedConfig):
     """Settings of embedding, item vectors, targets and loss."""
 
     embedding_dim: int = setting(100, "Size of an item embedding.", minimum=1)
+    embedding_deviation: float = setting(
+        0.0,
+        "Standard deviation of the item embeddings before training. 0: 1, or "
+        "with --tie_weights 1 / sqrt(embedding_dim).",
+        minimum=0.0,
+    )
     embedding_dropout: float = setting(
         0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
     )
     tie_weights: bool = setting(
         True, "Use the item embeddings as the softmax's item vectors."
+    )
+    item_bias: bool = setting(
+        True, "Add a bias of its own to each item's logit."
     )
     cosine_scale: float = setting(
         0.0,
@@ -141,6 +156,8 @@ class NextItemConfig(LearnedConfig):
         )
         if self.target_window == 1:
             unused["target_decay"] = "with --target_window=1"
+        if not self.item_bias:
+            unused["start_at_popularity"] = "with --noitem_bias"
         return unused
 
     @property
