@@ -105,12 +105,12 @@ def test_every_loss_learns_to_follow_a_chain(loss):
     assert items[:, 0].tolist() == [5, 1]
 
 
-@pytest.mark.parametrize("loss", OTHERS)
+@pytest.mark.parametrize("loss", [*OTHERS, "top1", "bpr"])
 def test_no_loss_on_draws_steps_the_rows_that_it_did_not_read(loss):
     net = vaser(1000, loss=loss, negatives=5)
     before = [v.numpy() for v in tables(net)]
     tf.function(net.train_step)(batch())
-    read = 12 + 5 * (9 if loss in ("binary", "gbce") else 1)
+    read = 12 + 5 * (9 if loss in ("binary", "gbce", "bpr") else 1)
     for variable, old in zip(tables(net), before, strict=True):
         moved = np.abs(variable.numpy() - old).reshape(len(old), -1).max(1) > 0
         assert 5 <= moved.sum() <= read + 5, variable.path
@@ -263,6 +263,8 @@ def test_a_block_holds_an_item_at_least():
         ({"negatives": 500}, "--loss=softmax"),
         ({"calibration": 0.5, "loss": "binary"}, "--loss=binary"),
         ({"score_penalty": 0.5}, "--loss=softmax"),
+        ({"score_elu": 0.5, "loss": "sampled_softmax"}, "--loss=sampled_so"),
+        ({"sampling_power": 0.5, "loss": "bpr"}, "--loss=bpr"),
         ({"matmul_dtype": "bfloat16", "loss": "gbce"}, "--loss=gbce"),
         ({"target_decay": 0.5}, "--target_window=1"),
         (

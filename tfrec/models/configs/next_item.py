@@ -10,10 +10,13 @@ _NEGATIVES = {
     "sampled_softmax": 1000,
     "bpr_max": 1000,
     "top1_max": 1000,
+    "top1": 1000,
+    "bpr": 1,
     "binary": 1,
     "gbce": 256,
 }
-_BY_POPULARITY = ("sampled_softmax", "bpr_max", "top1_max")
+_RANKING = ("bpr_max", "top1_max", "top1")
+_BY_POPULARITY = ("sampled_softmax", *_RANKING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,25 +99,39 @@ class NextItemConfig(LearnedConfig):
         "softmax: train on the probabilities of all items. sampled_softmax: on "
         "those of the targets and of items drawn by popularity, so that a "
         "step's cost does not grow with the catalogue. bpr_max, top1_max: set "
-        "the targets above the strongest of such a sample. binary: tell each "
-        "target from --negatives items drawn evenly for it. gbce: the same, "
-        "calibrated. With all but softmax the optimizer steps only the rows of "
-        "the item tables that a batch has read. Ranking is always over all "
-        "items.",
+        "the targets above the strongest of such a sample; top1: above all of "
+        "it. bpr: above --negatives items drawn evenly for each. binary: tell "
+        "each target from items so drawn. gbce: the same, calibrated. With all "
+        "but softmax the optimizer steps only the rows of the item tables that "
+        "a batch has read. Ranking is always over all items.",
         choices=("softmax", *_NEGATIVES),
     )
     negatives: int = setting(
         0,
-        "Draws of an item in a step, shared by its positions; with binary and "
-        "gbce for each target. 0: 1000, with binary 1, with gbce 256. One "
+        "Draws of an item in a step, shared by its positions; with bpr, binary "
+        "and gbce for each target. 0: 1000, with bpr and binary 1, with gbce "
+        "256. One "
         "drawn several times counts once where draws are shared. A step holds "
         "several arrays of one number for each position and draw: 51 MB each "
         "for 64 sequences of 200 items and 1000 draws.",
         minimum=0,
     )
+    sampling_power: float | None = setting(
+        None,
+        "Where a sample is shared: draw items in proportion to their number of "
+        "interactions to this power; 0 draws evenly. None: with a chance that "
+        "falls as 1 / rank of their popularity.",
+        minimum=0.0,
+    )
     score_penalty: float = setting(
         1.0,
-        "bpr_max, top1_max: weight of the term that keeps scores near 0.",
+        "bpr_max, top1_max, top1: weight of the term that keeps scores near 0.",
+        minimum=0.0,
+    )
+    score_elu: float = setting(
+        0.0,
+        "bpr_max, top1_max, top1: if positive, compare ELUs of the logits, "
+        "which level off at minus this. GRU4Rec+ has 0.5 with bpr_max.",
         minimum=0.0,
     )
     calibration: float = setting(
@@ -149,7 +166,9 @@ class NextItemConfig(LearnedConfig):
             [
                 ("label_smoothing", "loss", ("softmax",)),
                 ("negatives", "loss", tuple(_NEGATIVES)),
-                ("score_penalty", "loss", ("bpr_max", "top1_max")),
+                ("sampling_power", "loss", _BY_POPULARITY),
+                ("score_penalty", "loss", _RANKING),
+                ("score_elu", "loss", _RANKING),
                 ("calibration", "loss", ("gbce",)),
                 ("matmul_dtype", "loss", ("softmax", *_BY_POPULARITY)),
             ]
