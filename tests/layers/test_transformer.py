@@ -137,8 +137,7 @@ def test_heads_must_divide_the_vectors():
 def test_positions_are_counted_from_the_oldest():
     layer = PositionEmbedding(4)
     layer.build((None, None, 3))
-    found = layer(tf.zeros([2, 3, 3]))
-    for row in found:
-        np.testing.assert_array_equal(row, layer.embeddings[:3])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="at most"):
-        layer(tf.zeros([2, 5, 3]))
+    for length, places in ((3, [0, 1, 2]), (6, [0, 1, 2, 3, 3, 3])):
+        for row in layer(tf.ones([2, length, 3])):
+            expected = 1.0 + layer.embeddings.numpy()[places]
+            np.testing.assert_array_equal(row, expected)

@@ -4,6 +4,8 @@ Vaswani et al.: Attention Is All You Need (NeurIPS'17), section 3.
 https://arxiv.org/abs/1706.03762
 """
 
+import warnings
+
 import keras
 import tensorflow as tf
 
@@ -14,13 +16,13 @@ _EPSILON = 1e-6
 class TransformerBlock(keras.layers.Layer):
     """Self-attention and then a layer of hidden units, each with a residual.
 
-    With `norm_first`, as in SASRec (ICDM'18, section 3.3), vectors are
-    normalised before they are read, and a block's output is not:
+    With `norm_first`, as in SASRec (ICDM'18), vectors are normalised before
+    they are read, and a block's output is not:
 
         y = x + dropout(attend(norm(x)))
         z = y + dropout(feed(norm(y)))
 
-    Otherwise, as in BERT4Rec (CIKM'19, section 3.4), they are after:
+    Otherwise, as in BERT4Rec (CIKM'19), after each part:
 
         y = norm(x + dropout(attend(x)))
         z = norm(y + dropout(feed(y)))
@@ -100,13 +102,16 @@ class TransformerBlock(keras.layers.Layer):
         """
 
         def attend(x):
-            return self.attention(
-                x,
-                x,
-                attention_mask=None if valid is None else valid[:, None],
-                use_causal_mask=self.causal,
-                training=training,
-            )
+            with warnings.catch_warnings():
+                # Over a single item, which is no mistake.
+                warnings.filterwarnings("ignore", "You are using a softmax")
+                return self.attention(
+                    x,
+                    x,
+                    attention_mask=None if valid is None else valid[:, None],
+                    use_causal_mask=self.causal,
+                    training=training,
+                )
 
         def feed(x):
             return self.output_layer(self.hidden(x))
@@ -143,16 +148,11 @@ class PositionEmbedding(keras.layers.Layer):
         )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns `inputs`, `[batch, length, dim]`, with their positions.
+        """Adds the vectors of positions to `[batch, length, dim]`.
 
-        Raises:
-            InvalidArgumentError: If a row is longer than `max_length`.
+        What stands beyond `max_length` gets the last one. It is padding: a
+        model reads at most so many items.
         """
-        length = tf.shape(inputs)[1]
-        tf.debugging.assert_less_equal(
-            length,
-            self.max_length,
-            "Rows must have at most `max_length` items, which is the number "
-            "of positions that have a vector.",
-        )
-        return inputs + self.embeddings[:length]
+        places = tf.range(tf.shape(inputs)[1])
+        places = tf.minimum(places, self.max_length - 1)
+        return inputs + tf.gather(tf.convert_to_tensor(self.embeddings), places)

@@ -65,6 +65,12 @@ _ENTRIES = (
         "Sachdeva et al., WSDM'19",
         "sequential VAE, the next items as a set",
     ),
+    Entry(
+        "sasrec",
+        "SASRec",
+        "Kang and McAuley, ICDM'18",
+        "causal self-attention over items and positions",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
