@@ -71,6 +71,12 @@ _ENTRIES = (
         "Kang and McAuley, ICDM'18",
         "causal self-attention over items and positions",
     ),
+    Entry(
+        "narm",
+        "NARM",
+        "Li et al., CIKM'17",
+        "GRU with attention over the session",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
