@@ -77,6 +77,12 @@ _ENTRIES = (
         "Li et al., CIKM'17",
         "GRU with attention over the session",
     ),
+    Entry(
+        "gru4rec",
+        "GRU4Rec",
+        "Hidasi et al., ICLR'16 and CIKM'18",
+        "GRU with ranking losses",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
