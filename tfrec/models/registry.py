@@ -83,6 +83,12 @@ _ENTRIES = (
         "Hidasi et al., ICLR'16 and CIKM'18",
         "GRU with ranking losses",
     ),
+    Entry(
+        "stamp",
+        "STAMP",
+        "Liu et al., KDD'18",
+        "attention that the last click and the mean ask for",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
