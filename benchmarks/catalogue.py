@@ -54,6 +54,8 @@ class CatalogueConfig(Settings):
             "sampled_softmax",
             "bpr_max",
             "top1_max",
+            "top1",
+            "bpr",
             "binary",
             "gbce",
         ),

@@ -70,6 +70,15 @@ def test_reserved_rows_of_a_tied_embedding_are_never_scored(cosine_scale):
         np.testing.assert_allclose(layer(hidden), before[0], rtol=1e-5)
 
 
+def test_without_biases_scores_are_of_products_alone():
+    layer, hidden = ItemLogits(6, use_bias=False), tf.random.normal([2, DIM])
+    layer.build((None, DIM))
+    assert [v.name for v in layer.trainable_variables] == ["kernel"]
+    products = hidden @ tf.transpose(layer.own_kernel)
+    np.testing.assert_allclose(layer(hidden), tf.nn.log_softmax(products), 1e-5)
+    np.testing.assert_allclose(layer.logits(hidden, 0)[:, :6], products, 1e-5)
+
+
 def test_biases_start_at_popularity():
     layer = made(3)
     layer.start_at(tf.constant([9.0, 0.0, 99.0]))

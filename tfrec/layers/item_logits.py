@@ -22,6 +22,7 @@ class ItemLogits(keras.layers.Layer):
         cosine_scale: If positive, logits are this times the cosine between
             state and item vector, so that popular items, whose vectors grow
             long, have no head start (NISER, Gupta et al. 2019).
+        use_bias: Whether items have biases; without, they stay 0.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class ItemLogits(keras.layers.Layer):
         num_items: int,
         embedding: ItemEmbedding | None = None,
         cosine_scale: float = 0.0,
+        use_bias: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_items = num_items
         self.cosine_scale = cosine_scale
+        self.use_bias = use_bias
         # Behind a function, so that Keras does not count the embedding's
         # variables as this layer's.
         self._tied = embedding and (lambda: embedding)
@@ -46,7 +49,10 @@ class ItemLogits(keras.layers.Layer):
                 name="kernel", shape=[self.num_items, input_shape[-1]]
             )
         self.bias = self.add_weight(
-            name="bias", shape=[self.num_items], initializer="zeros"
+            name="bias",
+            shape=[self.num_items],
+            initializer="zeros",
+            trainable=self.use_bias,
         )
 
     def start_at(self, counts: tf.Tensor) -> None:

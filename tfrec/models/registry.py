@@ -65,6 +65,30 @@ _ENTRIES = (
         "Sachdeva et al., WSDM'19",
         "sequential VAE, the next items as a set",
     ),
+    Entry(
+        "sasrec",
+        "SASRec",
+        "Kang and McAuley, ICDM'18",
+        "causal self-attention over items and positions",
+    ),
+    Entry(
+        "narm",
+        "NARM",
+        "Li et al., CIKM'17",
+        "GRU with attention over the session",
+    ),
+    Entry(
+        "gru4rec",
+        "GRU4Rec",
+        "Hidasi et al., ICLR'16 and CIKM'18",
+        "GRU with ranking losses",
+    ),
+    Entry(
+        "stamp",
+        "STAMP",
+        "Liu et al., KDD'18",
+        "attention that the last click and the mean ask for",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(

@@ -1,4 +1,4 @@
-"""BPR-max and TOP1-max against a slow, literal reading of their formulas."""
+"""The losses on a sample against a slow, literal reading of their formulas."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,14 @@ from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.losses import (
     Histories,
     PopularitySampler,
-    RankingMax,
+    RankingLoss,
     Targets,
     sampler,
 )
 from tfrec.layers.losses.sampler import Sample
 
 SIZE, DIM = 12, 4
-KINDS = ("bpr_max", "top1_max")
+KINDS = ("bpr_max", "top1_max", "top1")
 # With a repeated draw, and targets that are drawn too.
 DRAWN = (3, 5, 5, 8, 2, 11)
 # Windows with gaps; the second position's target came before.
@@ -28,18 +28,21 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def literal_loss(kind, penalty, scores, shares, weights, left_out):
+def literal_loss(kind, penalty, scores, shares, weights, left_out, floor=0.0):
     """Adds up the loss position by position, in float64.
 
     Args:
-        kind: "bpr_max" or "top1_max".
+        kind: One of `KINDS`.
         penalty: Of the regulariser.
         scores: `[n, num_items]`, r of every item.
         shares: `[n, k]`, of `ITEMS`.
         weights: `[n]`.
         left_out: A set of items for each position.
+        floor: If positive, alpha of the ELU that makes r of the scores.
     """
     total = 0.0
+    if floor:
+        scores = np.where(scores > 0, scores, floor * (np.exp(scores) - 1))
     for row in range(len(scores)):
         for item, share in zip(ITEMS[row], shares[row], strict=True):
             if not item:
@@ -50,7 +53,9 @@ def literal_loss(kind, penalty, scores, shares, weights, left_out):
                 continue
             r = np.array([scores[row, j - 1] for j in sample])
             s = np.exp(r) / np.sum(np.exp(r))
-            if kind == "bpr_max":
+            if kind == "top1":
+                loss = np.mean(sigmoid(r - r_i) + penalty * sigmoid(r**2))
+            elif kind == "bpr_max":
                 loss = -np.log(np.sum(s * sigmoid(r_i - r)))
                 loss += penalty * np.sum(s * r**2)
             else:
@@ -92,10 +97,10 @@ def problem():
     return logits, tf.random.normal([4, DIM]), targets, histories
 
 
-def made(kind, penalty=1.0, **options) -> RankingMax:
+def made(kind, penalty=1.0, **options) -> RankingLoss:
     """Returns a loss."""
     draws = PopularitySampler(SIZE, len(DRAWN))
-    return RankingMax(kind, draws, penalty, **options)
+    return RankingLoss(kind, draws, penalty, **options)
 
 
 @pytest.mark.parametrize("exclude_history", [False, True])
@@ -120,13 +125,15 @@ def test_the_loss_is_its_formula(kind, penalty, exclude_history, draw):
     np.testing.assert_allclose(received, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("floor", [0.0, 0.5])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_gradient_is_that_of_the_formula(kind, draw):
+def test_the_gradient_is_that_of_the_formula(kind, floor, draw):
     logits, hidden, targets, histories = problem()
     sources = [hidden, logits.own_kernel.value, logits.bias.value]
+    net = made(kind, 0.5, floor=floor)
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        loss = made(kind, 0.5).total(logits, hidden, targets, histories)
+        loss = net.total(logits, hidden, targets, histories)
     gradients = tape.gradient(loss, sources)
     values = [source.numpy().astype(float) for source in sources]
 
@@ -134,8 +141,11 @@ def test_the_gradient_is_that_of_the_formula(kind, draw):
         hidden, kernel, bias = values
         scores = hidden @ kernel.T + bias
         shares, weights = targets.shares.numpy(), targets.weights.numpy()
-        return literal_loss(kind, 0.5, scores, shares, weights, [set()] * 4)
+        return literal_loss(
+            kind, 0.5, scores, shares, weights, [set()] * 4, floor
+        )
 
+    np.testing.assert_allclose(loss, literal(), rtol=1e-5)
     for value, gradient in zip(values, gradients, strict=True):
         gradient = tf.convert_to_tensor(gradient).numpy()
         for at in np.ndindex(*value.shape):

@@ -46,7 +46,7 @@ def everything(monkeypatch):
     monkeypatch.setattr(
         sampler,
         "draw_items",
-        lambda places, draws, size, seed: Sample(
+        lambda places, draws, size, seed, cumulative: Sample(
             tf.range(size, dtype=tf.int64),
             tf.zeros([size]),
             tf.zeros(places.shape),
@@ -105,7 +105,7 @@ def test_drawn_items_of_the_history_are_left_out_if_asked(
     monkeypatch.setattr(
         sampler,
         "draw_items",
-        lambda places, draws, size, seed: Sample(
+        lambda places, draws, size, seed, cumulative: Sample(
             tf.constant(of_items), tf.zeros([4]), tf.zeros(places.shape)
         ),
     )

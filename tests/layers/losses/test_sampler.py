@@ -36,6 +36,37 @@ def test_popular_items_are_drawn_as_often_as_is_said(draws):
     assert 0.01 < chances[-1] < 0.2 < 0.5 < chances[0]
 
 
+@pytest.mark.parametrize("draws", [3, 25])
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_items_are_drawn_by_a_power_of_their_popularity(power, draws):
+    made = PopularitySampler(SIZE, draws, power)
+    # Some never came: they count as one that came once.
+    counts = np.maximum(np.random.default_rng(0).permutation(SIZE) - 2, 0)
+    made.order_by(tf.constant(counts, tf.float32))
+    part = np.maximum(counts, 1) ** power
+    part = part / part.sum()
+    draw = tf.function(lambda: made.draw(tf.range(SIZE)))
+    chances = np.exp(draw().target_log_chances)
+    times, held, rounds = np.zeros(SIZE), np.zeros(SIZE), 600
+    for _ in range(rounds):
+        drawn = draw()
+        np.add.at(times, drawn.columns.numpy(), 1)
+        counted = drawn.counts.numpy()
+        columns = drawn.columns.numpy()[counted]
+        assert len(set(columns)) == len(columns)
+        held[columns] += 1
+        found = np.exp(drawn.log_chances.numpy()[counted])
+        np.testing.assert_allclose(found, chances[columns], rtol=1e-5)
+    np.testing.assert_allclose(times / rounds, draws * part, atol=0.1)
+    np.testing.assert_allclose(held / rounds, chances, atol=0.07)
+
+
+def test_without_counts_a_power_draws_evenly():
+    made = PopularitySampler(SIZE, 4, 1.0)
+    chances = np.exp(made.draw(tf.range(SIZE)).target_log_chances)
+    np.testing.assert_allclose(chances, 4 / SIZE, rtol=1e-5)
+
+
 def test_rare_items_of_a_large_catalogue_are_drawn():
     seed = keras.random.SeedGenerator(1)
     size = 10**7

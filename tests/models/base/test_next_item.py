@@ -105,15 +105,25 @@ def test_every_loss_learns_to_follow_a_chain(loss):
     assert items[:, 0].tolist() == [5, 1]
 
 
-@pytest.mark.parametrize("loss", OTHERS)
+@pytest.mark.parametrize("loss", [*OTHERS, "top1", "bpr"])
 def test_no_loss_on_draws_steps_the_rows_that_it_did_not_read(loss):
     net = vaser(1000, loss=loss, negatives=5)
     before = [v.numpy() for v in tables(net)]
     tf.function(net.train_step)(batch())
-    read = 12 + 5 * (9 if loss in ("binary", "gbce") else 1)
+    read = 12 + 5 * (9 if loss in ("binary", "gbce", "bpr") else 1)
     for variable, old in zip(tables(net), before, strict=True):
         moved = np.abs(variable.numpy() - old).reshape(len(old), -1).max(1) > 0
         assert 5 <= moved.sum() <= read + 5, variable.path
+
+
+def test_first_embeddings_and_the_optimizer_follow_their_settings():
+    net = vaser(1000, embedding_deviation=0.3, adam_beta_2=0.9)
+    assert np.std(net.embedding.embeddings) == pytest.approx(0.3, rel=0.05)
+    assert net.optimizer.beta_2 == 0.9
+    net = vaser(1000, item_bias=False)
+    assert np.std(net.embedding.embeddings) == pytest.approx(8**-0.5, rel=0.05)
+    assert net.optimizer.beta_2 == 0.999
+    assert "item_logits/bias" not in {v.path for v in net.trainable_variables}
 
 
 def test_a_window_of_targets_is_weighed_by_the_decay():
@@ -253,8 +263,14 @@ def test_a_block_holds_an_item_at_least():
         ({"negatives": 500}, "--loss=softmax"),
         ({"calibration": 0.5, "loss": "binary"}, "--loss=binary"),
         ({"score_penalty": 0.5}, "--loss=softmax"),
+        ({"score_elu": 0.5, "loss": "sampled_softmax"}, "--loss=sampled_so"),
+        ({"sampling_power": 0.5, "loss": "bpr"}, "--loss=bpr"),
         ({"matmul_dtype": "bfloat16", "loss": "gbce"}, "--loss=gbce"),
         ({"target_decay": 0.5}, "--target_window=1"),
+        (
+            {"start_at_popularity": True, "item_bias": False},
+            "--noitem_bias",
+        ),
     ],
 )
 def test_a_setting_that_the_loss_does_not_read_is_refused(wrong, choice):

@@ -2,8 +2,9 @@
 
 from tfrec.layers.losses.base import ItemLoss, Targets, coming
 from tfrec.layers.losses.binary import BinaryLoss
+from tfrec.layers.losses.bpr import BPRLoss
 from tfrec.layers.losses.histories import Histories
-from tfrec.layers.losses.ranking import RankingMax
+from tfrec.layers.losses.ranking import RankingLoss
 from tfrec.layers.losses.sampler import PopularitySampler
 from tfrec.layers.losses.softmax import (
     FullSoftmax,
@@ -12,12 +13,13 @@ from tfrec.layers.losses.softmax import (
 )
 
 __all__ = [
+    "BPRLoss",
     "BinaryLoss",
     "FullSoftmax",
     "Histories",
     "ItemLoss",
     "PopularitySampler",
-    "RankingMax",
+    "RankingLoss",
     "SampledSoftmax",
     "Targets",
     "coming",

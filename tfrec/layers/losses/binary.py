@@ -6,13 +6,12 @@ negatives, the more a plain binary loss overstates every probability.
 https://arxiv.org/abs/2308.07192
 """
 
-import keras
 import tensorflow as tf
 
-from tfrec.errors import InputError
 from tfrec.layers.item_logits import ItemLogits
-from tfrec.layers.losses.base import ItemLoss, Targets, own_logits
+from tfrec.layers.losses.base import Targets, own_logits
 from tfrec.layers.losses.histories import Histories
+from tfrec.layers.losses.uniform import UniformLoss
 
 
 def calibrated_power(rate: float, calibration: float) -> float:
@@ -26,21 +25,14 @@ def calibrated_power(rate: float, calibration: float) -> float:
     return rate * (calibration * (1.0 - 1.0 / rate) + 1.0 / rate)
 
 
-class BinaryLoss(ItemLoss):
+class BinaryLoss(UniformLoss):
     """-b log sigmoid(r_i) - sum_j log(1 - sigmoid(r_j)), k negatives j.
-
-    Negatives are drawn evenly from the items, for each position its own; one
-    that the sequence has does not count.
 
     Args:
         num_items: Number of items.
         negatives: k.
         calibration: t of gBCE; 0 for the plain loss.
-        exclude_history: See base class; the sequence's items are no negatives
-            in any case.
-
-    Raises:
-        InputError: If `negatives` is not below the number of items.
+        exclude_history: See base class.
     """
 
     def __init__(
@@ -51,16 +43,8 @@ class BinaryLoss(ItemLoss):
         exclude_history: bool = False,
         **kwargs,
     ):
-        super().__init__(exclude_history, **kwargs)
-        if negatives >= num_items:
-            raise InputError(
-                f"`--negatives` must be below the number of items ({num_items})"
-                f". Received: {negatives}."
-            )
-        self.num_items = num_items
-        self.negatives = negatives
+        super().__init__(num_items, negatives, exclude_history, **kwargs)
         self.power = calibrated_power(negatives / (num_items - 1), calibration)
-        self.seed_generator = keras.random.SeedGenerator()
 
     def total(
         self,
@@ -70,15 +54,7 @@ class BinaryLoss(ItemLoss):
         histories: Histories,
     ) -> tf.Tensor:
         """See base class."""
-        drawn = keras.random.randint(
-            [tf.shape(hidden)[0], self.negatives],
-            0,
-            self.num_items,
-            seed=self.seed_generator,
-        )
-        counts = ~histories.hold(drawn)
-        for j in range(targets.items.shape[1]):
-            counts &= drawn != targets.columns[:, j, None]
+        drawn, counts = self.draw(targets, histories)
         others = own_logits(logits, hidden, drawn)
         no = tf.reduce_sum(
             tf.where(counts, tf.math.log_sigmoid(-others), 0.0), 1

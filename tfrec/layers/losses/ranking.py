@@ -1,7 +1,9 @@
-"""Losses that set the item that came above the strongest of a sample.
+"""Losses that set the item that came above a sample, or its strongest.
 
 Hidasi, Karatzoglou: Recurrent Neural Networks with Top-k Gains for
 Session-based Recommendations (CIKM'18). https://arxiv.org/abs/1706.03847
+TOP1 is of Hidasi, Karatzoglou, Baltrunas, Tikk: Session-based Recommendations
+with Recurrent Neural Networks (ICLR'16). https://arxiv.org/abs/1511.06939
 """
 
 import tensorflow as tf
@@ -56,19 +58,28 @@ def top1_max(
     return tf.reduce_sum(tf.exp(log_strength) * each, 1)
 
 
-LOSSES = {"bpr_max": bpr_max, "top1_max": top1_max}
+# TOP1 is TOP1-max with all of the sample of one strength.
+LOSSES = {"bpr_max": bpr_max, "top1_max": top1_max, "top1": top1_max}
 
 
-class RankingMax(SampleLoss):
-    """BPR-max or TOP1-max against items drawn by their popularity.
+def elu(logits: tf.Tensor, floor: float) -> tf.Tensor:
+    """Returns ELUs: what is below 0 levels off at minus `floor`."""
+    below = floor * tf.math.expm1(tf.minimum(logits, 0.0))
+    return tf.where(logits > 0, logits, below)
+
+
+class RankingLoss(SampleLoss):
+    """BPR-max, TOP1-max or TOP1 against items drawn by their popularity.
 
     A target that is drawn too ("accidental hit") is held against no target of
     its position. Of several targets each has its share of the loss.
 
     Args:
-        kind: "bpr_max" or "top1_max".
+        kind: "bpr_max", "top1_max" or "top1".
         sampler: Draws items.
         penalty: Weight of the term that keeps the sample's scores near 0.
+        floor: If positive, scores are ELUs of the logits, see `elu`; they rank
+            as the logits do.
         matmul_dtype: Type in which the product with the sample is taken.
         exclude_history: See base class.
     """
@@ -78,6 +89,7 @@ class RankingMax(SampleLoss):
         kind: str,
         sampler: PopularitySampler,
         penalty: float = 1.0,
+        floor: float = 0.0,
         matmul_dtype: str = "float32",
         exclude_history: bool = False,
         **kwargs,
@@ -85,6 +97,7 @@ class RankingMax(SampleLoss):
         super().__init__(sampler, matmul_dtype, exclude_history, **kwargs)
         self.kind = kind
         self.penalty = penalty
+        self.floor = floor
 
     def total(
         self,
@@ -97,6 +110,9 @@ class RankingMax(SampleLoss):
         sample = self.sampler.draw(targets.columns)
         drawn = sample.columns
         others = shared_logits(logits, hidden, drawn, self.matmul_dtype)
+        own = own_logits(logits, hidden, targets.columns)
+        if self.floor:
+            others, own = elu(others, self.floor), elu(own, self.floor)
         left_out = tf.where(sample.counts, 0.0, _NOTHING)
         if self.exclude_history:
             among = histories.among(drawn)
@@ -105,9 +121,8 @@ class RankingMax(SampleLoss):
         for j in range(targets.items.shape[1]):
             hits = targets.items[:, j, None] == drawn + 1
             left_out = tf.where(hits, _NOTHING, left_out)
-        strength = others + left_out
+        strength = left_out if self.kind == "top1" else others + left_out
         log_strength = tf.nn.log_softmax(strength)
-        own = own_logits(logits, hidden, targets.columns)
         each = tf.zeros_like(targets.weights)
         for j in range(targets.items.shape[1]):
             each += targets.shares[:, j] * LOSSES[self.kind](

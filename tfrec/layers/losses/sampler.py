@@ -34,8 +34,11 @@ def draw_items(
     draws: int,
     num_items: int,
     seed: keras.random.SeedGenerator,
+    cumulative: tf.Tensor | None = None,
 ) -> Sample:
     """Draws items, the one in place r each time with p ~ log((r+2) / (r+1)).
+
+    Or with the chances that `cumulative` adds up.
 
     TensorFlow's log-uniform sampler, with two differences. Its random state is
     out of reach: a run that resumes would continue with other samples, and
@@ -49,13 +52,23 @@ def draw_items(
         draws: Number of draws. An item drawn several times counts once.
         num_items: Number of items to draw from.
         seed: Where the draws come from.
+        cumulative: float64 `[num_items]`, the chance of each place and all
+            before it, up to 1.
     """
     # An item in place r spans log(r+1) to log(r+2), in these units.
     unit = tf.math.log(tf.constant(num_items + 1.0, tf.float64)) / draws
 
+    def span(places):
+        """Returns where items start and end, counted in parts."""
+        if cumulative is None:
+            places = tf.cast(places, tf.float64)
+            return (tf.math.log(places + n) / unit for n in (1.0, 2.0))
+        before = tf.gather(cumulative, tf.maximum(places - 1, 0))
+        start = tf.where(places > 0, before, 0.0) * draws
+        return start, tf.gather(cumulative, places) * draws
+
     def log_chances(places):
-        places = tf.cast(places, tf.float64)
-        start, end = (tf.math.log(places + n) / unit for n in (1.0, 2.0))
+        start, end = span(places)
         # The end of the first part that it reaches into; one draw falls
         # before it, another behind it.
         edge = tf.floor(start) + 1
@@ -67,7 +80,12 @@ def draw_items(
 
     drawn = tf.range(draws, dtype=tf.float64)
     drawn += keras.random.uniform([draws], dtype="float64", seed=seed)
-    places = tf.cast(tf.exp(drawn * unit), tf.int64) - 1
+    if cumulative is None:
+        places = tf.cast(tf.exp(drawn * unit), tf.int64) - 1
+    else:
+        places = tf.searchsorted(
+            cumulative, drawn / draws, side="right", out_type=tf.int64
+        )
     # Rounding could lead one place beyond the last.
     places = tf.minimum(places, num_items - 1)
     again = tf.concat([[False], places[1:] == places[:-1]], 0)
@@ -101,12 +119,16 @@ class PopularitySampler(keras.layers.Layer):
     Args:
         num_items: Number of items.
         draws: Draws of an item in a step.
+        power: Draws in proportion to the number of interactions, 1 at least,
+            to this power. None: by the place in the order of popularity.
 
     Raises:
         InputError: If `draws` is not below the number of items.
     """
 
-    def __init__(self, num_items: int, draws: int, **kwargs):
+    def __init__(
+        self, num_items: int, draws: int, power: float | None = None, **kwargs
+    ):
         super().__init__(**kwargs)
         if draws >= num_items:
             raise InputError(
@@ -130,6 +152,17 @@ class PopularitySampler(keras.layers.Layer):
             )
             for name in ("order", "places")
         )
+        self.power = power
+        self.cumulative = None
+        if power is not None:
+            # Even until `order_by`.
+            self.cumulative = self.add_weight(
+                name="cumulative",
+                shape=[num_items],
+                initializer=lambda shape, dtype: _added_up(tf.ones(shape)),
+                dtype="float64",
+                trainable=False,
+            )
         self.built = True
 
     def order_by(self, counts: tf.Tensor) -> None:
@@ -141,6 +174,9 @@ class PopularitySampler(keras.layers.Layer):
         order = tf.argsort(counts, direction="DESCENDING", stable=True)
         self.order.assign(order)
         self.places.assign(tf.math.invert_permutation(order))
+        if self.power is not None:
+            times = tf.maximum(tf.cast(tf.gather(counts, order), "float64"), 1)
+            self.cumulative.assign(_added_up(times**self.power))
 
     def draw(self, targets: tf.Tensor) -> Drawn:
         """Draws a sample.
@@ -153,6 +189,7 @@ class PopularitySampler(keras.layers.Layer):
             self.draws,
             self.num_items,
             self.seed_generator,
+            None if self.power is None else self.cumulative.value,
         )
         columns = tf.gather(self.order.value, sample.places)
         return Drawn(
@@ -160,6 +197,12 @@ class PopularitySampler(keras.layers.Layer):
             sample.log_chances,
             sample.target_log_chances,
         )
+
+
+def _added_up(parts: tf.Tensor) -> tf.Tensor:
+    """Returns the share of each and all before it, float64 `[n]`."""
+    total = tf.cumsum(tf.cast(parts, tf.float64))
+    return total / total[-1]
 
 
 class SampleLoss(ItemLoss):

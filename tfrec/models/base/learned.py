@@ -120,7 +120,9 @@ class Learned(Recommender):
         """
         c = self.config
         made = LazyAdamW if c.sparse_steps else keras.optimizers.AdamW
-        return made(learning_rate, weight_decay=c.weight_decay)
+        return made(
+            learning_rate, weight_decay=c.weight_decay, beta_2=c.adam_beta_2
+        )
 
     def ramp(self, steps: int) -> tf.Tensor:
         """Returns what grows from 0 to 1 over the first steps of training.

@@ -60,13 +60,13 @@ class NextItem(Learned):
         # Items far apart from the start: with Keras's tiny default an encoder
         # cannot tell them apart for many epochs. As vectors of the softmax
         # they have to be shorter, for quiet logits.
-        deviation = c.embedding_dim**-0.5 if c.tie_weights else 1.0
+        default = c.embedding_dim**-0.5 if c.tie_weights else 1.0
         self.embedding = ItemEmbedding(
             self.num_items,
             c.embedding_dim,
             reserved,
             embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=deviation
+                stddev=c.embedding_deviation or default
             ),
             name="item_embedding",
         )
@@ -84,6 +84,7 @@ class NextItem(Learned):
             self.num_items,
             self.embedding if c.tie_weights else None,
             c.cosine_scale,
+            c.item_bias,
             name="item_logits",
         )
         self.item_loss = make_loss(c, self.num_items)

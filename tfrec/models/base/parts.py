@@ -2,10 +2,11 @@
 
 from tfrec.layers.losses import (
     BinaryLoss,
+    BPRLoss,
     FullSoftmax,
     ItemLoss,
     PopularitySampler,
-    RankingMax,
+    RankingLoss,
     SampledSoftmax,
 )
 from tfrec.layers.posteriors import (
@@ -26,11 +27,18 @@ def make_loss(config: NextItemConfig, num_items: int) -> ItemLoss:
     if c.loss in ("binary", "gbce"):
         calibration = c.calibration if c.loss == "gbce" else 0.0
         return BinaryLoss(num_items, c.draws, calibration, c.exclude_history)
-    sampler = PopularitySampler(num_items, c.draws)
+    if c.loss == "bpr":
+        return BPRLoss(num_items, c.draws, c.exclude_history)
+    sampler = PopularitySampler(num_items, c.draws, c.sampling_power)
     if c.loss == "sampled_softmax":
         return SampledSoftmax(sampler, c.matmul_dtype, c.exclude_history)
-    return RankingMax(
-        c.loss, sampler, c.score_penalty, c.matmul_dtype, c.exclude_history
+    return RankingLoss(
+        c.loss,
+        sampler,
+        c.score_penalty,
+        c.score_elu,
+        c.matmul_dtype,
+        c.exclude_history,
     )
 
 

@@ -10,10 +10,13 @@ _NEGATIVES = {
     "sampled_softmax": 1000,
     "bpr_max": 1000,
     "top1_max": 1000,
+    "top1": 1000,
+    "bpr": 1,
     "binary": 1,
     "gbce": 256,
 }
-_BY_POPULARITY = ("sampled_softmax", "bpr_max", "top1_max")
+_RANKING = ("bpr_max", "top1_max", "top1")
+_BY_POPULARITY = ("sampled_softmax", *_RANKING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,12 @@ class LearnedConfig(Settings):
     weight_decay: float = setting(
         0.0, "AdamW weight decay; without it AdamW is Adam.", minimum=0.0
     )
+    adam_beta_2: float = setting(
+        0.999,
+        "AdamW's decay of the mean squares of the gradients.",
+        above=0.0,
+        below=1.0,
+    )
 
     @property
     def sparse_steps(self) -> bool:
@@ -41,11 +50,20 @@ class NextItemConfig(LearnedConfig):
     """Settings of embedding, item vectors, targets and loss."""
 
     embedding_dim: int = setting(100, "Size of an item embedding.", minimum=1)
+    embedding_deviation: float = setting(
+        0.0,
+        "Standard deviation of the item embeddings before training. 0: 1, or "
+        "with --tie_weights 1 / sqrt(embedding_dim).",
+        minimum=0.0,
+    )
     embedding_dropout: float = setting(
         0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
     )
     tie_weights: bool = setting(
         True, "Use the item embeddings as the softmax's item vectors."
+    )
+    item_bias: bool = setting(
+        True, "Add a bias of its own to each item's logit."
     )
     cosine_scale: float = setting(
         0.0,
@@ -81,25 +99,39 @@ class NextItemConfig(LearnedConfig):
         "softmax: train on the probabilities of all items. sampled_softmax: on "
         "those of the targets and of items drawn by popularity, so that a "
         "step's cost does not grow with the catalogue. bpr_max, top1_max: set "
-        "the targets above the strongest of such a sample. binary: tell each "
-        "target from --negatives items drawn evenly for it. gbce: the same, "
-        "calibrated. With all but softmax the optimizer steps only the rows of "
-        "the item tables that a batch has read. Ranking is always over all "
-        "items.",
+        "the targets above the strongest of such a sample; top1: above all of "
+        "it. bpr: above --negatives items drawn evenly for each. binary: tell "
+        "each target from items so drawn. gbce: the same, calibrated. With all "
+        "but softmax the optimizer steps only the rows of the item tables that "
+        "a batch has read. Ranking is always over all items.",
         choices=("softmax", *_NEGATIVES),
     )
     negatives: int = setting(
         0,
-        "Draws of an item in a step, shared by its positions; with binary and "
-        "gbce for each target. 0: 1000, with binary 1, with gbce 256. One "
+        "Draws of an item in a step, shared by its positions; with bpr, binary "
+        "and gbce for each target. 0: 1000, with bpr and binary 1, with gbce "
+        "256. One "
         "drawn several times counts once where draws are shared. A step holds "
         "several arrays of one number for each position and draw: 51 MB each "
         "for 64 sequences of 200 items and 1000 draws.",
         minimum=0,
     )
+    sampling_power: float | None = setting(
+        None,
+        "Where a sample is shared: draw items in proportion to their number of "
+        "interactions to this power; 0 draws evenly. None: with a chance that "
+        "falls as 1 / rank of their popularity.",
+        minimum=0.0,
+    )
     score_penalty: float = setting(
         1.0,
-        "bpr_max, top1_max: weight of the term that keeps scores near 0.",
+        "bpr_max, top1_max, top1: weight of the term that keeps scores near 0.",
+        minimum=0.0,
+    )
+    score_elu: float = setting(
+        0.0,
+        "bpr_max, top1_max, top1: if positive, compare ELUs of the logits, "
+        "which level off at minus this. GRU4Rec+ has 0.5 with bpr_max.",
         minimum=0.0,
     )
     calibration: float = setting(
@@ -134,13 +166,17 @@ class NextItemConfig(LearnedConfig):
             [
                 ("label_smoothing", "loss", ("softmax",)),
                 ("negatives", "loss", tuple(_NEGATIVES)),
-                ("score_penalty", "loss", ("bpr_max", "top1_max")),
+                ("sampling_power", "loss", _BY_POPULARITY),
+                ("score_penalty", "loss", _RANKING),
+                ("score_elu", "loss", _RANKING),
                 ("calibration", "loss", ("gbce",)),
                 ("matmul_dtype", "loss", ("softmax", *_BY_POPULARITY)),
             ]
         )
         if self.target_window == 1:
             unused["target_decay"] = "with --target_window=1"
+        if not self.item_bias:
+            unused["start_at_popularity"] = "with --noitem_bias"
         return unused
 
     @property
