@@ -59,8 +59,8 @@ $(CORE): setup.py
 	@touch $@
 
 $(DEV): $(CORE)
-	@echo "Installing the tests' tools and Spark: 0.6 GB more."
-	$(PY) -m pip install --quiet --editable ".[dev,spark]"
+	@echo "Installing the tests' tools, Optuna and Spark: 0.6 GB more."
+	$(PY) -m pip install --quiet --editable ".[dev,spark,tune]"
 	@touch $@
 
 clean:

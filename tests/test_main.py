@@ -14,6 +14,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "compare",
+    "tune",
     "recommend",
     "export",
     "serve",
@@ -73,6 +74,15 @@ def test_help_and_mistakes_wait_for_nothing(command):
         (["prepare", "--min_item_count=0"], "`--min_item_count` must be"),
         (["evaluate"], "`--run_dir` must be given: folder of the run."),
         (["export"], "`--run_dir` must be given: folder of the run."),
+        (["tune", "--model=pop"], "`--study_dir` must be given: folder of"),
+        (
+            ["tune", "--model=pop", "--study_dir=x"],
+            "--model=pop has no setting left to search: it declares none",
+        ),
+        (
+            ["tune", "--study_dir=x", "--fit_on=all"],
+            "`--fit_on` must be train",
+        ),
         (["compare"], "`--run_dirs` must be given: folders of the runs"),
         (["compare", "a", "b", "--metric=auc"], "`--metric` must be one of"),
         (["recommend", "--k=3"], "`--history` must be given: item ids, oldest"),

@@ -28,6 +28,7 @@ _COMMANDS = (
     "train",
     "evaluate",
     "compare",
+    "tune",
     "recommend",
     "export",
     "serve",

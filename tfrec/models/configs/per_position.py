@@ -1,14 +1,23 @@
 """Settings of every model with a latent at each position of a sequence."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class PerPositionConfig(NextItemConfig):
     """Encoder, posterior, regularisers, decoder: any can be combined."""
+
+    space: ClassVar[Space] = {
+        **NextItemConfig.space,
+        "gru_units": OneOf((64, 128, 256)),
+        "latent_dim": OneOf((64, 128)),
+        "dropout": Between(0.0, 0.6),
+    }
 
     encoder: str = setting(
         "gru",
