@@ -89,6 +89,12 @@ _ENTRIES = (
         "Liu et al., KDD'18",
         "attention that the last click and the mean ask for",
     ),
+    Entry(
+        "fpmc",
+        "FPMC",
+        "Rendle et al., WWW'10",
+        "a factorised Markov chain beside the user's taste",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
