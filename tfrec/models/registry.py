@@ -91,6 +91,12 @@ _ENTRIES = (
         "Choi et al., WWW'21",
         "linear, in closed form: the past explains what comes",
     ),
+    Entry(
+        "multvae",
+        "MultVAE",
+        "Liang et al., WWW'18",
+        "VAE of sets, with a multinomial likelihood",
+    ),
 )
 MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
