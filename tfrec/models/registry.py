@@ -109,6 +109,24 @@ _ENTRIES = (
         "Sarwar et al., WWW'01",
         "items that occur in the same sequences",
     ),
+    Entry(
+        "ease",
+        "EASE",
+        "Steck, WWW'19",
+        "linear, in closed form: items explain each other as a set",
+    ),
+    Entry(
+        "slist",
+        "SLIST",
+        "Choi et al., WWW'21",
+        "linear, in closed form: the past explains what comes",
+    ),
+    Entry(
+        "multvae",
+        "MultVAE",
+        "Liang et al., WWW'18",
+        "VAE of sets, with a multinomial likelihood",
+    ),
 )
 MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
