@@ -71,6 +71,12 @@ _ENTRIES = (
         "Kang and McAuley, ICDM'18",
         "causal self-attention over items and positions",
     ),
+    Entry(
+        "relavar",
+        "ReLaVaR",
+        "Chatzis et al., 2017",
+        "recurrent units that are Gaussian latents",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(

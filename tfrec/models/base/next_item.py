@@ -163,36 +163,37 @@ class NextItem(Learned):
         """Reads the states that the prediction after each history depends on.
 
         Args:
-            query: What to read, at most `max_length` items of each.
+            query: What to read, see `read_newest`.
 
         Returns:
-            The states, `[batch, reach, dim]`; a function that reads the same
-            positions of other values `[batch, length, ...]`; and which of
-            them, int32 `[batch]`, is the last of the history.
+            The states, `[batch, reach, dim]`, or of all positions where they
+            are fewer; a function that reads the same positions of other values
+            `[batch, length, ...]`; and which of them, int32 `[batch]`, is the
+            last of the history.
         """
         history = query.history
-        # One position at least, so that an empty history reads padding.
-        lacking = tf.cast(tf.shape(history)[1] == 0, tf.int32)
+        length = tf.shape(history)[1]
+        reach = tf.minimum(self.reach, length)
         last = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1) - 1
         last = tf.maximum(last, 0)
         # The first positions where there are fewer, followed by what does not
         # matter.
-        first = tf.maximum(last - self.reach + 1, 0)
-        history = tf.pad(history, [[0, 0], [0, lacking]])
-        places = tf.minimum(
-            first[:, None] + tf.range(self.reach), tf.shape(history)[1] - 1
-        )
+        first = tf.maximum(last - reach + 1, 0)
+        places = tf.minimum(first[:, None] + tf.range(reach), length - 1)
 
         def read(values):
             return tf.gather(values, places, batch_dims=1)
 
-        states = self.states(query._replace(history=history))
-        return read(states), read, last - first
+        return read(self.states(query)), read, last - first
 
     def read_newest(self, query: Query) -> Query:
-        """Returns the query with what the model reads of its histories."""
+        """Returns the query with what the model reads of its histories.
+
+        It has one position at least: an empty history reads padding.
+        """
         history = newest(query.history, self.config.max_length)
-        return query._replace(history=history)
+        lacking = tf.cast(tf.shape(history)[1] == 0, tf.int32)
+        return query._replace(history=tf.pad(history, [[0, 0], [0, lacking]]))
 
     def hidden_draws(self, query: Query) -> list[tf.Tensor]:
         """Returns the vectors whose predictions are averaged; mostly one.
