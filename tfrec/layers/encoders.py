@@ -73,4 +73,18 @@ class AttentiveGRUEncoder(GRUEncoder):
         return tf.concat([states, self.attention(states)], -1)
 
 
-ENCODERS = {"gru": GRUEncoder, "attentive_gru": AttentiveGRUEncoder}
+class NoEncoder(Encoder):
+    """The embedded items themselves, for a posterior that reads alone.
+
+    Args:
+        dim: Size of an item embedding.
+    """
+
+    def __init__(self, dim: int, **kwargs):
+        super().__init__(**kwargs)
+        self.dim = dim
+
+    def call(self, embedded: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See base class."""
+        del training
+        return embedded

@@ -39,6 +39,22 @@ class GRU(keras.layers.GRU):
         """
         if tf.config.list_logical_devices("GPU"):
             return super().call(inputs)
+        gates_in, candidates_in, kernel, bias = self.project(inputs)
+        if training:
+            kernels = tf.split(kernel, [2 * self.units, self.units], 1)
+            states = recur(gates_in, candidates_in, *kernels, bias)
+        else:
+            states = follow(gates_in, candidates_in, kernel, bias)
+        return tf.transpose(states, [1, 0, 2])
+
+    def project(
+        self, inputs: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns what a step reads but for the state, as `follow` takes it.
+
+        Args:
+            inputs: `[batch, length, dim]`.
+        """
         kernel, recurrent_kernel, biases = (
             tf.cast(weight, self.compute_dtype)
             for weight in (
@@ -53,23 +69,37 @@ class GRU(keras.layers.GRU):
         recurrent_bias, candidate_bias = tf.split(recurrent_bias, parts)
         bias += tf.concat([recurrent_bias, tf.zeros_like(candidate_bias)], 0)
         steps = tf.transpose(inputs, [1, 0, 2])
-        if training:
-            # Two products are quicker than to split one.
-            kernels, biases = tf.split(kernel, parts, 1), tf.split(bias, parts)
-            states = recur(
-                *(
-                    tf.nn.bias_add(tf.tensordot(steps, k, 1), b)
-                    for k, b in zip(kernels, biases, strict=True)
-                ),
-                *tf.split(recurrent_kernel, parts, 1),
-                candidate_bias,
+        # Two products are quicker than to split one.
+        gates_in, candidates_in = (
+            tf.nn.bias_add(tf.tensordot(steps, k, 1), b)
+            for k, b in zip(
+                tf.split(kernel, parts, 1), tf.split(bias, parts), strict=True
             )
-        else:
-            projected = tf.nn.bias_add(tf.tensordot(steps, kernel, 1), bias)
-            states = follow(
-                *tf.split(projected, parts, 2), recurrent_kernel, candidate_bias
-            )
-        return tf.transpose(states, [1, 0, 2])
+        )
+        return gates_in, candidates_in, recurrent_kernel, candidate_bias
+
+
+def advance(
+    state: tf.Tensor,
+    gates_in: tf.Tensor,
+    candidates_in: tf.Tensor,
+    kernel: tf.Tensor,
+    bias: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the next state, `[batch, units]`: one step of `recur`.
+
+    Args:
+        state: `[batch, units]`.
+        gates_in: As for `recur`, of this step.
+        candidates_in: As for `recur`, of this step.
+        kernel: As for `follow`.
+        bias: As for `recur`.
+    """
+    units = bias.shape[0]
+    gates, product = tf.split(state @ kernel, [2 * units, units], 1)
+    z, r = tf.split(tf.sigmoid(gates_in + gates), 2, axis=1)
+    c = tf.tanh(candidates_in + r * tf.nn.bias_add(product, bias))
+    return c + z * (state - c)
 
 
 def follow(
@@ -95,11 +125,8 @@ def follow(
     states = tf.TensorArray(bias.dtype, length, element_shape=[None, units])
 
     def step(t, h, states):
-        gates, product = tf.split(h @ kernel, [2 * units, units], 1)
-        z, r = tf.split(tf.sigmoid(tf.gather(gates_in, t) + gates), 2, axis=1)
-        product = tf.nn.bias_add(product, bias)
-        c = tf.tanh(tf.gather(candidates_in, t) + r * product)
-        h = c + z * (h - c)
+        read = tf.gather(gates_in, t), tf.gather(candidates_in, t)
+        h = advance(h, *read, kernel, bias)
         return t + 1, h, states.write(t, h)
 
     def turn(*state):

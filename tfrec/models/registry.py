@@ -95,6 +95,12 @@ _ENTRIES = (
         "Rendle et al., WWW'10",
         "a factorised Markov chain beside the user's taste",
     ),
+    Entry(
+        "relavar",
+        "ReLaVaR",
+        "Chatzis et al., 2017",
+        "recurrent units that are Gaussian latents",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(

@@ -12,11 +12,13 @@ from tfrec.errors import InputError
 from tfrec.models.base.per_position import PerPosition
 from tfrec.models.configs.per_position import PerPositionConfig
 
-ENCODERS = ("gru", "attentive_gru")
+# Without a GRU its size has to be the default.
+ENCODERS = {"gru": {}, "attentive_gru": {}, "none": {"gru_units": 100}}
 POSTERIORS = {
     "gaussian": {"kl_weight": 0.1},
     "flow": {"kl_weight": 0.1, "flows": 2},
     "implicit": {"convolution_filters": 5, "kernel_size": 2},
+    "recurrent": {"kl_weight": 0.1},
 }
 CRITICS = {
     "none": {},
@@ -24,9 +26,9 @@ CRITICS = {
     "contrast": {"contrastive_weight": 0.1},
     "both": {"adversarial_weight": 0.1, "contrastive_weight": 0.1},
 }
-# Every posterior with all critics and both encoders, every critic with both.
+# Every posterior with all critics and all encoders, every critic with them.
 COMBINATIONS = [
-    (ENCODERS[(i + j) % 2], posterior, critics)
+    (list(ENCODERS)[(i + j) % 3], posterior, critics)
     for (i, posterior), (j, critics) in itertools.product(
         enumerate(POSTERIORS), enumerate(CRITICS)
     )
@@ -39,6 +41,7 @@ def test_any_parts_train_together(encoder, posterior, critics):
         10,
         encoder=encoder,
         posterior=posterior,
+        **ENCODERS[encoder],
         **POSTERIORS[posterior],
         **CRITICS[critics],
         learning_rate=0.05,
@@ -98,7 +101,9 @@ def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
     [
         {"flows": 3},
         {"kernel_size": 2},
+        {"encoder": "none", "gru_units": 50},
         {"posterior": "implicit", "kl_weight": 0.1},
+        {"posterior": "implicit", "initial_scale": 0.5},
         {"attention_posterior": True},
         {
             "encoder": "attentive_gru",
@@ -163,6 +168,15 @@ def test_posterior_samples_average_the_predictive_distribution(model):
         for latent in net.latents_after(query, noises)
     ]
     np.testing.assert_allclose(np.exp(alone), np.mean(each, 0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [[[]], [[], [1, 2]]])
+def test_an_empty_history_has_the_draws_of_padding(model, rows):
+    net = model(posterior_samples=3)
+    padding = net.score(Query.of([[0]]))
+    ragged = tf.ragged.constant(rows, tf.int32, ragged_rank=1).to_tensor()
+    found = net.score(Query.of(tf.reshape(ragged, [len(rows), -1])))
+    np.testing.assert_allclose(found[0], padding[0], rtol=1e-5)
 
 
 def test_a_sample_depends_on_its_history_and_its_seed_alone(model):

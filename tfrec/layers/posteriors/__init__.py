@@ -3,6 +3,7 @@
 from tfrec.layers.posteriors.base import BesideContext, Draw, Posterior
 from tfrec.layers.posteriors.flow import FlowPosterior
 from tfrec.layers.posteriors.implicit import ImplicitPosterior
+from tfrec.layers.posteriors.recurrent import RecurrentPosterior
 
 __all__ = [
     "BesideContext",
@@ -10,4 +11,5 @@ __all__ = [
     "FlowPosterior",
     "ImplicitPosterior",
     "Posterior",
+    "RecurrentPosterior",
 ]

@@ -1,5 +1,6 @@
 """What every posterior shares: noise in, one typed draw out."""
 
+import math
 from typing import NamedTuple
 
 import keras
@@ -11,9 +12,9 @@ class Draw(NamedTuple):
 
     Attributes:
         latent: What the decoder reads, float32 `[..., dim]`.
-        kl: log q(z | x) - log p(z) at the draw, whose mean over draws is the
-            KL divergence to the standard normal prior, float32 `[...]`; None
-            where the density is not known.
+        kl: The KL divergence to the standard normal prior, or what has it as
+            its mean over draws, log q(z | x) - log p(z) at the draw, float32
+            `[...]`; None where the density is not known.
         extras: What else is worth a look, float32 `[...]` each, by name.
     """
 
@@ -60,6 +61,22 @@ class Posterior(keras.layers.Layer):
             training: Whether dropout is on.
         """
         raise NotImplementedError
+
+
+def log_scale_layer(dim: int, initial: float) -> keras.layers.Dense:
+    """Returns the affine function from a state to the log of a scale.
+
+    Args:
+        dim: Size of the latent.
+        initial: The scale when training starts, whatever the state.
+    """
+    return keras.layers.Dense(
+        dim,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(math.log(initial)),
+        dtype="float32",
+        name="log_scale",
+    )
 
 
 class BesideContext(Posterior):

@@ -1,12 +1,10 @@
 """The posterior of VASER: a Gaussian bent by planar flows."""
 
-import math
-
 import keras
 import tensorflow as tf
 
 from tfrec.layers.planar_flow import PlanarFlows
-from tfrec.layers.posteriors.base import Draw, Posterior
+from tfrec.layers.posteriors.base import Draw, Posterior, log_scale_layer
 
 
 class FlowPosterior(Posterior):
@@ -17,23 +15,24 @@ class FlowPosterior(Posterior):
     Args:
         latent_dim: Size of the latent.
         flows: Number K of planar flows; 0 leaves the Gaussian.
+        initial_scale: sigma when training starts. Quiet by default, as in
+            ACVAE: noise of size one would drown what the states have to say
+            before the decoder has learned to read them.
     """
 
     extras = ("log_det",)
 
-    def __init__(self, latent_dim: int, flows: int, **kwargs):
+    def __init__(
+        self,
+        latent_dim: int,
+        flows: int,
+        initial_scale: float = 0.1,
+        **kwargs,
+    ):
         super().__init__(**(kwargs | {"dtype": "float32"}))
         self.noise_dim = self.dim = self.drawn_dim = latent_dim
         self.mean = keras.layers.Dense(latent_dim, dtype="float32", name="mean")
-        # Quiet at first, as in ACVAE: noise of size one would drown what the
-        # states have to say before the decoder has learned to read them.
-        self.log_scale = keras.layers.Dense(
-            latent_dim,
-            kernel_initializer="zeros",
-            bias_initializer=keras.initializers.Constant(math.log(0.1)),
-            dtype="float32",
-            name="log_scale",
-        )
+        self.log_scale = log_scale_layer(latent_dim, initial_scale)
         self.flows = PlanarFlows(flows, name="flows")
 
     def build(self, input_shape):

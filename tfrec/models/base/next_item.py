@@ -1,30 +1,16 @@
 """The base of every model that reads a history and predicts the next item."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-import keras
 import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
-from tfrec.layers.item_embedding import ItemEmbedding
-from tfrec.layers.item_logits import ItemLogits
-from tfrec.layers.losses import (
-    Histories,
-    Targets,
-    coming,
-)
-from tfrec.metrics.ranking import over_blocks
-from tfrec.models.base.items import exclude, newest
-from tfrec.models.base.learned import Learned, Terms
-from tfrec.models.base.parts import make_loss
-from tfrec.models.configs.next_item import NextItemConfig
-from tfrec.settings import Settings
+from tfrec.models.base.learned import Terms
+from tfrec.models.base.vector_model import VectorModel
 from tfrec.shapes import Positions
 
 
-class NextItem(Learned):
+class NextItem(VectorModel):
     """A causal model: the state at position t predicts item t + 1.
 
     One pass trains every prefix of a sequence. A subclass makes its layers
@@ -37,61 +23,8 @@ class NextItem(Learned):
         num_users: Number of users, for a model that needs them.
     """
 
-    config: NextItemConfig
     # Newest positions of the states that a prediction depends on.
     reach = 1
-
-    def __init__(
-        self,
-        num_items: int,
-        config: Settings | None = None,
-        num_users: int = 0,
-    ):
-        super().__init__(num_items, config, num_users)
-        self.noise_seed = keras.random.SeedGenerator()
-
-    def make_embedding(self, reserved: int = 0) -> None:
-        """Makes `embedding` and the dropout behind it.
-
-        Args:
-            reserved: Rows beyond those of the items, see `ItemEmbedding`.
-        """
-        c = self.config
-        # Items far apart from the start: with Keras's tiny default an encoder
-        # cannot tell them apart for many epochs. As vectors of the softmax
-        # they have to be shorter, for quiet logits.
-        default = c.embedding_dim**-0.5 if c.tie_weights else 1.0
-        self.embedding = ItemEmbedding(
-            self.num_items,
-            c.embedding_dim,
-            reserved,
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=c.embedding_deviation or default
-            ),
-            name="item_embedding",
-        )
-        self.embedding.build((None, None))
-        self.embedding_dropout = keras.layers.Dropout(c.embedding_dropout)
-
-    def make_head(self) -> None:
-        """Makes `decoder_dropout`, `item_logits` and `item_loss`.
-
-        The caller builds `item_logits`, for what `decode_states` returns.
-        """
-        c = self.config
-        self.decoder_dropout = keras.layers.Dropout(c.decoder_dropout)
-        self.item_logits = ItemLogits(
-            self.num_items,
-            self.embedding if c.tie_weights else None,
-            c.cosine_scale,
-            c.item_bias,
-            name="item_logits",
-        )
-        self.item_loss = make_loss(c, self.num_items)
-
-    def embed(self, items: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the items' vectors with dropout, `[..., embedding_dim]`."""
-        return self.embedding_dropout(self.embedding(items), training=training)
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:
         """Reads the items up to each position.
@@ -121,40 +54,6 @@ class NextItem(Learned):
         hidden = self.decode_states(states, training)
         return {"loss": self.prediction_loss(hidden, batch, positions)}
 
-    def prediction_loss(
-        self, hidden: tf.Tensor, batch: TrainingBatch, positions: Positions
-    ) -> tf.Tensor:
-        """Returns the loss that `--loss` names, of the items to come.
-
-        Args:
-            hidden: float32 `[n, item_dim]`, at the positions.
-            batch: What was read and what came.
-            positions: The valid ones.
-        """
-        c = self.config
-        targets = Targets.of(
-            positions.read(coming(batch.targets, c.target_window)),
-            positions.weights,
-            c.target_decay,
-        )
-        # With the last item, which no position reads: it is no negative.
-        histories = Histories(batch.items - 1, positions.places)
-        return self.item_loss.total(
-            self.item_logits, hidden, targets, histories
-        )
-
-    @property
-    def counts_items(self) -> bool:
-        """See base class."""
-        c = self.config
-        return c.start_at_popularity or self.item_loss.needs_popularity
-
-    def take_counts(self, counts: tf.Tensor) -> None:
-        """See base class."""
-        if self.config.start_at_popularity:
-            self.item_logits.start_at(counts)
-        self.item_loss.order_by(counts)
-
     # Scoring ----------------------------------------------------------------
 
     def last_states(
@@ -163,146 +62,30 @@ class NextItem(Learned):
         """Reads the states that the prediction after each history depends on.
 
         Args:
-            query: What to read, at most `max_length` items of each.
+            query: What to read, see `read_newest`.
 
         Returns:
-            The states, `[batch, reach, dim]`; a function that reads the same
-            positions of other values `[batch, length, ...]`; and which of
-            them, int32 `[batch]`, is the last of the history.
+            The states, `[batch, reach, dim]`, or of all positions where they
+            are fewer; a function that reads the same positions of other values
+            `[batch, length, ...]`; and which of them, int32 `[batch]`, is the
+            last of the history.
         """
         history = query.history
-        # One position at least, so that an empty history reads padding.
-        lacking = tf.cast(tf.shape(history)[1] == 0, tf.int32)
+        length = tf.shape(history)[1]
+        reach = tf.minimum(self.reach, length)
         last = tf.reduce_sum(tf.cast(history > 0, tf.int32), 1) - 1
         last = tf.maximum(last, 0)
         # The first positions where there are fewer, followed by what does not
         # matter.
-        first = tf.maximum(last - self.reach + 1, 0)
-        history = tf.pad(history, [[0, 0], [0, lacking]])
-        places = tf.minimum(
-            first[:, None] + tf.range(self.reach), tf.shape(history)[1] - 1
-        )
+        first = tf.maximum(last - reach + 1, 0)
+        places = tf.minimum(first[:, None] + tf.range(reach), length - 1)
 
         def read(values):
             return tf.gather(values, places, batch_dims=1)
 
-        states = self.states(query._replace(history=history))
-        return read(states), read, last - first
-
-    def read_newest(self, query: Query) -> Query:
-        """Returns the query with what the model reads of its histories."""
-        history = newest(query.history, self.config.max_length)
-        return query._replace(history=history)
+        return read(self.states(query)), read, last - first
 
     def hidden_draws(self, query: Query) -> list[tf.Tensor]:
-        """Returns the vectors whose predictions are averaged; mostly one.
-
-        Each is float32 `[batch, item_dim]`.
-        """
+        """See base class: the state after each history, decoded."""
         states, _, last = self.last_states(self.read_newest(query))
         return [self.decode_states(tf.gather(states, last, batch_dims=1))]
-
-    @property
-    def leaves_out_history(self) -> bool:
-        """See base class."""
-        return self.config.exclude_history
-
-    def log_probabilities(self, hidden: tf.Tensor, query: Query) -> tf.Tensor:
-        """Returns log p(item | hidden), float32 `[batch, num_items]`.
-
-        With `exclude_history` the items of the history get the lowest score,
-        and the others share the probability.
-        """
-        scores = self.item_logits(hidden)
-        if not self.leaves_out_history:
-            return scores
-        scores = exclude(scores, query.history)
-        total = tf.reduce_logsumexp(scores, -1, keepdims=True)
-        # Finite where nothing is left, and too small to change the lowest.
-        return scores - tf.maximum(total, -1e6)
-
-    def score(self, query: Query) -> tf.Tensor:
-        """See base class."""
-        draws = [
-            self.log_probabilities(hidden, query)
-            for hidden in self.hidden_draws(query)
-        ]
-        if len(draws) == 1:
-            return draws[0]
-        return tf.reduce_logsumexp(tf.stack(draws), 0) - tf.math.log(
-            float(len(draws))
-        )
-
-    def block_scores(
-        self, query: Query
-    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """See base class. Logits suffice, unless draws are averaged.
-
-        Whatever range is asked for, all is computed in the same tiles. So its
-        scores are the same to the last bit.
-        """
-        draws = self.hidden_draws(query)
-        totals = [0.0]
-        if draws[1:]:
-            totals = [self._log_total(h, query.history) for h in draws]
-        width = self.item_logits.tile
-
-        def tile(start):
-            logs = [
-                self.item_logits.logits(h, start) - total
-                for h, total in zip(draws, totals, strict=True)
-            ]
-            return tf.reduce_logsumexp(logs, 0) if logs[1:] else logs[0]
-
-        def scores(start, stop):
-            first = start // width * width
-            tiles = tf.map_fn(
-                tile,
-                tf.range(first, stop, width),
-                fn_output_signature=tf.float32,
-                parallel_iterations=1,
-            )
-            rows = tf.transpose(tiles, [1, 0, 2])
-            rows = tf.reshape(rows, [tf.shape(query.history)[0], -1])
-            return rows[:, start - first : stop - first]
-
-        return scores
-
-    def _log_total(self, hidden: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
-        """Returns the log of the sum of exp(logit), `[batch, 1]`."""
-
-        def add(total, start, stop):
-            logits = self.item_logits.logits(hidden, start)[:, : stop - start]
-            if self.leaves_out_history:
-                inside = (history > start) & (history <= stop)
-                logits = exclude(logits, tf.where(inside, history - start, 0))
-            logits = tf.cast(logits, tf.float64)
-            logits = tf.concat([total, logits], 1)
-            return tf.reduce_logsumexp(logits, 1, keepdims=True)
-
-        nothing = tf.fill(
-            [tf.shape(hidden)[0], 1], tf.constant(float("-inf"), tf.float64)
-        )
-        total = over_blocks(add, nothing, self.num_items, self.item_logits.tile)
-        return tf.cast(total, tf.float32)
-
-    # For other rooms --------------------------------------------------------
-
-    def item_vectors(self) -> dict[str, tf.Tensor]:
-        """See base class.
-
-        `items_predicted` are those of the softmax, where items are near that
-        come after the same histories; `items_read` those of the embedding,
-        unless they are the same.
-        """
-        predicted = {"items_predicted": self.item_logits.kernel}
-        if self.config.tie_weights and not self.config.cosine_scale:
-            return predicted
-        read = tf.convert_to_tensor(self.embedding.item_vectors)
-        return predicted | {"items_read": read}
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[Any]:
-        """See base class."""
-        with self.item_logits.read_only() as copy:
-            yield copy

@@ -1,5 +1,11 @@
-"""Losses and posteriors as settings ask for them."""
+"""Losses, encoders and posteriors as settings ask for them."""
 
+from tfrec.layers.encoders import (
+    AttentiveGRUEncoder,
+    Encoder,
+    GRUEncoder,
+    NoEncoder,
+)
 from tfrec.layers.losses import (
     BinaryLoss,
     BPRLoss,
@@ -14,6 +20,7 @@ from tfrec.layers.posteriors import (
     FlowPosterior,
     ImplicitPosterior,
     Posterior,
+    RecurrentPosterior,
 )
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.models.configs.per_position import PerPositionConfig
@@ -42,6 +49,15 @@ def make_loss(config: NextItemConfig, num_items: int) -> ItemLoss:
     )
 
 
+def make_encoder(config: PerPositionConfig) -> Encoder:
+    """Returns the encoder that the settings ask for."""
+    c = config
+    if c.encoder == "none":
+        return NoEncoder(c.embedding_dim, name="encoder")
+    made = {"gru": GRUEncoder, "attentive_gru": AttentiveGRUEncoder}[c.encoder]
+    return made(c.gru_units, c.encoder_activation, name="encoder")
+
+
 def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
     """Returns the posterior that the settings ask for.
 
@@ -53,7 +69,11 @@ def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
     # With attention a state is [h; c], of the same size both.
     units = dim // 2 if c.encoder == "attentive_gru" else dim
     flows = c.flows if c.posterior == "flow" else 0
-    if c.posterior == "implicit":
+    if c.posterior == "recurrent":
+        posterior = RecurrentPosterior(
+            c.latent_dim, c.initial_scale, name="posterior"
+        )
+    elif c.posterior == "implicit":
         posterior = ImplicitPosterior(
             c.latent_dim,
             units,
@@ -63,10 +83,14 @@ def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
             name="posterior",
         )
     else:
-        posterior = FlowPosterior(c.latent_dim, flows, name="posterior")
+        posterior = FlowPosterior(
+            c.latent_dim, flows, c.initial_scale, name="posterior"
+        )
     if c.encoder != "attentive_gru":
         return posterior
     of_context = None
     if c.attention_posterior:
-        of_context = FlowPosterior(units, flows, name="attention_posterior")
+        of_context = FlowPosterior(
+            units, flows, c.initial_scale, name="attention_posterior"
+        )
     return BesideContext(posterior, of_context, units, name="posterior")

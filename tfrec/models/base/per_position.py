@@ -5,14 +5,14 @@ import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.critics import Adversary, ContrastiveCritic, Critic, Pairs
-from tfrec.layers.encoders import ENCODERS, Encoder
+from tfrec.layers.encoders import Encoder
 from tfrec.layers.posteriors import (
     Draw,
 )
 from tfrec.models.base.latent import Latent
 from tfrec.models.base.learned import Player, Rate, Terms
 from tfrec.models.base.next_item import NextItem
-from tfrec.models.base.parts import make_posterior
+from tfrec.models.base.parts import make_encoder, make_posterior
 from tfrec.models.configs.per_position import PerPositionConfig
 from tfrec.settings import Settings
 from tfrec.shapes import Positions
@@ -82,10 +82,7 @@ class PerPosition(NextItem):
 
         A model whose paper has an encoder of its own overrides this.
         """
-        c = self.config
-        return ENCODERS[c.encoder](
-            c.gru_units, c.encoder_activation, name="encoder"
-        )
+        return make_encoder(self.config)
 
     @property
     def critics(self) -> dict[Critic, float]:
@@ -272,24 +269,28 @@ class PerPosition(NextItem):
         """Returns the latent after each history for each noise, encoding once.
 
         Args:
-            query: What to read, at most `max_length` items of each.
+            query: What to read, see `read_newest`.
             noises: Each `[batch, length, noise_dim]`; None for eps = 0.
 
         Returns:
             float32 `[batch, dim]` each.
         """
         states, read, last = self.last_states(query)
-        lacking = tf.cast(tf.shape(query.history)[1] == 0, tf.int32)
-        padding = [[0, 0], [0, lacking], [0, 0]]
+
+        def after(states, noise, last):
+            latent = self.posterior(states, noise).latent
+            return tf.gather(latent, last, batch_dims=1)
+
+        given = [read(noise) for noise in noises if noise is not None]
+        drawn, many = iter(()), len(given)
+        if given:
+            # All draws as one batch.
+            states_of_all = tf.tile(states, [many, 1, 1])
+            last_of_all = tf.tile(last, [many])
+            latents = after(states_of_all, tf.concat(given, 0), last_of_all)
+            drawn = iter(tf.split(latents, many))
         return [
-            tf.gather(
-                self.posterior(
-                    states,
-                    None if noise is None else read(tf.pad(noise, padding)),
-                ).latent,
-                last,
-                batch_dims=1,
-            )
+            after(states, None, last) if noise is None else next(drawn)
             for noise in noises
         ]
 

@@ -22,8 +22,9 @@ class PerPositionConfig(NextItemConfig):
     encoder: str = setting(
         "gru",
         "gru: the state of a GRU. attentive_gru: beside it NARM's attention "
-        "over all states so far, which the decoder reads too.",
-        choices=("gru", "attentive_gru"),
+        "over all states so far, which the decoder reads too. none: the item "
+        "embeddings, for a posterior that reads alone.",
+        choices=("gru", "attentive_gru", "none"),
     )
     encoder_activation: str = setting(
         "linear",
@@ -36,8 +37,16 @@ class PerPositionConfig(NextItemConfig):
         "gaussian",
         "gaussian: of independent dimensions. flow: one bent by planar flows. "
         "implicit: samples of a network that reads noise, without a density, "
-        "so that only an adversary can estimate its KL.",
-        choices=("gaussian", "flow", "implicit"),
+        "so that only an adversary can estimate its KL. recurrent: the units "
+        "of a GRU, Gaussian each, whose draws are the state that goes on.",
+        choices=("gaussian", "flow", "implicit", "recurrent"),
+    )
+    initial_scale: float = setting(
+        0.1,
+        "Scale sigma of the posterior when training starts, unless it is "
+        "implicit. The prior's is 1; below it the draws are quieter and the KL "
+        "divergence begins higher.",
+        above=0.0,
     )
     latent_dim: int = setting(100, "Size of the latent z.", minimum=1)
     flows: int = setting(
@@ -126,13 +135,18 @@ class PerPositionConfig(NextItemConfig):
 
     def unused(self) -> dict[str, str]:
         """See base class."""
+        known = ("gaussian", "flow", "recurrent")
+        grus = ("gru", "attentive_gru")
         unused = super().unused() | self.unread(
             [
+                ("gru_units", "encoder", grus),
+                ("encoder_activation", "encoder", grus),
+                ("initial_scale", "posterior", known),
                 ("flows", "posterior", ("flow",)),
                 ("convolution_filters", "posterior", ("implicit",)),
                 ("kernel_size", "posterior", ("implicit",)),
-                ("kl_weight", "posterior", ("gaussian", "flow")),
-                ("anneal_steps", "posterior", ("gaussian", "flow")),
+                ("kl_weight", "posterior", known),
+                ("anneal_steps", "posterior", known),
                 ("attention_posterior", "encoder", ("attentive_gru",)),
                 ("attention_posterior", "posterior", ("gaussian", "flow")),
             ]

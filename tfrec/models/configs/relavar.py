@@ -1,0 +1,26 @@
+"""Settings of ReLaVaR."""
+
+import dataclasses
+
+from tfrec.models.configs.per_position import PerPositionConfig
+from tfrec.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class ReLaVaRConfig(PerPositionConfig):
+    """Settings of ReLaVaR; sizes as in VASER's table of session models.
+
+    The paper's bound is --kl_weight=1, with which the posterior collapses. It
+    averages draws at prediction, --posterior_samples.
+    """
+
+    max_length: int = 30
+    embedding_dim: int = 50
+    embedding_dropout: float = 0.25
+    encoder: str = setting(
+        "none", "ReLaVaR's posterior reads the items alone.", choices=("none",)
+    )
+    posterior: str = setting(
+        "recurrent", "ReLaVaR has one posterior.", choices=("recurrent",)
+    )
+    kl_weight: float = 0.001
