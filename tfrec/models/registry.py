@@ -95,6 +95,12 @@ _ENTRIES = (
         "Rendle et al., WWW'10",
         "a factorised Markov chain beside the user's taste",
     ),
+    Entry(
+        "caser",
+        "Caser",
+        "Tang and Wang, WSDM'18",
+        "convolutions over the last items, beside the user",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
