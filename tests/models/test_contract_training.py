@@ -195,7 +195,7 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
             model=name,
             run_dir=str(folder),
             epochs=2,
-            batch_size=9,
+            batch_size=14,
             deterministic=True,
             distribution="none",
             checkpoint_minutes=0.0,
@@ -216,15 +216,15 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
 
     whole = run(tmp_path / "whole")
     in_whole, seen[:] = seen[:], []
-    # In the middle of the last epoch of three steps.
+    # In the middle of the last epoch of two steps.
     epochs = 1 if get_model(name).one_pass else 2
     with pytest.raises(Stopped):
-        run(tmp_path / "torn", stop_at=3 * epochs - 1)
+        run(tmp_path / "torn", stop_at=2 * epochs - 1)
     resumed = run(tmp_path / "torn")
     assert [epoch for epoch, _ in in_whole] == [0, 1][:epochs]
     assert seen == in_whole
     assert resumed["metrics"] == whole["metrics"]
-    assert resumed["steps"] == whole["steps"] == 3 * epochs
+    assert resumed["steps"] == whole["steps"] == 2 * epochs
     one, two = state(tmp_path / "whole"), state(tmp_path / "torn")
     assert one.keys() == two.keys()
     for key, value in one.items():

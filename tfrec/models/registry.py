@@ -101,6 +101,12 @@ _ENTRIES = (
         "Chatzis et al., 2017",
         "recurrent units that are Gaussian latents",
     ),
+    Entry(
+        "caser",
+        "Caser",
+        "Tang and Wang, WSDM'18",
+        "convolutions over the last items, beside the user",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
