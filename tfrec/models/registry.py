@@ -122,6 +122,12 @@ _ENTRIES = (
         "items that occur in the same sequences",
     ),
     Entry(
+        "vsknn",
+        "VSKNN",
+        "Ludewig and Jannach, 2018",
+        "what the most similar sequences have",
+    ),
+    Entry(
         "ease",
         "EASE",
         "Steck, WWW'19",

@@ -87,6 +87,62 @@ class Counted(Recommender):
         """Returns each item's interactions, float64; half of one for none."""
         return tf.maximum(tf.cast(self.popularity, tf.float64), 0.5)
 
+    def shares(
+        self,
+        rows: tf.Tensor,
+        row: tf.Tensor,
+        items: tf.Tensor,
+        strength: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the log of each item's share of what was found for a row.
+
+        All items that were not found share, by their popularity, half of the
+        weakest strength of one that was. So they come last, and a row for
+        which nothing was found has the most popular items. An item never seen
+        counts as half an interaction.
+
+        Args:
+            rows: Number of rows.
+            row: int `[n]`, a row.
+            items: int `[n]`, an item found for it, from 1.
+            strength: `[n]`, above 0. Where an item was found several times,
+                they add up.
+
+        Returns:
+            float32 `[rows, num_items]`.
+        """
+        row, column = tf.cast(row, tf.int64), tf.cast(items, tf.int64) - 1
+        # Each pair of a row and an item once: all but the last step is on the
+        # few items that were found. Their sums are taken in float64, in which
+        # those that are equal stay so in float32.
+        pairs, which = tf.unique(row * self.num_items + column)
+        row, column = pairs // self.num_items, pairs % self.num_items
+        strength = tf.math.unsorted_segment_sum(
+            tf.cast(strength, tf.float64), which, tf.size(pairs)
+        )
+        popularity = self.popularities()
+
+        def by_row(reduce, values):
+            return reduce(values, row, rows)[:, None]
+
+        sums = tf.math.unsorted_segment_sum
+        unseen = tf.reduce_sum(popularity) - by_row(
+            sums, tf.gather(popularity, column)
+        )
+        weakest = by_row(tf.math.unsorted_segment_min, strength)
+        left = tf.where(weakest < tf.float64.max, weakest / 2, 1.0)
+        # Of halves and whole numbers: 0 when nothing is left, and not nearly.
+        left = tf.where(unseen > 0, left, 0.0)
+        total = by_row(sums, strength) + left
+        share = tf.math.divide_no_nan(left, unseen * total)
+        scores = tf.cast(share, tf.float32) * tf.cast(popularity, tf.float32)
+        scores = tf.tensor_scatter_nd_update(
+            scores,
+            tf.stack([row, column], 1),
+            tf.cast(strength / tf.gather(total[:, 0], row), tf.float32),
+        )
+        return tf.math.log(scores)
+
     def count_params(self) -> int:
         """Returns the number of all counts, those of the tables included."""
         sizes = [int(tf.size(table)) for table in self.tables.values()]

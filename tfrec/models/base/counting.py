@@ -179,55 +179,19 @@ class CooccurrenceModel(Counted):
         return {"pairs": tf.size(self.followers)}
 
     def score(self, query: Query) -> tf.Tensor:
-        """Returns the log of each item's share of what follows.
-
-        All items that never followed share, by their popularity, half of the
-        weakest strength of one that did. So they come last, and a history
-        without a known item or with one that nothing follows has the most
-        popular items. An item never seen counts as half an interaction.
-        """
-        history = query.history
-        voters = self._voters(history)
+        """See `shares`: of how strongly items follow."""
+        voters = self._voters(query.history)
         places = tf.ragged.range(
             tf.gather(self.row_splits, voters),
             tf.gather(self.row_splits, voters + 1),
         )
         voter, places = places.value_rowids(), places.values
-        row = tf.cast(voter // self.voters, tf.int64)
-        column = tf.cast(tf.gather(self.followers, places) - 1, tf.int64)
-        # Each pair of a row and an item once: all but the last step is on the
-        # few items that follow. Their sums are taken in float64, in which
-        # those that are equal stay so in float32.
-        pairs, which = tf.unique(row * self.num_items + column)
-        row, column = pairs // self.num_items, pairs % self.num_items
-        strength = tf.math.unsorted_segment_sum(
-            tf.cast(tf.gather(self.strengths, places), tf.float64),
-            which,
-            tf.size(pairs),
+        return self.shares(
+            tf.shape(query.history)[0],
+            voter // self.voters,
+            tf.gather(self.followers, places),
+            tf.gather(self.strengths, places),
         )
-        popularity = tf.maximum(tf.cast(self.popularity, tf.float64), 0.5)
-        rows = tf.shape(history)[0]
-
-        def by_row(reduce, values):
-            return reduce(values, row, rows)[:, None]
-
-        sums = tf.math.unsorted_segment_sum
-        unseen = tf.reduce_sum(popularity) - by_row(
-            sums, tf.gather(popularity, column)
-        )
-        weakest = by_row(tf.math.unsorted_segment_min, strength)
-        left = tf.where(weakest < tf.float64.max, weakest / 2, 1.0)
-        # Of halves and whole numbers: 0 when nothing is left, and not nearly.
-        left = tf.where(unseen > 0, left, 0.0)
-        total = by_row(sums, strength) + left
-        share = tf.math.divide_no_nan(left, unseen * total)
-        scores = tf.cast(share, tf.float32) * tf.cast(popularity, tf.float32)
-        scores = tf.tensor_scatter_nd_update(
-            scores,
-            tf.stack([row, column], 1),
-            tf.cast(strength / tf.gather(total[:, 0], row), tf.float32),
-        )
-        return tf.math.log(scores)
 
     def _voters(self, history: tf.Tensor) -> tf.Tensor:
         """Returns the last items, `[batch * voters]`, as in `row_splits`."""
