@@ -161,6 +161,7 @@ def test_the_chief_alone_writes_and_reports(job):
         "config.json",
         "epochs.csv",
         "metrics.json",
+        "ranks.npz",
         "tensorboard",
     }
     events = list((folder / "whole" / "tensorboard").glob("events*"))
