@@ -22,10 +22,11 @@ and Vasilev, RecSys'23; Petrov and Macdonald, RecSys'23, whose calibrated loss
 is `--loss=gbce`). `--loss=binary` is the published one.
 
 As in the authors' code, M[x_t] is multiplied by sqrt(d) where it is read, if it
-is an item vector too. What departs from that code: there the residual of a part is the normalised vector,
-against III-C; another dropout stands between the dense layers; the attention
-has no output projection. It pads at the start, so that positions count from
-the newest item; here they count from the oldest that is read.
+is an item vector too. What departs from that code: there the residual of a part
+is the normalised vector, against III-C; another dropout stands between the
+dense layers; the attention has no output projection. It pads at the start, so
+that positions count from the newest item; here they count from the oldest that
+is read.
 """
 
 import keras
