@@ -107,9 +107,8 @@ def test_sessions_have_no_users_to_tell_apart(tmp_path):
         run = make_run("personal", prepared(tmp_path / "data", "next_click"))
         lines = describe(export(run, tmp_path / "models", k=4)).splitlines()
     assert "serving_default" in lines and "for_user" not in lines
-    # Who asks does not matter.
-    best, other = (run.recommend(["item 2"], 4, user) for user in ("", "u1"))
-    assert best == other
+    with pytest.raises(InputError, match=r"personal, .* sessions, without us"):
+        run.recommend(["item 2"], 4, "u1")
 
 
 def test_a_model_that_asks_for_no_user_refuses_one(run):

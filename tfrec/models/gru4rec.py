@@ -16,8 +16,7 @@ The papers, part by part:
     by their popularity to a power; ELUs of the scores
         -> `--loss=bpr_max`, `top1_max`, `--sampling_power`, `--score_elu`
 
-By default the softmax is over all items: the limit of ever more negatives, and
-the better model on catalogues where it can be afforded.
+By default the softmax is over all items, which any sample stands for.
 
 What departs from the papers and the authors' code. There a batch is one click
 of each of B sessions that run side by side; the state is carried from batch to
@@ -75,9 +74,3 @@ class GRU4Rec(NextItem):
         """Returns the GRU's states; see the base class."""
         embedded = self.embed(query.history, training)
         return self.encoder(embedded, training=training)
-
-    def decode_states(
-        self, states: tf.Tensor, training: bool = False
-    ) -> tf.Tensor:
-        """Returns the states with dropout; see the base class."""
-        return self.decoder_dropout(states, training=training)

@@ -75,9 +75,3 @@ class STAMP(NextItem):
         if self.config.add_mean:
             memory += mean
         return self.of_session(memory) * self.of_last(clicks)
-
-    def decode_states(
-        self, states: tf.Tensor, training: bool = False
-    ) -> tf.Tensor:
-        """Returns the states with dropout; see the base class."""
-        return self.decoder_dropout(states, training=training)
