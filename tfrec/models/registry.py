@@ -103,6 +103,12 @@ _ENTRIES = (
         "Liang et al., WWW'18",
         "VAE of sets, with a multinomial likelihood",
     ),
+    Entry(
+        "recvae",
+        "RecVAE",
+        "Shenbin et al., WSDM'20",
+        "VAE of sets, its prior the posterior of before",
+    ),
 )
 MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
