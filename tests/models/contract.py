@@ -226,7 +226,21 @@ def optimizer_state(model: Recommender) -> list[np.ndarray]:
 
 
 def silence(patch: pytest.MonkeyPatch) -> None:
-    """Sets all noise to zero: draws differ between one device and two."""
+    """Gives every row the same draws, which differ between two devices.
+
+    Noise is zero, a number between two is the middle, and of whole numbers the
+    last come: of the items drawn as negatives those that no row has.
+    """
+
+    def uniform(shape, minval=0.0, maxval=1.0, dtype="float32", seed=None):
+        return tf.fill(shape, tf.cast((minval + maxval) / 2, dtype))
+
+    def randint(shape, minval, maxval, dtype="int32", seed=None):
+        from_last = tf.range(shape[-1]) % (maxval - minval)
+        return tf.broadcast_to(tf.cast(maxval - 1 - from_last, dtype), shape)
+
     patch.setattr(
         keras.random, "normal", lambda shape, seed=None: tf.zeros(shape)
     )
+    patch.setattr(keras.random, "uniform", uniform)
+    patch.setattr(keras.random, "randint", randint)

@@ -41,7 +41,7 @@ from tfrec.batches import TrainingBatch
 from tfrec.layers.gaussian import Gaussian
 from tfrec.layers.item_sum import ItemSum
 from tfrec.models.base.learned import Rate
-from tfrec.models.base.player import Player
+from tfrec.models.base.player import Player, in_turns
 from tfrec.models.base.sets import SetVAE
 from tfrec.models.configs.recvae import RecVAEConfig
 
@@ -185,25 +185,23 @@ class RecVAE(SetVAE):
         part = super().reading(bags, training=True)
         if not self.config.alternate_updates:
             return part
-        turns, _, cycle = self._turns
-        turn = self.is_turn(turns, cycle, by_epoch=True)
+        (of_encoder, _), cycle = self._turns
+        turn = self.is_turn(of_encoder, cycle, by_epoch=True)
         return tuple(
             tf.where(turn, *pair) for pair in zip(part, whole, strict=True)
         )
 
     @property
-    def _turns(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """The encoder's turns and the decoder's, and their cycle, in epochs."""
+    def _turns(self) -> tuple[list[tuple[int, ...]], int]:
+        """The turns of encoder and decoder, and their cycle, in epochs."""
         c = self.config
         if not c.alternate_updates:
-            return (0,), (0,), 1
-        cycle = c.encoder_epochs + c.decoder_epochs
-        turns = tuple(range(cycle))
-        return turns[: c.encoder_epochs], turns[c.encoder_epochs :], cycle
+            return [(0,), (0,)], 1
+        return in_turns(c.encoder_epochs, c.decoder_epochs)
 
     def players(self, rate: Rate) -> list[Player]:
         """Returns encoder and decoder, who minimise the same loss."""
-        *turns, cycle = self._turns
+        turns, cycle = self._turns
         return [
             Player(
                 name,
@@ -227,9 +225,9 @@ class RecVAE(SetVAE):
     def train_step(self, batch: TrainingBatch) -> dict[str, tf.Tensor]:
         """See base class; then renews the old posterior, if it is time."""
         logs = super().train_step(batch)
-        encoder, _, cycle = self._turns
+        (of_encoder, _), cycle = self._turns
         epochs, rest = self.epochs()
-        ends = (rest == 0) & (epochs % cycle == len(encoder) % cycle)
+        ends = (rest == 0) & (epochs % cycle == len(of_encoder) % cycle)
         values = tf.cond(
             ends,
             lambda: [tf.convert_to_tensor(v) for v in self.encoder.variables],

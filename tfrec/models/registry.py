@@ -109,6 +109,12 @@ _ENTRIES = (
         "Shenbin et al., WSDM'20",
         "VAE of sets, its prior the posterior of before",
     ),
+    Entry(
+        "cfgan",
+        "CFGAN",
+        "Chae et al., CIKM'18",
+        "sets rated by a generator against a discriminator",
+    ),
 )
 MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
