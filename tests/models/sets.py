@@ -40,9 +40,9 @@ def assert_knows_the_tastes(model: Recommender) -> None:
 def assert_reads_sets(model: Recommender) -> None:
     """Scores and objective know neither order nor repetition."""
     one, other = model.score(Query.of([[3, 8, 5, 0], [8, 3, 5, 8]]))
-    np.testing.assert_array_equal(one, other)
+    np.testing.assert_allclose(one, other, rtol=1e-5)
     left_out = model.score(Query.of([[3, 8, 0, 0]]))[0]
-    assert np.abs(one - left_out).max() > 1e-6
+    assert np.abs(one - left_out).max() > 1e-4
     mixed = [[*row[::-1], row[0]] for row in ROWS]
     found, expected = (
         model.objective(each, training=False)

@@ -145,6 +145,18 @@ _ENTRIES = (
         "Liang et al., WWW'18",
         "VAE of sets, with a multinomial likelihood",
     ),
+    Entry(
+        "recvae",
+        "RecVAE",
+        "Shenbin et al., WSDM'20",
+        "VAE of sets, its prior the posterior of before",
+    ),
+    Entry(
+        "cfgan",
+        "CFGAN",
+        "Chae et al., CIKM'18",
+        "sets rated by a generator against a discriminator",
+    ),
 )
 MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 

@@ -114,10 +114,9 @@ class Learned(Recommender):
         """
         if not steps and not epochs:
             return tf.constant(1.0)
-        over = float(steps)
         if epochs:
-            over = epochs * tf.cast(self._steps_of_epoch, tf.float32)
-        return tf.minimum(tf.cast(self.steps, tf.float32) / over, 1.0)
+            steps = epochs * tf.cast(self._epoch_length, tf.float32)
+        return tf.minimum(tf.cast(self.steps, tf.float32) / steps, 1.0)
 
     # Counting ---------------------------------------------------------------
 
@@ -138,8 +137,13 @@ class Learned(Recommender):
         """Whether something is told in epochs, whose steps `adapt` counts."""
         return False
 
+    def epochs(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the epochs that are over, and the steps taken since."""
+        steps, length = tf.convert_to_tensor(self.steps), self._epoch_length
+        return steps // length, steps % length
+
     @property
-    def _steps_of_epoch(self) -> tf.Tensor:
+    def _epoch_length(self) -> tf.Tensor:
         # Where nothing was counted, an epoch is a step.
         return tf.maximum(tf.convert_to_tensor(self.epoch_steps), 1)
 
@@ -157,7 +161,7 @@ class Learned(Recommender):
             self.take_counts(count_items(items, self.num_items))
         if self.counts_steps:
             steps = int(batches.cardinality())
-            if steps < 0:
+            if steps == tf.data.UNKNOWN_CARDINALITY:
                 steps = sum(1 for _ in batches)
             self.epoch_steps.assign(steps)
         self.adapted.assign(1)
@@ -268,9 +272,7 @@ class Learned(Recommender):
         self, turns: Sequence[int], cycle: int, by_epoch: bool = False
     ) -> tf.Tensor:
         """Returns whether a player moves in this step; see `Player`."""
-        time = tf.convert_to_tensor(self.steps)
-        if by_epoch:
-            time = time // self._steps_of_epoch
+        time = self.epochs()[0] if by_epoch else self.steps
         return tf.reduce_any(tf.cast(time % cycle, tf.int32) == turns)
 
     def _update_means(self, terms: Terms) -> dict[str, tf.Tensor]:

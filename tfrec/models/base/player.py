@@ -1,5 +1,6 @@
 """Who takes part in the training of a model."""
 
+import itertools
 from typing import NamedTuple
 
 import keras
@@ -29,3 +30,20 @@ class Player(NamedTuple):
     turns: tuple[int, ...] = (0,)
     cycle: int = 1
     by_epoch: bool = False
+
+
+def in_turns(*lengths: int) -> tuple[list[tuple[int, ...]], int]:
+    """Returns turns one after the other, and their cycle.
+
+    Args:
+        *lengths: How long each player moves.
+
+    Example:
+
+        in_turns(3, 1)  # [(0, 1, 2), (3,)], 4
+    """
+    ends = list(itertools.accumulate(lengths))
+    return [
+        tuple(range(end - length, end))
+        for length, end in zip(lengths, ends, strict=True)
+    ], ends[-1]
