@@ -77,6 +77,12 @@ _ENTRIES = (
         "Chatzis et al., 2017",
         "recurrent units that are Gaussian latents",
     ),
+    Entry(
+        "vrm",
+        "VRM",
+        "Wang et al., CIKM'18",
+        "session VAE, a GRU that writes the session from its latent",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(
