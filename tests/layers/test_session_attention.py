@@ -1,4 +1,4 @@
-"""Tests of NARM's attention in one causal pass."""
+"""Tests of the additive attention in one causal pass."""
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +31,20 @@ def test_it_is_the_formula_with_its_gradients():
         results.append([value, *gradients])
     for found, expected in zip(*results, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_others_may_ask_as_in_stamp():
+    layer = SessionAttention(use_bias=True)
+    layer.build((None, None, 4), (None, None, 7))
+    hidden, queries, bias = (
+        tf.cast(x, tf.float32) for x in drawn([2, 5, 4], [2, 5, 7], [4])
+    )
+    layer.bias.assign(bias)
+    found = layer(hidden, queries)
+    expected = all_pairs(
+        hidden, queries @ layer.query + bias, hidden @ layer.key, layer.weigh
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_future_states_do_not_change_past_vectors():

@@ -130,6 +130,19 @@ def test_all_rows_catch_up_at_the_rate_that_they_missed(monkeypatch):
         np.testing.assert_array_equal(variable, expected)
 
 
+def test_rows_catch_up_eagerly_too():
+    (ours, *_, lazy), (theirs, *_), step = make_late(weight_decay=0.0)
+    for rows in (np.arange(7), *[np.array([2])] * 9):
+        step(rows, np.ones([len(rows), 2]), 1e-3)
+    assert np.abs(ours.numpy() - theirs.numpy()).max() > 1e-3
+    tf.config.run_functions_eagerly(True)
+    try:
+        lazy.catch_up()
+    finally:
+        tf.config.run_functions_eagerly(False)
+    np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
 def test_other_rows_and_their_moments_stay_as_they_are():
     table, dense, optimizer = make(LazyAdamW)
     moments = [v for v in optimizer.variables if v.shape == (7, 2)]

@@ -101,6 +101,16 @@ def test_a_server_is_told_who_asks(run, version):
         server.stop()
 
 
+def test_sessions_have_no_users_to_tell_apart(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS, "personal", entry(Personal, "personal"))
+        run = make_run("personal", prepared(tmp_path / "data", "next_click"))
+        lines = describe(export(run, tmp_path / "models", k=4)).splitlines()
+    assert "serving_default" in lines and "for_user" not in lines
+    with pytest.raises(InputError, match=r"personal, .* sessions, without us"):
+        run.recommend(["item 2"], 4, "u1")
+
+
 def test_a_model_that_asks_for_no_user_refuses_one(run):
     pop = make_run("pop", run.data)
     with pytest.raises(InputError, match="`--user` means nothing with pop"):

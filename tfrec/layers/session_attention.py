@@ -1,24 +1,43 @@
-"""NARM's attention over the clicks so far, at every click at once."""
+"""Additive attention over the clicks so far, at every click at once."""
 
 import keras
 import tensorflow as tf
 
 
 class SessionAttention(keras.layers.Layer):
-    """c_t = sum_{j <= t} a_tj h_j with a_tj = v' sigmoid(A1 h_t + A2 h_j).
+    """c_t = sum_{j <= t} a_tj h_j with a_tj = v' sigmoid(A1 q_t + A2 h_j + b).
 
-    Additive attention without a softmax (NARM, CIKM'17, eq. 5 to 7), which
-    VASER takes over. All positions of a session are taken, in one causal pass;
-    memory grows with the length, not its square.
+    Additive attention without a softmax: NARM (CIKM'17, eq. 5 to 7), which
+    VASER takes over, with q = h and b = 0, and STAMP (KDD'18). All positions
+    of a session are taken, in one causal pass; memory grows with the length,
+    not its square.
 
     No mask is needed: padding stands at the end, after every valid position.
+
+    Args:
+        use_bias: Whether there is b.
     """
 
-    def build(self, input_shape):
-        """Creates A1, A2, `[units, units]`, and v, `[units]`."""
-        units = input_shape[-1]
-        self.query = self.add_weight(shape=(units, units), name="query")
+    def __init__(self, use_bias: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.use_bias = use_bias
+
+    def build(self, hidden_shape, queries_shape=None):
+        """Creates A1, A2, v and b, for as many units as h has.
+
+        Args:
+            hidden_shape: Of h, `[batch, length, units]`.
+            queries_shape: Of q, `[batch, length, query_dim]`; None for h's.
+        """
+        units = hidden_shape[-1]
+        asks = (queries_shape or hidden_shape)[-1]
+        self.query = self.add_weight(shape=(asks, units), name="query")
         self.key = self.add_weight(shape=(units, units), name="key")
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=(units,), initializer="zeros", name="bias"
+            )
         # About 1 / units each, so that c starts at the size of one state.
         self.weigh = self.add_weight(
             shape=(units,),
@@ -28,11 +47,22 @@ class SessionAttention(keras.layers.Layer):
             name="weigh",
         )
 
-    def call(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Maps states to attention vectors, both `[batch, length, units]`."""
+    def call(
+        self, hidden: tf.Tensor, queries: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Maps states to attention vectors, both `[batch, length, units]`.
+
+        Args:
+            hidden: h.
+            queries: q, `[batch, length, query_dim]`; h if None.
+        """
+        queries = hidden if queries is None else queries
+        query = tf.tensordot(queries, tf.convert_to_tensor(self.query), 1)
+        if self.use_bias:
+            query += self.bias
         return attend(
             hidden,
-            tf.tensordot(hidden, tf.convert_to_tensor(self.query), 1),
+            query,
             tf.tensordot(hidden, tf.convert_to_tensor(self.key), 1),
             tf.convert_to_tensor(self.weigh),
         )

@@ -83,6 +83,36 @@ _ENTRIES = (
         "Wang et al., CIKM'18",
         "session VAE, a GRU that writes the session from its latent",
     ),
+    Entry(
+        "narm",
+        "NARM",
+        "Li et al., CIKM'17",
+        "GRU with attention over the session",
+    ),
+    Entry(
+        "gru4rec",
+        "GRU4Rec",
+        "Hidasi et al., ICLR'16 and CIKM'18",
+        "GRU with ranking losses",
+    ),
+    Entry(
+        "stamp",
+        "STAMP",
+        "Liu et al., KDD'18",
+        "attention that the last click and the mean ask for",
+    ),
+    Entry(
+        "fpmc",
+        "FPMC",
+        "Rendle et al., WWW'10",
+        "a factorised Markov chain beside the user's taste",
+    ),
+    Entry(
+        "caser",
+        "Caser",
+        "Tang and Wang, WSDM'18",
+        "convolutions over the last items, beside the user",
+    ),
     Entry("pop", "Pop", "", "the most popular items for everyone"),
     Entry("markov", "Markov", "", "counts of which item comes right after"),
     Entry(

@@ -21,11 +21,12 @@ trained so, SASRec ranks better than many models that came after it (Klenitskiy
 and Vasilev, RecSys'23; Petrov and Macdonald, RecSys'23, whose calibrated loss
 is `--loss=gbce`). `--loss=binary` is the published one.
 
-As in the authors' code, M[x_t] is multiplied by sqrt(d) where it is read. What
-departs from that code: there the residual of a part is the normalised vector,
-against III-C; another dropout stands between the dense layers; the attention
-has no output projection. It pads at the start, so that positions count from
-the newest item; here they count from the oldest that is read.
+As in the authors' code, M[x_t] is multiplied by sqrt(d) where it is read, if it
+is an item vector too. What departs from that code: there the residual of a part
+is the normalised vector, against III-C; another dropout stands between the
+dense layers; the attention has no output projection. It pads at the start, so
+that positions count from the newest item; here they count from the oldest that
+is read.
 """
 
 import keras
@@ -82,10 +83,11 @@ class SASRec(NextItem):
             f"Rows must have at most {self.config.max_length} items, the "
             "`max_length` of the model: later positions have no vector.",
         )
-        items = self.embedding(query.history)
-        # The embeddings are short, as vectors of the softmax have to be.
-        x = self.positions(self.config.embedding_dim**0.5 * items)
-        x = self.embedding_dropout(x, training=training)
+        x = self.embedding(query.history)
+        if self.config.tie_weights:
+            # They are short, as vectors of the softmax have to be.
+            x *= self.config.embedding_dim**0.5
+        x = self.embedding_dropout(self.positions(x), training=training)
         for block in self.blocks:
             x = block(x, training=training)
         return self.norm(x)

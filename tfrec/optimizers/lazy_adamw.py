@@ -78,7 +78,7 @@ class LazyAdamW(keras.optimizers.AdamW):
             self._step_rows(
                 variable, tf.range(start, stop), None, learning_rate
             )
-            return stop
+            return (stop,)
 
         tf.while_loop(
             lambda start: start < size, block, (0,), parallel_iterations=1

@@ -117,20 +117,20 @@ def _popularity(data: PreparedDataset, fit_on: str) -> np.ndarray:
 def _write(
     run: Run, folder: Path, name: str, k: int, popularity: np.ndarray
 ) -> None:
-    data, needs_user = run.data, run.model.needs_user
+    data, knows_users = run.data, run.model.knows_users
     signatures = Signatures(
         run.model,
         data.data_dir / FILE_NAME,
         popularity,
         k,
         data.protocol.exclude_history,
-        data.data_dir / USERS if needs_user else None,
+        data.data_dir / USERS if knows_users else None,
     )
     traced = signatures.trace()
     # Nobody trains a SavedModel, so it needs no gradients.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(signatures, str(folder), traced, options)
-    users = data.users.items if needs_user else ()
+    users = data.users.items if knows_users else ()
     write_warmup(folder, name, traced, data.vocabulary.items, users)
 
 

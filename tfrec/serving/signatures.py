@@ -37,7 +37,7 @@ class Signatures(tf.Module):
         k: Number of items to recommend, at most the number of items.
         exclude_history: Whether items of a history are not recommended.
         users: File whose line n is the user with index n, for a model that
-            needs its user.
+            knows users.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Signatures(tf.Module):
                 "serving_default": _trace(self.recommend, _HISTORY),
                 "score": _trace(self.score, _HISTORY, _CANDIDATES),
             }
-            if model.needs_user:
+            if model.knows_users:
                 traced["for_user"] = _trace(self.for_user, _HISTORY, _USER)
             if model.latent() is not None:
                 traced["sample"] = _trace(self.sample, _HISTORY, _SEED)

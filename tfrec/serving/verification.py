@@ -83,7 +83,7 @@ class _Comparison:
         chosen = [self._vocabulary.index(row) for row in inputs["candidates"]]
         expected = np.take_along_axis(scores, np.array(chosen) - 1, 1)
         self._compare("score", answer["scores"], expected)
-        if self._model.needs_user:
+        if self._model.knows_users:
             self._compare_users()
         latent = self._model.latent()
         if latent is not None:
@@ -110,7 +110,7 @@ class _Comparison:
 
     def _ask(self, signature):
         """Returns inputs of a signature and the SavedModel's answer."""
-        users = self._data.users.items if self._model.needs_user else ()
+        users = self._data.users.items if self._model.knows_users else ()
         inputs = example_inputs(
             signature, self._names, self._vocabulary.items, self._rng, users
         )

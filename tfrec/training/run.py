@@ -112,8 +112,7 @@ class Run:
 
         Raises:
             InputError: If no item is known, `k` exceeds the number of items
-                to choose from, or a user is given to a model that asks for
-                none.
+                to choose from, or a user is given to a model that knows none.
         """
         vocabulary = self.data.vocabulary
         indices = vocabulary.index(history)
@@ -136,10 +135,13 @@ class Run:
                 f"`--k` must be between 1 and {choice}, the number of items "
                 f"to choose from. Received: {k}."
             )
-        if user and not self.model.needs_user:
+        if user and not self.model.knows_users:
+            why = "which recommends by the history alone"
+            if self.model.needs_user:
+                why = "which was trained on sessions, without users"
             raise InputError(
-                f"`--user` means nothing with {self.config.model}, which "
-                "recommends by the history alone. Remove it."
+                f"`--user` means nothing with {self.config.model}, {why}. "
+                "Remove it."
             )
         asking = self.data.users.index([user]) if user else [UNKNOWN_USER]
         items, scores = self.model.recommend([known], k, exclude, asking)

@@ -12,7 +12,12 @@ from tfrec.batches import EvaluationBatch, Query
 from tfrec.errors import InputError
 from tfrec.layers.losses import Histories, Targets
 from tfrec.metrics.ranking import NEVER, target_ranks_in_blocks
-from tfrec.models import ACVAEConfig, VASERConfig
+from tfrec.models import (
+    ACVAEConfig,
+    GRU4Rec,
+    GRU4RecConfig,
+    VASERConfig,
+)
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.training.checkpoints import Checkpoints, Progress
 
@@ -124,6 +129,14 @@ def test_first_embeddings_and_the_optimizer_follow_their_settings():
     assert np.std(net.embedding.embeddings) == pytest.approx(8**-0.5, rel=0.05)
     assert net.optimizer.beta_2 == 0.999
     assert "item_logits/bias" not in {v.path for v in net.trainable_variables}
+
+
+def test_states_have_the_dropout_of_what_is_compared_with_the_items():
+    net = GRU4Rec(9, GRU4RecConfig(embedding_dim=8, decoder_dropout=0.5))
+    states = tf.ones([50, 8])
+    np.testing.assert_array_equal(net.decode_states(states), states)
+    dropped = net.decode_states(states, training=True).numpy()
+    assert set(np.unique(dropped)) == {0.0, 2.0}
 
 
 def test_a_window_of_targets_is_weighed_by_the_decay():

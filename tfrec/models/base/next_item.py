@@ -41,9 +41,15 @@ class NextItem(VectorModel):
     def decode_states(
         self, states: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        """Returns what items are compared with, `[..., item_dim]`."""
-        del training
-        return states
+        """Returns what items are compared with, `[..., item_dim]`.
+
+        By default the states with `decoder_dropout`.
+
+        Args:
+            states: `[..., dim]`.
+            training: Whether dropout is on.
+        """
+        return self.decoder_dropout(states, training=training)
 
     # Training ---------------------------------------------------------------
 

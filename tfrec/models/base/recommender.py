@@ -150,6 +150,11 @@ class Recommender(WorkerPlumbing):
         return None
 
     @property
+    def knows_users(self) -> bool:
+        """Whether some users are answered apart; never in sessions."""
+        return self.needs_user and self.num_users > 0
+
+    @property
     def leaves_out_history(self) -> bool:
         """Whether items of the history have probability 0 in `score`."""
         return False
