@@ -21,9 +21,13 @@ def pair(units: int, shape: tuple[int, ...]) -> tuple[GRU, keras.layers.GRU]:
     return ours, theirs
 
 
+@pytest.mark.parametrize("start", [None, 0.7])
 @pytest.mark.parametrize("training", [True, False])
-def test_states_and_gradients_equal_those_of_keras(training):
+def test_states_and_gradients_equal_those_of_keras(training, start):
     inputs = tf.random.normal([3, 11, 5])
+    initial = {}
+    if start:
+        initial = {"initial_state": start * tf.random.normal([3, 7])}
     upstream = tf.random.normal([3, 11, 7])
     results = []
     for layer in pair(7, inputs.shape):
@@ -31,10 +35,11 @@ def test_states_and_gradients_equal_those_of_keras(training):
         @tf.function
         def run(inputs, layer=layer):
             with tf.GradientTape() as tape:
-                tape.watch(inputs)
-                states = layer(inputs, training=training)
-            variables = [v.value for v in layer.trainable_variables]
-            gradients = tape.gradient(states, [inputs, *variables], upstream)
+                tape.watch([inputs, *initial.values()])
+                states = layer(inputs, training=training, **initial)
+            sources = [inputs, *initial.values()]
+            sources += [v.value for v in layer.trainable_variables]
+            gradients = tape.gradient(states, sources, upstream)
             return [states, *gradients]
 
         results.append(run(inputs))

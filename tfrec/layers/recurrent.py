@@ -29,22 +29,36 @@ class GRU(keras.layers.GRU):
             units, return_sequences=True, reset_after=True, **kwargs
         )
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the states, `[batch, length, units]`, from a zero state.
+    def call(
+        self,
+        inputs: tf.Tensor,
+        training: bool = False,
+        initial_state: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Returns the states, `[batch, length, units]`.
 
         Args:
             inputs: `[batch, length, dim]`.
             training: Whether a gradient will be asked for, which is quickest
                 if its factors are kept.
+            initial_state: `[batch, units]`, zero by default.
         """
         if tf.config.list_logical_devices("GPU"):
-            return super().call(inputs)
+            return super().call(inputs, initial_state=initial_state)
         gates_in, candidates_in, kernel, bias = self.project(inputs)
+        if initial_state is None:
+            initial_state = tf.zeros(
+                [tf.shape(inputs)[0], self.units], bias.dtype
+            )
         if training:
             kernels = tf.split(kernel, [2 * self.units, self.units], 1)
-            states = recur(gates_in, candidates_in, *kernels, bias)
+            states = recur(
+                gates_in, candidates_in, *kernels, bias, initial_state
+            )
         else:
-            states = follow(gates_in, candidates_in, kernel, bias)
+            states = follow(
+                gates_in, candidates_in, kernel, bias, initial_state
+            )
         return tf.transpose(states, [1, 0, 2])
 
     def project(
@@ -107,6 +121,7 @@ def follow(
     candidates_in: tf.Tensor,
     kernel: tf.Tensor,
     bias: tf.Tensor,
+    initial: tf.Tensor,
 ) -> tf.Tensor:
     """Returns what `recur` returns, sooner, keeping nothing for a gradient.
 
@@ -119,8 +134,9 @@ def follow(
         candidates_in: As for `recur`.
         kernel: Recurrent kernels U_z, U_r and U_c, float `[units, 3 * units]`.
         bias: As for `recur`.
+        initial: As for `recur`.
     """
-    length, batch, _ = tf.unstack(tf.shape(candidates_in))
+    length = tf.shape(candidates_in)[0]
     units = bias.shape[0]
     states = tf.TensorArray(bias.dtype, length, element_shape=[None, units])
 
@@ -134,7 +150,7 @@ def follow(
             state = step(*state)
         return state
 
-    state = (0, tf.zeros([batch, units], bias.dtype), states)
+    state = (0, initial, states)
     state = tf.while_loop(
         lambda t, *_: t <= length - _STEPS_A_TURN, turn, state
     )
@@ -149,8 +165,9 @@ def recur(
     gates_kernel: tf.Tensor,
     candidate_kernel: tf.Tensor,
     bias: tf.Tensor,
+    initial: tf.Tensor,
 ):
-    """Runs the GRU's recurrence from a zero state, time first.
+    """Runs the GRU's recurrence, time first.
 
     Per step, with x = projected inputs and g = h_{t-1} U, each in the three
     parts update (z), reset (r) and candidate (c):
@@ -168,14 +185,14 @@ def recur(
             `[units, 2 * units]`.
         candidate_kernel: Recurrent kernel U_c, float `[units, units]`.
         bias: Recurrent bias b of the candidate, float `[units]`.
+        initial: State h_0, float `[batch, units]`.
 
     Returns:
         States h_1 ... h_length, float `[length, batch, units]`.
     """
     units = bias.shape[0]
     dtype = bias.dtype
-    length, batch, _ = tf.unstack(tf.shape(candidates_in))
-    initial = tf.zeros([batch, units], dtype)
+    length = tf.shape(candidates_in)[0]
 
     def new_array(size=length):
         return tf.TensorArray(
@@ -207,8 +224,7 @@ def recur(
             *(new_array() for _ in range(3)),
         ),
     )
-    # One row more than asked for: the zero state, which the backward pass
-    # reads as h_0.
+    # One row more than asked for: h_0, which the backward pass reads.
     stacked = states.stack()
 
     def gradient(upstream):
@@ -230,7 +246,7 @@ def recur(
             earlier = dh * z[t] + d_g @ transposed
             return t - 1, earlier, arrived.write(t, dh)
 
-        *_, arrived = tf.while_loop(
+        _, d_initial, arrived = tf.while_loop(
             lambda t, *_: t >= 0,
             step_back,
             (length - 1, tf.zeros_like(initial), new_array()),
@@ -251,6 +267,7 @@ def recur(
             of_kernel(d_gates),
             of_kernel(d_products),
             tf.reduce_sum(d_products, [0, 1]),
+            d_initial,
         )
 
     return stacked[1:], gradient

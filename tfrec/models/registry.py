@@ -72,6 +72,18 @@ _ENTRIES = (
         "causal self-attention over items and positions",
     ),
     Entry(
+        "relavar",
+        "ReLaVaR",
+        "Chatzis et al., 2017",
+        "recurrent units that are Gaussian latents",
+    ),
+    Entry(
+        "vrm",
+        "VRM",
+        "Wang et al., CIKM'18",
+        "session VAE, a GRU that writes the session from its latent",
+    ),
+    Entry(
         "narm",
         "NARM",
         "Li et al., CIKM'17",
@@ -94,12 +106,6 @@ _ENTRIES = (
         "FPMC",
         "Rendle et al., WWW'10",
         "a factorised Markov chain beside the user's taste",
-    ),
-    Entry(
-        "relavar",
-        "ReLaVaR",
-        "Chatzis et al., 2017",
-        "recurrent units that are Gaussian latents",
     ),
     Entry(
         "caser",

@@ -33,8 +33,9 @@ import keras
 import tensorflow as tf
 
 from tfrec.batches import Query
-from tfrec.layers.transformer import PositionEmbedding, TransformerBlock
+from tfrec.layers.transformer import PositionEmbedding
 from tfrec.models.base.next_item import NextItem
+from tfrec.models.base.parts import make_blocks
 from tfrec.models.configs.sasrec import SASRecConfig
 from tfrec.settings import Settings
 
@@ -62,15 +63,7 @@ class SASRec(NextItem):
         c = self.config
         self.make_embedding()
         self.positions = PositionEmbedding(c.max_length, name="positions")
-        self.blocks = [
-            TransformerBlock(
-                c.heads,
-                c.hidden_units or c.embedding_dim,
-                dropout=c.dropout,
-                name=f"block_{i}",
-            )
-            for i in range(c.blocks)
-        ]
+        self.blocks = make_blocks(c)
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
         self.make_head()
         for layer in (self.positions, *self.blocks, self.norm):

@@ -1,5 +1,6 @@
 """What a model with a latent offers to diagnostics and servers."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import tensorflow as tf
@@ -44,3 +45,22 @@ class Latent(Protocol):
             Two float32 `[n, drawn_dim]`: all that the posterior draws for the
             histories, at every position where it draws at each.
         """
+
+
+def row_noise(
+    seeds: tf.Tensor, draw: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Draws for each row from its own seed.
+
+    Args:
+        seeds: int64 `[batch, 2]`.
+        draw: Returns float32 `[...]` for a seed `[2]`.
+
+    Returns:
+        float32 `[batch, ...]`.
+    """
+    rows = tf.shape(seeds)[0]
+    # One seed at least: draws of none have no shape.
+    lacking = tf.cast(rows == 0, tf.int32)
+    seeds = tf.pad(seeds, [[0, lacking], [0, 0]])
+    return tf.map_fn(draw, seeds, fn_output_signature=tf.float32)[:rows]

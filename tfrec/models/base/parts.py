@@ -1,4 +1,6 @@
-"""Losses, encoders and posteriors as settings ask for them."""
+"""Losses, blocks, encoders and posteriors as settings ask for them."""
+
+from typing import Any
 
 from tfrec.layers.encoders import (
     AttentiveGRUEncoder,
@@ -22,8 +24,10 @@ from tfrec.layers.posteriors import (
     Posterior,
     RecurrentPosterior,
 )
+from tfrec.layers.transformer import TransformerBlock
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.models.configs.per_position import PerPositionConfig
+from tfrec.models.configs.transformer import TransformerConfig
 
 
 def make_loss(config: NextItemConfig, num_items: int) -> ItemLoss:
@@ -47,6 +51,28 @@ def make_loss(config: NextItemConfig, num_items: int) -> ItemLoss:
         c.matmul_dtype,
         c.exclude_history,
     )
+
+
+def make_blocks(
+    config: TransformerConfig, **kwargs: Any
+) -> list[TransformerBlock]:
+    """Returns the Transformer blocks that the settings ask for.
+
+    Args:
+        config: The settings.
+        **kwargs: Arguments of `TransformerBlock` that are no settings.
+    """
+    c = config
+    return [
+        TransformerBlock(
+            c.heads,
+            c.hidden_units or c.embedding_dim,
+            dropout=c.dropout,
+            name=f"block_{i}",
+            **kwargs,
+        )
+        for i in range(c.blocks)
+    ]
 
 
 def make_encoder(config: PerPositionConfig) -> Encoder:

@@ -9,7 +9,8 @@ from tfrec.layers.encoders import Encoder
 from tfrec.layers.posteriors import (
     Draw,
 )
-from tfrec.models.base.latent import Latent
+from tfrec.models.base.bound import BOUND_TERMS, annealed_bound
+from tfrec.models.base.latent import Latent, row_noise
 from tfrec.models.base.learned import Player, Rate, Terms
 from tfrec.models.base.next_item import NextItem
 from tfrec.models.base.parts import make_encoder, make_posterior
@@ -128,7 +129,7 @@ class PerPosition(NextItem):
         """See base class."""
         names = ["loss", "reconstruction"]
         if self.posterior.knows_density:
-            names += ["kl", *self.posterior.extras, "bound", "beta"]
+            names = [*BOUND_TERMS, *self.posterior.extras]
         for critic in self.critics:
             names += critic.terms
         return tuple(names)
@@ -147,7 +148,6 @@ class PerPosition(NextItem):
 
         `bound`, with beta = 1 and nothing added, bounds -log p(x) from above.
         """
-        c = self.config
         query, valid = batch.query, batch.targets > 0
         states = self.states(query, training)
         positions = Positions.where(valid, batch.weight)
@@ -157,17 +157,8 @@ class PerPosition(NextItem):
         terms = {"loss": reconstruction, "reconstruction": reconstruction}
         if draw.kl is not None:
             kl = positions.sum(draw.kl)
-            beta = c.kl_weight * self.ramp(c.anneal_steps)
-            # Not 0 * kl: with beta = 0 nothing holds the KL, and it may
-            # overflow.
-            if c.kl_weight:
-                terms["loss"] += beta * kl
-            terms |= {
-                "kl": kl,
-                "bound": reconstruction + kl,
-                "beta": beta * tf.reduce_sum(batch.weight),
-                **{n: positions.sum(v) for n, v in draw.extras.items()},
-            }
+            terms = annealed_bound(self, reconstruction, kl, batch.weight)
+            terms |= {n: positions.sum(v) for n, v in draw.extras.items()}
         pairs = Pairs(
             query.history,
             valid,
@@ -316,14 +307,7 @@ class PerPosition(NextItem):
     def sample(self, query: Query, seeds: tf.Tensor) -> tf.Tensor:
         """See `Latent`."""
         query = self.read_newest(query)
-        rows = tf.shape(query.history)[0]
-        # One seed at least: draws of none have no shape.
-        lacking = tf.cast(rows == 0, tf.int32)
-        noise = tf.map_fn(
-            lambda seed: self.noise(seed, query.history),
-            tf.pad(seeds, [[0, lacking], [0, 0]]),
-            fn_output_signature=tf.float32,
-        )[:rows]
+        noise = row_noise(seeds, lambda seed: self.noise(seed, query.history))
         return self.latents_after(query, [noise])[0]
 
     def decode(self, latent: tf.Tensor, query: Query) -> tf.Tensor:

@@ -3,19 +3,18 @@
 import dataclasses
 from typing import ClassVar
 
-from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.models.configs.space import Between, OneOf, Space
+from tfrec.models.configs.variational import VariationalConfig
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class PerPositionConfig(NextItemConfig):
+class PerPositionConfig(VariationalConfig):
     """Encoder, posterior, regularisers, decoder: any can be combined."""
 
     space: ClassVar[Space] = {
-        **NextItemConfig.space,
+        **VariationalConfig.space,
         "gru_units": OneOf((64, 128, 256)),
-        "latent_dim": OneOf((64, 128)),
         "dropout": Between(0.0, 0.6),
     }
 
@@ -41,14 +40,6 @@ class PerPositionConfig(NextItemConfig):
         "of a GRU, Gaussian each, whose draws are the state that goes on.",
         choices=("gaussian", "flow", "implicit", "recurrent"),
     )
-    initial_scale: float = setting(
-        0.1,
-        "Scale sigma of the posterior when training starts, unless it is "
-        "implicit. The prior's is 1; below it the draws are quieter and the KL "
-        "divergence begins higher.",
-        above=0.0,
-    )
-    latent_dim: int = setting(100, "Size of the latent z.", minimum=1)
     flows: int = setting(
         16,
         "flow: number K of planar flows; 0 leaves the Gaussian posterior.",
@@ -86,15 +77,6 @@ class PerPositionConfig(NextItemConfig):
         "Width of the decoder; 0, and always with --tie_weights: that of an "
         "embedding.",
         minimum=0,
-    )
-    kl_weight: float = setting(
-        0.0,
-        "Weight beta of the KL divergence to the prior, once annealed, for a "
-        "posterior whose density is known.",
-        minimum=0.0,
-    )
-    anneal_steps: int = setting(
-        0, "Steps over which beta grows from 0 to its weight.", minimum=0
     )
     adversarial_weight: float = setting(
         0.0,

@@ -2,13 +2,11 @@
 
 import dataclasses
 
-from tfrec.errors import InputError
-from tfrec.models.configs.next_item import NextItemConfig
-from tfrec.settings import setting
+from tfrec.models.configs.transformer import TransformerConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class SASRecConfig(NextItemConfig):
+class SASRecConfig(TransformerConfig):
     """Settings of SASRec; the paper's for MovieLens 1M, but for the loss.
 
     The paper has `--loss=binary`. With the softmax a larger model pays: 256
@@ -18,28 +16,4 @@ class SASRecConfig(NextItemConfig):
     embedding_dim: int = 50
     embedding_dropout: float = 0.2
     item_bias: bool = False
-    blocks: int = setting(2, "Self-attention blocks.", minimum=1)
-    heads: int = setting(
-        1, "Attention heads; they divide --embedding_dim.", minimum=1
-    )
-    hidden_units: int = setting(
-        0,
-        "Width of the hidden layer of a block; 0: that of an embedding, as "
-        "in the paper.",
-        minimum=0,
-    )
-    dropout: float = setting(
-        0.2,
-        "Dropout rate on attention weights and on what a part of a block adds.",
-        minimum=0.0,
-        below=1.0,
-    )
     adam_beta_2: float = 0.98
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.embedding_dim % self.heads:
-            raise InputError(
-                f"`--heads` must divide --embedding_dim={self.embedding_dim}. "
-                f"Received: {self.heads}."
-            )

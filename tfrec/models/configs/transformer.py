@@ -1,0 +1,36 @@
+"""Settings of every model made of Transformer blocks."""
+
+import dataclasses
+
+from tfrec.errors import InputError
+from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig(NextItemConfig):
+    """Settings of the blocks, see `TransformerBlock`."""
+
+    blocks: int = setting(2, "Self-attention blocks.", minimum=1)
+    heads: int = setting(
+        1, "Attention heads; they divide --embedding_dim.", minimum=1
+    )
+    hidden_units: int = setting(
+        0,
+        "Width of the hidden layer of a block; 0: that of an embedding.",
+        minimum=0,
+    )
+    dropout: float = setting(
+        0.2,
+        "Dropout rate on attention weights and on what a part of a block adds.",
+        minimum=0.0,
+        below=1.0,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.embedding_dim % self.heads:
+            raise InputError(
+                f"`--heads` must divide --embedding_dim={self.embedding_dim}. "
+                f"Received: {self.heads}."
+            )
