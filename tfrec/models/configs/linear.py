@@ -1,14 +1,20 @@
 """Settings of every linear model of items on items."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.cooccurrence import CooccurrenceConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class LinearConfig(CooccurrenceConfig):
     """Settings of every linear model of items on items."""
+
+    space: ClassVar[Space] = {
+        "l2_weight": Between(1.0, 5000.0, log=True),
+    }
 
     l2_weight: float = setting(
         500.0,

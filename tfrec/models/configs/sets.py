@@ -1,14 +1,21 @@
 """Settings of models that read and predict a user's items as a set."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.next_item import LearnedConfig
+from tfrec.models.configs.space import OneOf, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class SetConfig(LearnedConfig):
     """Settings of every set model."""
+
+    space: ClassVar[Space] = {
+        **LearnedConfig.space,
+        "hidden_units": OneOf((200, 400, 600)),
+    }
 
     # A set has no newest items: all are read.
     max_length: int = 1_000_000

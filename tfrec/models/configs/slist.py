@@ -1,8 +1,10 @@
 """Settings of SLIST."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.linear import LinearConfig
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import setting
 
 
@@ -13,6 +15,14 @@ class SLISTConfig(LinearConfig):
     There a decay is exp(-1 / delta), with delta = 1, and the history of SLIT is
     the last click alone.
     """
+
+    space: ClassVar[Space] = {
+        **LinearConfig.space,
+        "whole_share": Between(0.0, 0.9),
+        "target_decay": Between(0.3, 1.0),
+        "score_decay": Between(0.3, 1.0),
+        "normalize_inputs": OneOf((True, False)),
+    }
 
     l2_weight: float = 10.0
     whole_share: float = setting(

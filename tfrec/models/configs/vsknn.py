@@ -1,14 +1,21 @@
 """Settings of VSKNN."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.cooccurrence import CooccurrenceConfig
+from tfrec.models.configs.space import OneOf, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class VSKNNConfig(CooccurrenceConfig):
     """Settings of VSKNN; as in the authors' code."""
+
+    space: ClassVar[Space] = {
+        "neighbour_sequences": OneOf((50, 100, 200, 500)),
+        "sampled_sequences": OneOf((500, 1000, 2000)),
+    }
 
     neighbour_sequences: int = setting(
         100, "Most similar sequences whose items are scored.", minimum=1
