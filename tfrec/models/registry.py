@@ -72,6 +72,12 @@ _ENTRIES = (
         "causal self-attention over items and positions",
     ),
     Entry(
+        "bert4rec",
+        "BERT4Rec",
+        "Sun et al., CIKM'19",
+        "bidirectional self-attention, fills in masked items",
+    ),
+    Entry(
         "relavar",
         "ReLaVaR",
         "Chatzis et al., 2017",
