@@ -48,7 +48,7 @@ class LeastSquares:
 
     X and Y, `[rows, num_items]`, are never held: their products X'X and X'Y
     are added up, pair by pair of items. These are 8 bytes for each pair of
-    items, for X'Y too if Y differs from X.
+    items, and 8 for X'Y if Y differs from X.
 
     Args:
         num_items: Number of items.
@@ -116,4 +116,5 @@ class LeastSquares:
                 self.targets[block] -= inverse[block] * multipliers
         # What the sums above are there, without their rounding.
         self.targets.flat[:: size + 1] = np.minimum(free, bound)
+        self.inputs = self.targets
         return self.targets
