@@ -70,7 +70,7 @@ def test_solving_again_starts_again():
 def test_more_items_than_there_is_memory_for_are_refused():
     with pytest.raises(
         InputError,
-        match=r"max_items.* 30000, .* 10\.8 GB\. Received: 20000.*min_item",
+        match=r"max_items.* 30000, .* 14\.4 GB\. Received: 20000.*min_item",
     ):
         EASE(30_000)
     EASE(9, EASEConfig(max_items=9))

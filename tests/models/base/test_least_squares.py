@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.regression import constrained
+from tfrec.errors import InputError
 from tfrec.models.base import least_squares
 from tfrec.models.base.least_squares import LeastSquares, invert
 
@@ -56,3 +57,8 @@ def test_pairs_that_come_again_add_up():
     expected = np.array([[0, 1.5, 0], [0, 0, 0], [0, 0, 2]])
     np.testing.assert_array_equal(made.inputs, expected)
     np.testing.assert_array_equal(made.targets, expected.T)
+
+
+def test_equations_without_a_solution_are_refused():
+    with pytest.raises(InputError, match="larger `--l2_weight`"):
+        invert(np.array([[1.0, 2.0], [2.0, 1.0]]))

@@ -1,46 +1,41 @@
 """Ridge regression of items on items, solved in closed form and in place."""
 
 import numpy as np
+from scipy.linalg import lapack
+
+from tfrec.errors import InputError
 
 # Rows of a matrix that are held a second time while it is changed.
 _BLOCK = 512
 
 
 def invert(matrix: np.ndarray) -> None:
-    """Inverts a matrix in place: Gauss-Jordan elimination, block by block.
+    """Inverts a matrix in place, by LAPACK's Cholesky factors.
 
-    Beside the matrix, a few blocks of rows are held; `numpy.linalg.inv` holds
-    three more matrices. Eliminating block k takes
-
-        A_ij <- A_ij - A_ik A_kk^-1 A_kj,  A_ik <- A_ik A_kk^-1,
-        A_kk <- -A_kk^-1
-
-    which keeps the matrix symmetric: n^3 operations, on its lower half alone.
-    When all are eliminated, it is the inverse, negated.
+    `numpy.linalg.inv` would hold three more matrices.
 
     Args:
-        matrix: float64 `[n, n]`, symmetric and positive definite, for which no
-            pivots have to be searched.
+        matrix: float64 `[n, n]`, symmetric and positive definite, row by row.
+
+    Raises:
+        InputError: If the matrix is not positive definite in float64.
     """
-    size = len(matrix)
-    starts = range(0, size, _BLOCK)
-    for start in starts:
-        block = slice(start, start + _BLOCK)
-        columns = np.concatenate(
-            [matrix[block, :start].T, matrix[start:, block]]
+    # LAPACK counts column by column: for it, the same matrix transposed.
+    factor, failed = lapack.dpotrf(matrix.T, lower=0, overwrite_a=True)
+    if not failed:
+        _, failed = lapack.dpotri(factor, lower=0, overwrite_c=True)
+    if failed:
+        raise InputError(
+            "The items' equations have no unique solution in float64. Give a "
+            "larger `--l2_weight`."
         )
-        pivot = np.linalg.inv(columns[block])
-        product = columns @ pivot
-        for first in starts:
-            part = slice(first, first + _BLOCK)
-            matrix[part, : part.stop] -= product[part] @ columns[: part.stop].T
-        matrix[block, :start] = product[:start].T
-        matrix[start:, block] = product[start:]
-        matrix[block, block] = -pivot
-    for first in starts:
-        part = slice(first, first + _BLOCK)
-        matrix[part, : part.stop] *= -1.0
-        matrix[: part.stop, part] = matrix[part, : part.stop].T
+    # Its upper half is the lower one here; the other half is as it was.
+    for start in range(0, len(matrix), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block = np.tril(matrix[rows, : rows.stop], start)
+        matrix[: rows.stop, rows] = block.T
+        corner = block[:, start:]
+        matrix[rows, rows] = corner + np.tril(corner, -1).T
 
 
 class LeastSquares:
@@ -48,7 +43,7 @@ class LeastSquares:
 
     X and Y, `[rows, num_items]`, are never held: their products X'X and X'Y
     are added up, pair by pair of items. These are 8 bytes for each pair of
-    items, for X'Y too if Y differs from X.
+    items, and 8 for X'Y if Y differs from X.
 
     Args:
         num_items: Number of items.
@@ -116,4 +111,5 @@ class LeastSquares:
                 self.targets[block] -= inverse[block] * multipliers
         # What the sums above are there, without their rounding.
         self.targets.flat[:: size + 1] = np.minimum(free, bound)
+        self.inputs = self.targets
         return self.targets

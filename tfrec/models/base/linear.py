@@ -74,7 +74,7 @@ class LinearModel(Counted):
     ):
         super().__init__(num_items, config, num_users)
         if num_items > self.config.max_items:
-            pair = 12 if self.own_targets else 20
+            pair = 16 if self.own_targets else 20
             raise InputError(
                 f"`--max_items` must be at least the number of items, "
                 f"{num_items}, to solve for a weight of each pair of items in "
@@ -119,9 +119,11 @@ class LinearModel(Counted):
         equations = LeastSquares(self.num_items, self.own_targets)
         for batch in self.read(batches):
             self.collect(batch.items, equations)
-        self.weights_between.assign(
-            equations.solve(self.config.l2_weight, self.bound)
-        )
+        solved = equations.solve(self.config.l2_weight, self.bound)
+        # With as few copies as there can be.
+        weights = solved.astype(np.float32)
+        del equations, solved
+        self.weights_between.assign(weights)
 
     def score(self, query: Query) -> tf.Tensor:
         """Returns log softmax(x B); without a known item, the popularity."""

@@ -25,8 +25,8 @@ class LinearConfig(CooccurrenceConfig):
     max_items: int = setting(
         20_000,
         "Largest vocabulary that is taken on. There is a weight for each pair "
-        "of items: to solve for them takes 12 bytes a pair, with SLIST 20 "
-        "(4.8 and 8 GB for 20,000 items), and time with the cube of the items; "
+        "of items: to solve for them takes 16 bytes a pair, with SLIST 20 "
+        "(6.4 and 8 GB for 20,000 items), and time with the cube of the items; "
         "the model then has 4 bytes a pair.",
         minimum=1,
     )
