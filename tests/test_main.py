@@ -54,7 +54,7 @@ def watched(module, *flags):
 def test_help_and_mistakes_wait_for_nothing(command):
     code, text, errors = watched(f"tfrec.{command}", "--help")
     assert (code, errors) == (0, "")
-    assert f"    python -m tfrec.{command} --" in text
+    assert f"    python -m tfrec.{command} " in text
     assert "\n  --flagfile\n" in text
     code, text, errors = watched(f"tfrec.{command}", "--no_such_thing=1")
     assert (code, text) == (1, "")
@@ -65,7 +65,7 @@ def test_help_and_mistakes_wait_for_nothing(command):
     ("flags", "message"),
     [
         (["train", "--epochs=0"], "`--epochs` must be at least 1"),
-        (["train", "--model=acvea"], "Did you mean 'acvae'?"),
+        (["train", "--model=acvea"], "Did you mean 'acvae'"),
         (["train", "--model=pop", "--flows=2"], "`--flows` is a setting of AC"),
         (["train", "--dropout=2"], "`--dropout` must be below 1"),
         (["train", "--dataset=ml1m"], "Did you mean 'ml-1m'"),
