@@ -196,6 +196,37 @@ def test_long_sequences_keep_their_newest_items(data, sequences):
     assert max(batch.items.shape[1] for batch in stream) == 11
 
 
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_windows_predict_every_item_once(data, sequences, fit_on):
+    stream = batches(
+        data.training(7, max_length=10, fit_on=fit_on, windows=True)
+    )
+    assert len(stream) == data.steps_per_epoch(7, fit_on)
+    found = {}
+    for batch in stream:
+        np.testing.assert_allclose(batch.weight, batch.weight[0])
+        assert batch.items.shape[1] <= 11
+        for user, row in zip(batch.user, rows(batch), strict=True):
+            found.setdefault(int(user), []).append(row)
+    for i, sequence in enumerate(sequences):
+        whole = sequence + ([501, 502][: i % 3] if fit_on == "all" else [])
+        pieces = found[i + 1]
+        # Laid end to end, each from the last item of the one before.
+        pieces.sort(key=len, reverse=True)
+        while len(pieces) > 1:
+            later = next(p for p in pieces if p == whole[-len(p) :])
+            earlier = whole[: len(whole) - len(later) + 1]
+            pieces.remove(later)
+            assert len(later) == 11
+            whole = earlier
+        assert pieces == [whole]
+
+
+def test_short_sequences_have_one_window(data):
+    plain = batches(data.training(7, max_length=50))
+    assert_same(plain, batches(data.training(7, max_length=50, windows=True)))
+
+
 def test_rows_of_a_batch_have_like_lengths(data):
     stream = batches(data.training(batch_size=16, max_length=100))
     spread = [np.ptp(np.count_nonzero(batch.items, axis=1)) for batch in stream]

@@ -136,6 +136,63 @@ def test_a_term_of_weight_zero_is_left_out_with_its_player(
     assert player not in paths
 
 
+def test_half_the_square_of_z_may_stand_in_the_place_of_t():
+    net = acvae(regularizer="l2", adversarial_weight=0.3, **QUIET)
+    assert list(players(net)) == ["model", "critic"]
+    net.draw_noise = lambda shape: tf.zeros(
+        [*tf.unstack(shape), net.posterior.noise_dim]
+    )
+    data = batch()
+    latents = net.posterior(net.states(data.query), None).latent
+    z = tf.boolean_mask(latents, data.targets > 0).numpy()
+    expected = np.sum(z**2) / 2 / 3
+    terms = net.objective(data)
+    np.testing.assert_allclose(terms["l2"], expected, rtol=1e-5)
+    added = terms["loss"] - terms["reconstruction"]
+    added -= net.config.contrastive_weight * terms["contrastive"]
+    np.testing.assert_allclose(added, 0.3 * expected, rtol=1e-3)
+    # And the encoder follows it.
+    assert reached(net, "l2") == ENCODER
+    assert np.isfinite(net.train_step(data)["l2"])
+
+
+def test_without_a_regularizer_the_autoencoder_and_the_contrast_are_left():
+    net = acvae(regularizer="none")
+    assert list(players(net)) == ["model", "critic"]
+    terms = net.objective(batch())
+    assert set(terms) == {"loss", "reconstruction", "contrastive"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"contrast": "infonce"},
+        {"contrast_partners": "random"},
+        {"contrast": "infonce", "critic_optimizer": "adam"},
+    ],
+)
+def test_any_contrast_trains_encoder_and_critic(changes):
+    net = acvae(**changes)
+    assert reached(net, "contrastive") == ENCODER | {"critic"}
+    before = [v.numpy() for v in net.critic.trainable_variables]
+    assert np.isfinite(net.train_step(batch())["contrastive"])
+    for old, new in zip(before, net.critic.trainable_variables, strict=True):
+        assert np.abs(new.numpy() - old).max() > 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="two at least"):
+        net.train_step(batch([[1, 2, 3]]))
+
+
+def test_critics_have_the_optimizer_that_is_asked_for():
+    plain, adam = acvae(), acvae(critic_optimizer="adam")
+    for name in ("adversary", "critic"):
+        assert type(plain.optimizers[name]) is keras.optimizers.SGD
+        assert type(adam.optimizers[name]) is keras.optimizers.AdamW
+        for net in (plain, adam):
+            chosen = net.optimizers[name]
+            assert float(chosen.learning_rate) == pytest.approx(5e-4)
+            assert chosen.weight_decay == pytest.approx(0.1)
+
+
 def test_updates_alternate_as_in_algorithm_1():
     net = acvae(alternate_updates=True)
     step = tf.function(net.train_step)

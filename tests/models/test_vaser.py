@@ -100,6 +100,60 @@ def test_the_loss_weighs_the_kl_with_beta():
     assert shown == pytest.approx(np.mean(seen))
 
 
+@pytest.mark.parametrize("changes", [{}, {"attention_posterior": True}])
+def test_the_printed_objective_has_no_entropy(changes, monkeypatch):
+    """-E[log p(s | z_K)] + beta (sum_k log|det| - log p(z_K)), eq. 9."""
+    net = vaser(
+        **QUIET, **changes, objective="printed", kl_weight=0.3, anneal_steps=0
+    )
+    eps = tf.random.stateless_normal([net.posterior.noise_dim], [1, 2])
+    monkeypatch.setattr(
+        keras.random, "normal", lambda shape, seed: tf.broadcast_to(eps, shape)
+    )
+    data, posterior = batch(), net.posterior
+    printed = 0.0
+    for row in data.items.numpy():
+        items = row[row > 0][:-1]
+        states = net.states(Query.of(items[None]))
+        halves = [(posterior.of_state, states[..., :6], eps[:4])]
+        if changes:
+            halves += [(posterior.of_context, states[..., 6:], eps[4:])]
+        for part, half, noise in halves:
+            z = part.mean(half) + tf.exp(part.log_scale(half)) * noise
+            z, log_det = part.flows(z)
+            printed += float(tf.reduce_sum(0.5 * z**2))
+            printed += float(tf.reduce_sum(log_det))
+    terms = net.objective(data)
+    added = terms["loss"] - terms["reconstruction"]
+    np.testing.assert_allclose(added, 0.3 * printed / 3, rtol=1e-4)
+    # The bound is shown all the same.
+    np.testing.assert_allclose(
+        terms["bound"], terms["reconstruction"] + terms["kl"], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"attention_posterior": True}])
+def test_the_scale_at_the_start_is_a_setting(changes):
+    assert VASERConfig().initial_scale == 0.1
+    net = vaser(**changes, initial_scale=0.5)
+    posterior, states = net.posterior, tf.random.normal([3, 6])
+    parts = [posterior.of_state]
+    parts += [posterior.of_context] if changes else []
+    for part in parts:
+        scale = tf.exp(part.log_scale(states))
+        np.testing.assert_allclose(scale, np.full(scale.shape, 0.5), 1e-5)
+
+
+def test_at_the_scale_of_the_prior_the_kl_begins_near_that_of_the_means():
+    quiet, loud = (vaser(flows=0, initial_scale=s) for s in (0.1, 1.0))
+    loud.posterior.of_state.mean.set_weights(
+        quiet.posterior.of_state.mean.get_weights()
+    )
+    kls = [float(net.objective(batch())["kl"]) for net in (quiet, loud)]
+    # Each of 9 prefixes has 4 dimensions, each of them log 10 - 0.495 nats.
+    assert kls[0] - kls[1] > 0.5 * 9 / 3 * 4 * (np.log(10) - 0.495)
+
+
 def test_progress_shows_every_term_of_the_objective(monkeypatch):
     monkeypatch.setattr(
         keras.random, "normal", lambda shape, seed: tf.ones(shape)

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -295,6 +296,28 @@ def test_fit_on_all_keeps_the_last_epoch_and_never_validates(data, settings):
     np.testing.assert_array_equal(
         load_run(config.run_dir).model.embedding.embeddings, vectors(config)
     )
+
+
+@pytest.mark.parametrize("long", ["newest", "windows"])
+def test_long_sequences_are_trained_on_as_the_settings_say(
+    data, settings, tmp_path, long
+):
+    tokens = []
+
+    class Counter(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            tokens[:] = [float(self.model.tokens.result())]
+
+    config = settings(
+        epochs=1, run_dir=str(tmp_path / long), long_sequences=long
+    )
+    train(data, config, ToyConfig(max_length=2), [Counter()])
+    whole = data.training(max_length=1000, epochs=1).as_numpy_iterator()
+    lengths = [np.count_nonzero(b.items, 1) for b in whole]
+    targets = np.concatenate(lengths) - 1
+    assert targets.max() > 2
+    kept = targets if long == "windows" else np.minimum(targets, 2)
+    assert tokens == [kept.sum()]
 
 
 def test_validation_may_be_rarer_but_includes_the_last_epoch(data, settings):

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +15,7 @@ from tests.training.fits import (
     silence,
 )
 from tfrec.errors import InputError
-from tfrec.layers.critics import ContrastiveCritic
+from tfrec.layers.critics import ContrastiveCritic, InfoNCECritic, Pairs
 from tfrec.training.strategy import local_strategy, make_strategy
 
 TWO = {"worker": ["a:1", "b:1"]}
@@ -34,21 +35,45 @@ def test_two_devices_make_the_same_update_as_one(data, name, monkeypatch):
     assert_alike(one, fit(data, "mirrored", MAKERS[name]))
 
 
-def test_one_sequence_on_each_device_is_compared_with_the_other():
-    # Each padded for itself, as by workers that read alone.
-    rows = [tf.random.normal([1, length, 4]) for length in (5, 3)]
+CRITICS = {
+    "next": lambda: ContrastiveCritic(3),
+    "random": lambda: ContrastiveCritic(3, random_partners=True),
+    "infonce": lambda: InfoNCECritic(3),
+}
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (2, 1)])
+@pytest.mark.parametrize("kind", CRITICS)
+def test_sequences_of_each_device_are_compared_with_the_others(
+    kind, counts, monkeypatch
+):
+    monkeypatch.setattr(
+        keras.random, "uniform", lambda shape, seed: tf.fill(shape, 0.7)
+    )
+    # Each device's padded for itself, as by workers that read alone.
+    rows = [
+        tf.random.normal([count, length, 4])
+        for count, length in zip(counts, (5, 3), strict=True)
+    ]
     padded = tf.concat([rows[0], tf.pad(rows[1], [[0, 0], [0, 2], [0, 0]])], 0)
     strategy = make_strategy("mirrored")
     with strategy.scope():
-        critic = ContrastiveCritic(3)
+        critic = CRITICS[kind]()
         critic.build((None, None, 4), (None, None, 4))
 
     def compare(latents):
-        items, valid = tf.ones_like(latents), latents[..., 0] != 0
         with tf.GradientTape() as tape:
             tape.watch(latents)
-            weight = tf.fill([tf.shape(latents)[0]], 0.5)
-            loss = critic.loss(items, latents, valid, weight)
+            pairs = Pairs(
+                tf.ones_like(latents),
+                latents[..., 0] != 0,
+                tf.fill([tf.shape(latents)[0]], 0.5),
+                None,
+                None,
+                latents,
+                lambda items: items,
+            )
+            loss = critic.judge(pairs, None)["contrastive"]
         return loss, tape.gradient(loss, latents)
 
     @tf.function
@@ -63,9 +88,10 @@ def test_one_sequence_on_each_device_is_compared_with_the_other():
 
     loss, gradient = compare(padded)
     losses, gradients = compare_on_each()
+    first = counts[0]
     np.testing.assert_allclose(sum(losses), loss, rtol=1e-5)
-    np.testing.assert_allclose(gradients[0][0], gradient[0], atol=1e-6)
-    np.testing.assert_allclose(gradients[1][0], gradient[1, :3], atol=1e-6)
+    np.testing.assert_allclose(gradients[0], gradient[:first], atol=1e-6)
+    np.testing.assert_allclose(gradients[1], gradient[first:, :3], atol=1e-6)
 
 
 def test_auto_takes_one_device_where_there_are_not_several_gpus():

@@ -37,6 +37,7 @@ def training_batches(
     append_targets: bool,
     epochs: int | None,
     first_step: int,
+    windows: bool = False,
     input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Streams the training batches of several epochs.
@@ -62,6 +63,9 @@ def training_batches(
             for each replica.
         max_length: A row has at most one item more, because inputs and
             outputs are shifted by one. The newest items are kept.
+        windows: Whether the older ones are too, in rows of their own, see
+            `split_long`. A batch then has a row more for each of them, and the
+            weights are those of the sequences.
         seed: Any integer.
         append_targets: Whether the targets follow the items.
         epochs: Number of epochs. None: one, the next each time that the
@@ -123,8 +127,11 @@ def training_batches(
     def parse(window: tf.Tensor, order: tf.Tensor, global_rows: tf.Tensor):
         columns = parse_records(window, names)
         items = tf.concat([columns[name] for name in names], axis=1)
-        items = items[:, -(max_length + 1) :]
         columns = {"items": items, "user": columns["user"]}
+        if windows:
+            columns = split_long(columns, max_length)
+        else:
+            columns["items"] = items[:, -(max_length + 1) :]
         # Each batch is cut into one for each replica.
         parts = order[:, None] * share.replicas + tf.range(
             share.replicas, dtype=tf.int64
@@ -273,6 +280,31 @@ def parse_records(window: tf.Tensor, names: Sequence[str]) -> Columns:
             },
         },
     )
+
+
+def split_long(columns: Columns, max_length: int) -> Columns:
+    """Cuts long sequences into rows that predict each item once.
+
+    A row reads at most `max_length` items, and its first is the last of the row
+    before: it starts without a history. That of the newest items is full.
+
+    Args:
+        columns: `items`, int64 [window, (length)], and `user` [window].
+        max_length: See above.
+    """
+    items = columns["items"]
+    lengths = items.row_lengths()
+    pieces = tf.maximum(-(-(lengths - 1) // max_length), 1)
+    # The pieces of each sequence, from the newest, which is 0.
+    ages = tf.ragged.range(pieces)
+    rows, ages = ages.value_rowids(), ages.values
+    starts = tf.gather(items.row_starts(), rows)
+    stops = starts + tf.gather(lengths, rows) - ages * max_length
+    places = tf.ragged.range(tf.maximum(stops - max_length - 1, starts), stops)
+    return {
+        "items": places.with_values(tf.gather(items.values, places.values)),
+        "user": tf.gather(columns["user"], rows),
+    }
 
 
 def sort_by_length(columns: Columns, by: str) -> Columns:

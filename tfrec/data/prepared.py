@@ -164,6 +164,7 @@ class PreparedDataset:
         fit_on: str = "train",
         epochs: int | None = None,
         first_step: int = 0,
+        windows: bool = False,
         input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
         """Streams training batches; see `pipeline.training_batches`.
@@ -180,6 +181,8 @@ class PreparedDataset:
                 `model.fit(data.training(), epochs=9)`.
             first_step: Number of steps already taken in an earlier run; by
                 default of one epoch.
+            windows: Whether the older items of longer sequences come in rows
+                of their own.
             input_context: Of a worker that reads only its share of the
                 records, as `distribute_datasets_from_function` gives it.
 
@@ -212,6 +215,7 @@ class PreparedDataset:
             seed=seed,
             epochs=epochs,
             first_step=first_step,
+            windows=windows,
             input_context=input_context,
         )
 

@@ -17,6 +17,10 @@ The paper, part by part, with its equation numbers:
     min over phi, theta, omega:  -E_q[log p(x | z)] + alpha E_q[T] + beta (12)
     min over psi:                the logistic loss (7)              (13)
 
+`--regularizer=l2` puts |z|^2 / 2 in the place of T: what it gives, T does not
+add. `--contrast`, `--contrast_partners` and `--critic_optimizer` change G and
+how both critics learn; the defaults are the authors'.
+
 The sum is written once for every combination of such parts, in
 `PerPosition.objective`; this file says which parts ACVAE has.
 """

@@ -80,6 +80,13 @@ class TrainingConfig(Settings):
         "well, for a fixed number of epochs.",
         choices=("train", "all"),
     )
+    long_sequences: str = setting(
+        "newest",
+        "What is trained on of sequences longer than --max_length + 1. newest: "
+        "their newest items. windows: all, cut into rows of that length, of "
+        "which each starts without a history.",
+        choices=("newest", "windows"),
+    )
     cutoffs: tuple[int, ...] = setting(
         (5, 10, 20), "The k of recall@k, ndcg@k and mrr@k.", minimum=1
     )

@@ -261,6 +261,7 @@ def _batches(
         fit_on=config.fit_on,
         epochs=epochs,
         first_step=first_step,
+        windows=config.long_sequences == "windows",
         input_context=context,
     )
 

@@ -111,6 +111,27 @@ def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
             "attention_posterior": True,
         },
         {"alternate_updates": True},
+        {"objective": "printed"},
+        {"regularizer": "l2"},
+        {"regularizer": "none", "adversarial_weight": 0.1},
+        {
+            "regularizer": "l2",
+            "adversarial_weight": 0.1,
+            "prior_in_adversary": False,
+        },
+        {
+            "regularizer": "l2",
+            "adversarial_weight": 0.1,
+            "alternate_updates": True,
+        },
+        {"contrast": "infonce"},
+        {"contrast_partners": "random"},
+        {
+            "contrastive_weight": 0.1,
+            "contrast": "infonce",
+            "contrast_partners": "random",
+        },
+        {"critic_optimizer": "adam"},
     ],
 )
 def test_a_setting_that_nothing_reads_is_refused(wrong):

@@ -2,6 +2,14 @@
 
 from tfrec.layers.critics.adversary import Adversary
 from tfrec.layers.critics.base import Critic, Pairs
-from tfrec.layers.critics.contrast import ContrastiveCritic
+from tfrec.layers.critics.contrast import ContrastiveCritic, InfoNCECritic
+from tfrec.layers.critics.squared_norm import SquaredNorm
 
-__all__ = ["Adversary", "ContrastiveCritic", "Critic", "Pairs"]
+__all__ = [
+    "Adversary",
+    "ContrastiveCritic",
+    "Critic",
+    "InfoNCECritic",
+    "Pairs",
+    "SquaredNorm",
+]

@@ -13,10 +13,11 @@ def annealed_bound(
     reconstruction: tf.Tensor,
     kl: tf.Tensor,
     weight: tf.Tensor,
+    penalty: tf.Tensor | None = None,
 ) -> Terms:
     """Returns the negative of a bound on log p(x), and its terms.
 
-        loss  = reconstruction + beta kl
+        loss  = reconstruction + beta penalty, which is kl
         bound = reconstruction + kl
 
     Args:
@@ -24,13 +25,14 @@ def annealed_bound(
         reconstruction: -E_q[log p(x | z)], a weighted sum.
         kl: KL(q(z | x) || p(z)), the same.
         weight: float32 `[batch]`, the weights of the rows.
+        penalty: What beta weighs in place of `kl`, if anything.
     """
     c = model.config
     beta = c.kl_weight * model.ramp(c.anneal_steps)
     loss = reconstruction
     # Not 0 * kl: with beta = 0 nothing holds the KL, and it may overflow.
     if c.kl_weight:
-        loss += beta * kl
+        loss += beta * (kl if penalty is None else penalty)
     return {
         "loss": loss,
         "reconstruction": reconstruction,

@@ -1,7 +1,14 @@
-"""Losses, blocks, encoders and posteriors as settings ask for them."""
+"""Losses, blocks, encoders, posteriors, critics as settings ask for them."""
 
 from typing import Any
 
+from tfrec.layers.critics import (
+    Adversary,
+    ContrastiveCritic,
+    Critic,
+    InfoNCECritic,
+    SquaredNorm,
+)
 from tfrec.layers.encoders import (
     AttentiveGRUEncoder,
     Encoder,
@@ -120,3 +127,24 @@ def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
             units, flows, c.initial_scale, name="attention_posterior"
         )
     return BesideContext(posterior, of_context, units, name="posterior")
+
+
+def make_regularizer(config: PerPositionConfig) -> Critic | None:
+    """Returns what `adversarial_weight` weighs, if anything."""
+    c = config
+    if c.has_adversary:
+        return Adversary(c.critic_units, c.prior_in_adversary, name="adversary")
+    if c.regularizer == "l2" and c.adversarial_weight:
+        return SquaredNorm(name="l2")
+    return None
+
+
+def make_critic(config: PerPositionConfig) -> Critic | None:
+    """Returns the critic that contrasts users, if they are contrasted."""
+    c = config
+    if not c.contrastive_weight:
+        return None
+    if c.contrast == "infonce":
+        return InfoNCECritic(c.critic_units, name="critic")
+    partners = c.contrast_partners == "random"
+    return ContrastiveCritic(c.critic_units, partners, name="critic")

@@ -4,22 +4,26 @@ import keras
 import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
-from tfrec.layers.critics import Adversary, ContrastiveCritic, Critic, Pairs
+from tfrec.layers.critics import Critic, Pairs
 from tfrec.layers.encoders import Encoder
 from tfrec.layers.posteriors import (
     Draw,
 )
 from tfrec.models.base.bound import BOUND_TERMS, annealed_bound
-from tfrec.models.base.latent import Latent, row_noise
 from tfrec.models.base.learned import Player, Rate, Terms
-from tfrec.models.base.next_item import NextItem
-from tfrec.models.base.parts import make_encoder, make_posterior
+from tfrec.models.base.parts import (
+    make_critic,
+    make_encoder,
+    make_posterior,
+    make_regularizer,
+)
+from tfrec.models.base.position_latents import PositionLatents
 from tfrec.models.configs.per_position import PerPositionConfig
 from tfrec.settings import Settings
 from tfrec.shapes import Positions
 
 
-class PerPosition(NextItem):
+class PerPosition(PositionLatents):
     """Encoder x posterior x regularisers x decoder, each chosen by settings.
 
         items -> embedding -> encoder -> posterior -> decoder -> item logits
@@ -60,13 +64,7 @@ class PerPosition(NextItem):
             name="decoder",
         )
         self.make_head()
-        self.adversary = self.critic = None
-        if c.adversarial_weight:
-            self.adversary = Adversary(
-                c.critic_units, c.prior_in_adversary, name="adversary"
-            )
-        if c.contrastive_weight:
-            self.critic = ContrastiveCritic(c.critic_units, name="critic")
+        self.adversary, self.critic = make_regularizer(c), make_critic(c)
         self.encoder.build((None, None, c.embedding_dim))
         self.posterior.build((None, None, self.encoder.dim))
         self.decoder.build((None, self.posterior.dim))
@@ -99,11 +97,6 @@ class PerPosition(NextItem):
     def least_rows(self) -> int:
         """Two where a critic compares the sequences of a batch."""
         return max([1, *(critic.least_rows for critic in self.critics)])
-
-    @property
-    def reach(self) -> int:
-        """Positions of the states that a latent depends on."""
-        return self.posterior.reach
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:
         """Returns the encoder's states; see the base class."""
@@ -146,6 +139,9 @@ class PerPosition(NextItem):
                                + alpha E_q[T(x, z)]           the KL, estimated
                                + contrastive_weight (eq. 12 of ACVAE)
 
+        with what `--objective`, `--regularizer` and `--contrast` put in their
+        places.
+
         `bound`, with beta = 1 and nothing added, bounds -log p(x) from above.
         """
         query, valid = batch.query, batch.targets > 0
@@ -156,16 +152,21 @@ class PerPosition(NextItem):
         reconstruction = self.prediction_loss(hidden, batch, positions)
         terms = {"loss": reconstruction, "reconstruction": reconstruction}
         if draw.kl is not None:
-            kl = positions.sum(draw.kl)
-            terms = annealed_bound(self, reconstruction, kl, batch.weight)
+            terms = annealed_bound(
+                self,
+                reconstruction,
+                positions.sum(draw.kl),
+                batch.weight,
+                self._printed(draw, positions),
+            )
             terms |= {n: positions.sum(v) for n, v in draw.extras.items()}
         pairs = Pairs(
             query.history,
             valid,
             batch.weight,
             positions,
-            self._drawn(draw.latent),
-            None if latents is None else self._drawn(latents),
+            self.drawn(draw.latent),
+            None if latents is None else self.drawn(latents),
             self.embedding,
         )
         for critic, weight in self.critics.items():
@@ -173,10 +174,15 @@ class PerPosition(NextItem):
             terms["loss"] += weight * terms[critic.encoder_term]
         return terms
 
-    def _drawn(self, latent: tf.Tensor) -> tf.Tensor:
-        """Returns what the posterior draws, without a context beside it."""
-        drawn = self.posterior.drawn_dim
-        return latent if drawn == self.posterior.dim else latent[..., :drawn]
+    def _printed(self, draw: Draw, positions: Positions) -> tf.Tensor | None:
+        """Returns what VASER's eq. 9 prints for the KL, if that is asked for.
+
+        But for a constant, -log p(z_K) is half the square of its length.
+        """
+        if self.config.objective != "printed":
+            return None
+        each = 0.5 * tf.reduce_sum(tf.square(self.drawn(draw.latent)), -1)
+        return positions.sum(sum(draw.extras.values(), each))
 
     def _draw(
         self, states: tf.Tensor, positions: Positions, training: bool
@@ -198,7 +204,7 @@ class PerPosition(NextItem):
         return at_positions, draw.latent
 
     def players(self, rate: Rate) -> list[Player]:
-        """Returns the model, and each critic with plain SGD; see base class.
+        """Returns the model, and each critic that learns; see base class.
 
         The critics keep their rate, to follow a model that settles.
         """
@@ -214,10 +220,10 @@ class PerPosition(NextItem):
                 cycle=cycle,
             )
         ]
+        made = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.AdamW}
         for critic in self.critics:
-            sgd = keras.optimizers.SGD(
-                c.critic_learning_rate, weight_decay=c.critic_weight_decay
-            )
+            if not critic.trainable_variables:
+                continue
             # With the model where they share its loss, else in its turn.
             turn = 0 if critic.own_term == "loss" else cycle - 1
             players.append(
@@ -225,106 +231,12 @@ class PerPosition(NextItem):
                     critic.name,
                     critic.own_term,
                     critic.trainable_variables,
-                    sgd,
+                    made[c.critic_optimizer](
+                        c.critic_learning_rate,
+                        weight_decay=c.critic_weight_decay,
+                    ),
                     (turn,),
                     cycle,
                 )
             )
         return players
-
-    # Scoring and sampling ---------------------------------------------------
-
-    def latent(self) -> Latent:
-        """See base class."""
-        return self
-
-    def noise(self, seed: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
-        """Returns the draws of eps, position by position, that a seed gives.
-
-        Args:
-            seed: int `[2]`.
-            history: int32 `[batch, length]`.
-
-        Returns:
-            float32 `[length, noise_dim]`; a longer batch appends to it.
-        """
-        return tf.random.stateless_normal(
-            [tf.shape(history)[1], self.posterior.noise_dim],
-            seed,
-            alg="philox",
-        )
-
-    def latents_after(
-        self, query: Query, noises: list[tf.Tensor | None]
-    ) -> list[tf.Tensor]:
-        """Returns the latent after each history for each noise, encoding once.
-
-        Args:
-            query: What to read, see `read_newest`.
-            noises: Each `[batch, length, noise_dim]`; None for eps = 0.
-
-        Returns:
-            float32 `[batch, dim]` each.
-        """
-        states, read, last = self.last_states(query)
-
-        def after(states, noise, last):
-            latent = self.posterior(states, noise).latent
-            return tf.gather(latent, last, batch_dims=1)
-
-        given = [read(noise) for noise in noises if noise is not None]
-        drawn, many = iter(()), len(given)
-        if given:
-            # All draws as one batch.
-            states_of_all = tf.tile(states, [many, 1, 1])
-            last_of_all = tf.tile(last, [many])
-            latents = after(states_of_all, tf.concat(given, 0), last_of_all)
-            drawn = iter(tf.split(latents, many))
-        return [
-            after(states, None, last) if noise is None else next(drawn)
-            for noise in noises
-        ]
-
-    def hidden_draws(self, query: Query) -> list[tf.Tensor]:
-        """See base class: one for each of `posterior_samples`, or eps = 0.
-
-        The draws are always the same, so that a history has one answer, alone
-        or in a batch.
-        """
-        query = self.read_newest(query)
-        rows = tf.shape(query.history)[0]
-        noises = [
-            tf.repeat(self.noise([0, i], query.history)[None], rows, 0)
-            for i in range(self.config.posterior_samples)
-        ]
-        latents = self.latents_after(query, noises or [None])
-        return [self.decode_states(latent) for latent in latents]
-
-    def encode(self, query: Query) -> tf.Tensor:
-        """See `Latent`."""
-        return self.latents_after(self.read_newest(query), [None])[0]
-
-    def sample(self, query: Query, seeds: tf.Tensor) -> tf.Tensor:
-        """See `Latent`."""
-        query = self.read_newest(query)
-        noise = row_noise(seeds, lambda seed: self.noise(seed, query.history))
-        return self.latents_after(query, [noise])[0]
-
-    def decode(self, latent: tf.Tensor, query: Query) -> tf.Tensor:
-        """See `Latent`."""
-        return self.log_probabilities(self.decode_states(latent), query)
-
-    def posterior_draws(
-        self, query: Query, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """See `Latent`: draws at every position."""
-        query = self.read_newest(query)
-        shape = [*tf.unstack(tf.shape(query.history)), self.posterior.noise_dim]
-        noise = tf.random.stateless_normal(shape, seed)
-        states, valid = self.states(query), query.history > 0
-
-        def draw(eps):
-            latent = self._drawn(self.posterior(states, eps).latent)
-            return tf.boolean_mask(latent, valid)
-
-        return draw(noise), draw(None)

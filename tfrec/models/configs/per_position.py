@@ -78,11 +78,25 @@ class PerPositionConfig(VariationalConfig):
         "embedding.",
         minimum=0,
     )
+    objective: str = setting(
+        "bound",
+        "What beta weighs. bound: the KL divergence. printed: what VASER's "
+        "eq. 9 prints for it, -log p(z_K) + sum_k log|det|, without log q_0; "
+        "nothing keeps the posterior from shrinking to a point.",
+        choices=("bound", "printed"),
+    )
+    regularizer: str = setting(
+        "adversary",
+        "What --adversarial_weight weighs. adversary: its estimate of the KL, "
+        "as in ACVAE. l2: |z|^2 / 2 in its place, the control that has no "
+        "adversary. none: nothing.",
+        choices=("adversary", "l2", "none"),
+    )
     adversarial_weight: float = setting(
         0.0,
-        "Weight alpha of the adversary's KL estimate; 0 trains without it. The "
-        "0.05 of ACVAE's paper weighs the mean over 64 latent dimensions, "
-        "which is 0.0008 here.",
+        "Weight alpha of --regularizer; 0 trains without it. The 0.05 of "
+        "ACVAE's paper weighs the mean over 64 latent dimensions, which is "
+        "0.0008 here.",
         minimum=0.0,
     )
     prior_in_adversary: bool = setting(
@@ -100,14 +114,32 @@ class PerPositionConfig(VariationalConfig):
         "Weight beta of ACVAE's contrastive loss; 0 trains without it.",
         minimum=0.0,
     )
+    contrast: str = setting(
+        "logistic",
+        "logistic: tell a user's latent from that of another, ACVAE's eq. 12. "
+        "infonce: from those of all others of the batch.",
+        choices=("logistic", "infonce"),
+    )
+    contrast_partners: str = setting(
+        "next",
+        "logistic: the other user is the next of the batch, whose sequences "
+        "are sorted by their lengths, or a random one.",
+        choices=("next", "random"),
+    )
     critic_units: int = setting(
         128, "Width of the adversary T and of the critic G.", minimum=1
     )
+    critic_optimizer: str = setting(
+        "sgd",
+        "Optimizer of adversary and critic; adam is AdamW, and suits a rate of "
+        "1e-3.",
+        choices=("sgd", "adam"),
+    )
     critic_learning_rate: float = setting(
-        5e-4, "SGD learning rate of adversary and critic.", above=0.0
+        5e-4, "Learning rate of adversary and critic.", above=0.0
     )
     critic_weight_decay: float = setting(
-        1e-1, "SGD weight decay of adversary and critic.", minimum=0.0
+        1e-1, "Weight decay of adversary and critic.", minimum=0.0
     )
     posterior_samples: int = setting(
         0,
@@ -129,10 +161,33 @@ class PerPositionConfig(VariationalConfig):
                 ("kernel_size", "posterior", ("implicit",)),
                 ("kl_weight", "posterior", known),
                 ("anneal_steps", "posterior", known),
+                ("objective", "posterior", known),
+                ("contrast_partners", "contrast", ("logistic",)),
                 ("attention_posterior", "encoder", ("attentive_gru",)),
                 ("attention_posterior", "posterior", ("gaussian", "flow")),
             ]
         )
-        if not self.adversarial_weight:
-            unused["alternate_updates"] = "with --adversarial_weight=0"
+        if not self.kl_weight:
+            unused.setdefault("objective", "with --kl_weight=0")
+        if self.regularizer == "none":
+            unused["adversarial_weight"] = "with --regularizer=none"
+        elif not self.adversarial_weight:
+            unused["regularizer"] = "with --adversarial_weight=0"
+        if not self.has_adversary:
+            unused |= dict.fromkeys(
+                ("alternate_updates", "prior_in_adversary"),
+                "without an adversary",
+            )
+        if not self.contrastive_weight:
+            unused |= dict.fromkeys(
+                ("contrast", "contrast_partners"),
+                "with --contrastive_weight=0",
+            )
+            if not self.has_adversary:
+                unused["critic_optimizer"] = "without adversary and critic"
         return unused
+
+    @property
+    def has_adversary(self) -> bool:
+        """Whether an adversary estimates the KL."""
+        return self.regularizer == "adversary" and self.adversarial_weight > 0
