@@ -30,7 +30,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 test: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest --numprocesses=2 --dist=loadfile
+	$(PY) -m pytest --numprocesses=3 --dist=loadfile
 
 demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags \
@@ -59,8 +59,8 @@ $(CORE): setup.py
 	@touch $@
 
 $(DEV): $(CORE)
-	@echo "Installing the tests' tools and Spark: 0.6 GB more."
-	$(PY) -m pip install --quiet --editable ".[dev,spark]"
+	@echo "Installing the tests' tools, Optuna and Spark: 0.6 GB more."
+	$(PY) -m pip install --quiet --editable ".[dev,spark,tune]"
 	@touch $@
 
 clean:

@@ -35,6 +35,8 @@ setup(
         "keras>=3.12,<3.16",
         "numpy>=1.26,<3",
         "pyarrow>=21.0,<27",
+        # Intervals and tests of `tfrec compare`.
+        "scipy>=1.15,<2",
         # TensorFlow 2.21 no longer installs TensorBoard.
         "tensorboard>=2.20,<2.22",
         "tensorflow>=2.21,<2.22",
@@ -51,12 +53,14 @@ setup(
             # For the pictures in docs/.
             "matplotlib>=3.9,<4",
             "pytest>=8.4,<10",
-            # Two tests at a time: most of them keep one core busy.
+            # Three files of tests at a time: some wait for servers or for Spark.
             "pytest-xdist>=3.6,<4",
             # Reads the files for operators in tests.
             "pyyaml>=6,<7",
             "ruff>=0.17,<0.18",
         ],
+        # For `tfrec tune`.
+        "tune": ["optuna>=4.5,<5"],
         # For --engine=pyspark, which needs Java 17 or 21 too. Spark's newest
         # versions want Python 3.11.
         "spark": ["pyspark>=4.0,<4.4"],

@@ -20,6 +20,9 @@ import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(
     1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 )
+# To optimise a graph takes longer than to run it the few times that a test
+# does. What a user starts, tests start as processes: these optimise.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 tf.config.threading.set_inter_op_parallelism_threads(2)
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],

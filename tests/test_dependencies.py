@@ -8,6 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Only imported with --engine=pyspark.
 SPARK = {"spark_engine.py", "spark_files.py"}
+# Only imported by `tfrec tune`.
+TUNE = {"tuning.py"}
 # Distributions whose modules have another name.
 _MODULES = {
     "absl-py": "absl",
@@ -53,8 +55,10 @@ def test_modules_import_only_what_is_installed_with_them():
     core = modules(arguments["install_requires"])
     core |= sys.stdlib_module_names | {"tfrec"}
     spark = core | modules(arguments["extras_require"]["spark"])
+    tune = core | modules(arguments["extras_require"]["tune"])
     for path in (ROOT / "tfrec").rglob("*.py"):
         allowed = spark if path.name in SPARK else core
+        allowed = tune if path.name in TUNE else allowed
         assert set(imported(path)) <= allowed, path
 
 

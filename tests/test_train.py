@@ -161,7 +161,7 @@ def test_recommend_names_items_and_skips_unknown_ones(whole, folder):
 def test_a_mistake_is_one_line(folder):
     for flags, message in (
         (["--modle=pop"], "Unknown flag `--modle`. Did you mean 'model'"),
-        (["--model=acvea"], "Received: acvea. Did you mean 'acvae'?"),
+        (["--model=acvea"], "Received: acvea. Did you mean 'acvae'"),
         (["--model=pop", "--dropout=0.1"], "means nothing with --model=pop"),
     ):
         code, _, errors = run("train", *flags)

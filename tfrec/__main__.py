@@ -23,7 +23,16 @@ from tfrec.help_text import table
 from tfrec.models import MODELS
 
 # Modules of the package.
-_COMMANDS = ("prepare", "train", "evaluate", "recommend", "export", "serve")
+_COMMANDS = (
+    "prepare",
+    "train",
+    "evaluate",
+    "compare",
+    "tune",
+    "recommend",
+    "export",
+    "serve",
+)
 _LISTS = {
     "models": (
         "Lists the models.",

@@ -92,12 +92,16 @@ class EvaluationBatch(NamedTuple):
             `unseen` may stand there again, for each item that it means.
         excluded: int32 `[batch, m]`, items that are not ranked, 0 at the end.
         user: int32 `[batch]`.
+        record: int32 `[batch]`, from 0: which record of the split a row is
+            of. With next_click the rows of a session share one, and come in
+            their order.
     """
 
     history: tf.Tensor
     targets: tf.Tensor
     excluded: tf.Tensor
     user: tf.Tensor
+    record: tf.Tensor
 
     @classmethod
     def of(
@@ -106,10 +110,13 @@ class EvaluationBatch(NamedTuple):
         targets: tf.Tensor,
         excluded: tf.Tensor,
         user: tf.Tensor | None = None,
+        record: tf.Tensor | None = None,
     ) -> "EvaluationBatch":
-        """Makes a batch, of unknown users by default."""
+        """Makes a batch: by default of unknown users, each row a record."""
         rows = tf.shape(history)[0]
-        return cls(history, targets, excluded, _unless_given(user, rows))
+        user = _unless_given(user, rows)
+        record = tf.range(rows) if record is None else record
+        return cls(history, targets, excluded, user, record)
 
     @property
     def query(self) -> Query:

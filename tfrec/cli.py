@@ -26,6 +26,7 @@ def run(
     main: Callable[[], None],
     *configs: type[Settings],
     models: Mapping[str, Entry] | None = None,
+    positional: str | None = None,
 ) -> None:
     """Runs a command and exits: parses flags, reports errors without traces.
 
@@ -38,12 +39,14 @@ def run(
         *configs: Its settings, which become flags.
         models: Models, of which `--model` chooses one; their settings become
             flags as well.
+        positional: The setting, a list, whose elements may stand without its
+            name.
     """
     models = models or {}
     known = settings.define_flags(
         *configs, *(entry.config_class for entry in models.values())
     )
-    parse = functools.partial(_parse, main, configs, models, known)
+    parse = functools.partial(_parse, main, configs, models, known, positional)
     app.run(lambda argv: _run(main), flags_parser=parse)
 
 
@@ -90,6 +93,7 @@ def _parse(
     configs: Sequence[type[Settings]],
     models: Mapping[str, Entry],
     known: Sequence[str],
+    positional: str | None,
     argv: Sequence[str],
 ) -> list[str]:
     """Parses the flags, or exits with help or an error."""
@@ -99,7 +103,7 @@ def _parse(
             model = _named_model(expand(asked)) if models else None
             show(help_text(_description(main), configs, models, model))
             sys.exit(0)
-        return _parse_flags(argv[0], expand(argv[1:]), known)
+        return _parse_flags(argv[0], expand(argv[1:]), known, positional)
     except InputError as error:
         sys.exit(fail(str(error)))
 
@@ -127,7 +131,10 @@ def _named_model(arguments: Sequence[Argument]) -> str | None:
 
 
 def _parse_flags(
-    program: str, arguments: Sequence[Argument], known: Sequence[str]
+    program: str,
+    arguments: Sequence[Argument],
+    known: Sequence[str],
+    positional: str | None,
 ) -> list[str]:
     """Gives the arguments to absl.
 
@@ -153,7 +160,10 @@ def _parse_flags(
         ) from error
     except (flags.Error, ValueError) as error:
         raise InputError(f"{error}.") from error
-    if len(rest) > 1:
+    if positional:
+        flag = flags.FLAGS[positional]
+        flag.value = [*(flag.value or ()), *rest[1:]] or None
+    elif len(rest) > 1:
         raise InputError(
             f"Unexpected argument {rest[1]!r}: every setting is a flag, "
             "--name=value. See --help."

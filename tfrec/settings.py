@@ -13,7 +13,7 @@ import os
 import types
 import typing
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from absl import flags
 
@@ -59,7 +59,13 @@ class Settings:
 
     A subclass of a configuration may give a setting a default of its own,
     `length: int = 30`; the rest is inherited.
+
+    Attributes:
+        space: What `tfrec tune` draws of a model's settings, by name; see
+            `tfrec.models.configs.space`.
     """
+
+    space: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

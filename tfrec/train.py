@@ -25,11 +25,12 @@ run that was interrupted, at whatever moment.
 from tfrec import cli, settings
 from tfrec.data import DataConfig
 from tfrec.models import MODELS, get_entry
+from tfrec.settings import Settings
 from tfrec.training import TrainingConfig
 
 
-def main() -> None:
-    """Trains as the flags say."""
+def read_settings() -> tuple[DataConfig, TrainingConfig, Settings]:
+    """Returns the settings of data, training and model that the flags give."""
     config = settings.from_flags(TrainingConfig)
     model_class = get_entry(config.model).config_class
     settings.refuse_foreign_flags(
@@ -38,7 +39,12 @@ def main() -> None:
         f"--model={config.model}",
     )
     data_config = settings.from_flags(DataConfig)
-    model_config = settings.from_flags(model_class)
+    return data_config, config, settings.from_flags(model_class)
+
+
+def main() -> None:
+    """Trains as the flags say."""
+    data_config, config, model_config = read_settings()
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from tfrec.data import prepare

@@ -102,11 +102,11 @@ def test_rows_are_made_for_some_sessions_at_a_time(data, sessions, monkeypatch):
     deal = pipeline.deal
 
     def watched(rows, plan):
-        def look(history, targets):
+        def look(history, targets, records):
             tf.numpy_function(
                 lambda targets: made.append(len(targets)), [targets], []
             )
-            return history, targets
+            return history, targets, records
 
         return deal(rows.map(look), plan)
 

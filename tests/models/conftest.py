@@ -1,14 +1,17 @@
 """What the contracts share: one trained model for each name."""
 
+from pathlib import Path
+
 import keras
 import pytest
 
 from tests.models import contract
+from tfrec.data import PreparedDataset
 from tfrec.models import MODELS
 
 
 @pytest.fixture(scope="session")
-def walks(tmp_path_factory) -> contract.Walks:
+def walks(tmp_path_factory) -> PreparedDataset:
     """Sequences to train on; six batches in an epoch."""
     return contract.prepare(tmp_path_factory.mktemp("walks"))
 
@@ -20,9 +23,21 @@ def name(request) -> str:
 
 
 @pytest.fixture(scope="session")
-def fitted(name, walks, tmp_path_factory) -> contract.Fitted:
+def trained() -> dict[str, contract.Fitted]:
+    """The models that were trained so far, by name."""
+    return {}
+
+
+@pytest.fixture
+def fitted(name, trained, walks, tmp_path_factory) -> contract.Fitted:
     """The model after two epochs; not to be changed."""
-    folder = tmp_path_factory.mktemp(name)
+    if name not in trained:
+        trained[name] = fit(name, walks, tmp_path_factory.mktemp(name))
+    return trained[name]
+
+
+def fit(name: str, walks: PreparedDataset, folder: Path) -> contract.Fitted:
+    """Trains a small model for two epochs."""
     model = contract.make(name)
     before = model.score(contract.query()).numpy()
     loss = contract.loss(model)

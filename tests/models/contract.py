@@ -5,7 +5,6 @@ sizes follow from the names of its settings, so a new model needs no entry.
 """
 
 import dataclasses
-import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,17 +134,7 @@ def predicts_prefixes(model: Recommender) -> bool:
     return hasattr(model, "states")
 
 
-class Walks(PreparedDataset):
-    """A dataset whose pipelines are traced once, not for each model.
-
-    That takes longer than to train a small model.
-    """
-
-    training = functools.cache(PreparedDataset.training)
-    evaluation = functools.cache(PreparedDataset.evaluation)
-
-
-def prepare(folder: Path) -> Walks:
+def prepare(folder: Path) -> PreparedDataset:
     """Prepares 27 walks from item to item; item 12 is in none of them."""
     rng = np.random.default_rng(0)
     rows = []
@@ -156,7 +145,7 @@ def prepare(folder: Path) -> Walks:
     ):
         steps = rng.choice([1, 2], length, p=[0.8, 0.2])
         rows.append(((start + np.cumsum(steps)) % 11 + 1).tolist())
-    data = prepare_sequences(
+    return prepare_sequences(
         folder,
         train=[row[:-2] for row in rows],
         tails=[row[-2:-1] for row in rows],
@@ -164,12 +153,11 @@ def prepare(folder: Path) -> Walks:
         test=[(row[:-1], row[-1:]) for row in rows],
         num_items=NUM_ITEMS,
     )
-    return Walks(data.data_dir, data.manifest, data.vocabulary)
 
 
-def epoch(data: Walks, size: int = BATCH_SIZE) -> tf.data.Dataset:
-    """Returns one epoch of training batches."""
-    return data.training(size, MAX_LENGTH)
+def epoch(data: PreparedDataset, size: int = BATCH_SIZE) -> tf.data.Dataset:
+    """Returns one epoch of training batches, the same each time."""
+    return data.training(size, MAX_LENGTH, epochs=1)
 
 
 # Of several lengths; a row may be longer than what the models read.
@@ -209,7 +197,7 @@ def evaluation_batch() -> EvaluationBatch:
     """Returns `HISTORIES` with two targets or one; the history is left out."""
     asked = query()
     targets = tf.constant([[7, 8], [1, 0], [5, 12], [6, 0], [12, 2]])
-    return EvaluationBatch(asked.history, targets, asked.history, asked.user)
+    return EvaluationBatch.of(asked.history, targets, asked.history, asked.user)
 
 
 def weights(model: Recommender) -> list[np.ndarray]:

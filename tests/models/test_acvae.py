@@ -208,7 +208,7 @@ def test_updates_alternate_as_in_algorithm_1():
 def test_alternate_updates_refuse_a_distribution_strategy():
     with (
         tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
-        pytest.raises(InputError, match="--alternate_updates"),
+        pytest.raises(InputError, match="--noalternate_updates"),
     ):
         acvae(alternate_updates=True)
 

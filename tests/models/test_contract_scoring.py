@@ -182,7 +182,7 @@ def test_every_item_has_a_vector_where_items_have_any(model):
 def test_later_items_do_not_change_a_state(model):
     if not predicts_prefixes(model):
         pytest.skip("the model predicts no prefixes")
-    history = np.array(HISTORIES[:1])
+    history = np.int32(HISTORIES[:1])
     later = history.copy()
     later[:, 5:] = later[:, 5:] % NUM_ITEMS + 1
     user = tf.constant([1])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.toy import Toy, ToyConfig, entry, toy_data
 from tests.training.fits import MAKERS, fit, sequences, silence
@@ -108,6 +109,10 @@ def terminated(data, config, index, method):
 
 def main(folder):
     """Does everything, one after the other, in one job."""
+    # As tests/conftest.py does.
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
     workers = Workers(make_strategy("auto"))
     index = workers.index
     own = folder / f"worker{index}"

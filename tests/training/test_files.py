@@ -1,10 +1,15 @@
 import errno
-from pathlib import Path
 
 import pytest
 
 from tfrec.errors import InputError
-from tfrec.training.files import locked, read_json, write_json, write_text
+from tfrec.training.files import (
+    locked,
+    read_json,
+    replacing,
+    write_json,
+    write_text,
+)
 
 
 def test_json_comes_back(tmp_path):
@@ -13,21 +18,18 @@ def test_json_comes_back(tmp_path):
     assert read_json(tmp_path / "x.json") == values
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(
-    tmp_path, monkeypatch
-):
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "x.txt"
     write_text(path, "old")
 
-    def full(self, text, **kwargs):
-        self.touch()
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(
-        InputError, match=r"No space left on device.*`--run_dir`"
+    with (
+        pytest.raises(
+            InputError, match=r"No space left on device.*`--run_dir`"
+        ),
+        replacing(path) as file,
     ):
-        write_text(path, "new")
+        file.write(b"half of the")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

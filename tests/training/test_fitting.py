@@ -122,6 +122,7 @@ def test_a_run_leaves_its_numbers(data, finished_run):
         "config.json",
         "epochs.csv",
         "metrics.json",
+        "ranks.npz",
         "tensorboard",
     }
 

@@ -11,6 +11,7 @@ from tfrec.training.progress import (
     EpochBar,
     TimeLeft,
     duration,
+    numbers,
     say,
     shown,
 )
@@ -126,7 +127,6 @@ def run_epoch(config, clock, stop):
         bar.on_train_batch_end(batch, {"loss": 2.5, "term": 1.0})
     bar.on_test_begin()
     clock.now += 1
-    bar.on_test_batch_end(0, {"ndcg@10": 0.5})
     bar.on_test_end({"ndcg@10": 0.5})
     bar.on_epoch_end(0, {"loss": 1.5, "term": 2.5, "val_ndcg@10": 1 / 4096})
 
@@ -159,26 +159,26 @@ def test_a_bar_grows_and_becomes_a_line(clock, capsys):
 
 def test_a_bar_shows_steps_numbers_and_the_time_left(capsys, monkeypatch):
     monkeypatch.setattr(module.tqdm, "monitor_interval", 0)
-    bar = Bar(TrainingConfig(verbose="bar"))
-    bar._draw("Epoch 1/3", 0, 4, {})
+    config = TrainingConfig(verbose="bar")
+    bar = Bar(config, "Epoch 1/3", 4)
     bar._bar.mininterval = 0
-    bar._draw("Epoch 1/3", 2, 4, {"loss": 2.5, "term": 1.0}, "about 9 s left")
+    logs = {"loss": 2.5, "term": 1.0}
+    bar.update(2, *numbers(config, logs), "about 9 s left")
     shown = capsys.readouterr().out.split("\r")[-1]
     assert re.search(
         r"Epoch 1/3 \[=+ +\] 2/4, loss: 2\.5000 - about 9 s left", shown
     )
-    bar._finish(["done"])
+    bar.close()
 
 
 def test_what_is_said_beside_a_bar_stands_above_it(capsys):
     config = TrainingConfig(verbose="bar")
-    bar = Bar(config)
-    bar._draw("Epoch 1/3", 0, 4, {})
+    bar = Bar(config, "Epoch 1/3", 4)
     say(config, "The posterior has collapsed.")
     assert "\rThe posterior has collapsed.\n" in re.sub(
         r"\r +\r", r"\r", capsys.readouterr().out
     )
-    bar._finish(["done"])
+    bar.close()
 
 
 @pytest.mark.parametrize("verbose", ["line", "none", "bar"])

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_train import FLAGS
 from tests.training.fits import (
     MAKERS,
     assert_alike,
@@ -26,6 +25,19 @@ from tfrec.errors import InputError
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
 from tfrec.training.strategy import make_strategy
 from tfrec.training.workers import Workers
+
+# Five steps in an epoch.
+_FLAGS = """
+--model=gru4rec
+--dataset=synthetic
+--synthetic_users=40
+--synthetic_items=120
+--synthetic_length=12
+--epochs=2
+--batch_size=8
+--checkpoint_minutes=0
+--embedding_dim=8
+"""
 
 
 @contextlib.contextmanager
@@ -161,6 +173,7 @@ def test_the_chief_alone_writes_and_reports(job):
         "config.json",
         "epochs.csv",
         "metrics.json",
+        "ranks.npz",
         "tensorboard",
     }
     events = list((folder / "whole" / "tensorboard").glob("events*"))
@@ -194,7 +207,7 @@ def losses(folder):
 
 
 def test_a_job_that_lost_a_worker_ends_and_resumes(tmp_path):
-    (tmp_path / "tiny.flags").write_text(FLAGS)
+    (tmp_path / "tiny.flags").write_text(_FLAGS)
     run = tmp_path / "run"
     arguments = (
         f"--flagfile={tmp_path / 'tiny.flags'}",

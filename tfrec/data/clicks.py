@@ -41,7 +41,9 @@ def click_batches(
     """
     plan = cut(clicks, batch_size)
 
-    def expand(sessions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def expand(
+        numbers: tf.Tensor, sessions: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         items = pipeline.parse_records(sessions, ("items",))["items"]
         # Row r of a session is its first r items, and the item after them.
         rows = items.row_lengths() - 1
@@ -53,13 +55,19 @@ def click_batches(
         targets = tf.gather(items.values, starts + lengths)
         targets = tf.minimum(targets, unseen(num_items))
         # Of one width, so that they can be dealt to windows.
-        return history.to_tensor(shape=[None, longest]), targets[:, None]
+        history = history.to_tensor(shape=[None, longest])
+        return history, targets[:, None], tf.repeat(numbers, rows)
 
-    def parse(index: tf.Tensor, window: tuple[tf.Tensor], batches: tf.Tensor):
-        history, targets = window
+    def parse(
+        index: tf.Tensor,
+        window: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        batches: tf.Tensor,
+    ):
+        history, targets, numbers = window
         columns = {
             "history": tf.RaggedTensor.from_tensor(history, padding=0),
             "targets": tf.RaggedTensor.from_tensor(targets),
+            "record": numbers,
         }
         return pipeline.sort_by_length(columns, by="history"), tf.range(batches)
 
@@ -70,11 +78,13 @@ def click_batches(
             tf.pad(history, [[0, 0], [0, missing]]),
             columns["targets"],
             tf.zeros([tf.shape(history)[0], 0], tf.int32),
+            record=columns["record"],
         )
 
     # As many sessions at a time as give about one batch.
     sessions = math.ceil(batch_size * records / clicks)
-    rows = pipeline.read_shards(tf.constant(files)).batch(sessions).map(expand)
+    rows = pipeline.read_shards(tf.constant(files)).enumerate()
+    rows = rows.batch(sessions).map(expand)
     dataset = (
         pipeline.deal(rows, plan)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)

@@ -202,8 +202,13 @@ def evaluation_batches(
     """
     plan = cut(records, batch_size)
 
-    def parse(index: tf.Tensor, window: tf.Tensor, batches: tf.Tensor):
-        columns = parse_records(window, ("items", "targets"))
+    def parse(
+        index: tf.Tensor,
+        window: tuple[tf.Tensor, tf.Tensor],
+        batches: tf.Tensor,
+    ):
+        numbers, rows = window
+        columns = parse_records(rows, ("items", "targets"))
         history = columns["items"]
         targets = _unique(columns["targets"])
         columns = {
@@ -213,11 +218,13 @@ def evaluation_batches(
                 _unique(history) if exclude_history else history[:, :0]
             ),
             "user": columns["user"],
+            "record": numbers,
         }
         return sort_by_length(columns, by="history"), tf.range(batches)
 
+    rows = read_shards(tf.constant(files)).enumerate()
     dataset = (
-        deal(read_shards(tf.constant(files)).batch(max(plan.windows)), plan)
+        deal(rows.batch(max(plan.windows)), plan)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .flat_map(cut_window)
         .map(lambda columns: EvaluationBatch.of(**columns))
@@ -238,7 +245,7 @@ def deal(rows: tf.data.Dataset, plan: Cut) -> tf.data.Dataset:
     """Deals rows to windows: (index, rows [window], number of batches).
 
     Args:
-        rows: Tensors of any number of rows each.
+        rows: Tensors of any number of rows each, or tuples of them.
         plan: How many rows go to a window, and its number of batches.
     """
     windows = rows.rebatch(plan.windows)

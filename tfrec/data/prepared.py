@@ -35,6 +35,9 @@ class PreparedDataset:
         self.manifest = manifest
         self.vocabulary = vocabulary
         self._warned: set[str] = set()
+        # To build a pipeline takes longer than to read a small one.
+        self._evaluation = functools.lru_cache(8)(self._make_evaluation)
+        self._training = functools.lru_cache(8)(self._make_training)
 
     @classmethod
     def open(cls, data_dir: str | Path) -> "PreparedDataset":
@@ -190,7 +193,6 @@ class PreparedDataset:
             InputError: If there is nothing to train on or an argument is out
                 of range.
         """
-        shards = self._training_shards(fit_on)
         if first_step and epochs is None:
             epochs = 1
         for name, value, least in (
@@ -202,20 +204,31 @@ class PreparedDataset:
                 raise InputError(
                     f"`{name}` must be at least {least}. Received: {value}."
                 )
+        # Without `epochs` each stream counts its own readings, and a worker's
+        # is its own.
+        kept = epochs is not None and input_context is None
+        make = self._training if kept else self._make_training
+        return make(
+            fit_on,
+            batch_size=batch_size,
+            max_length=max_length,
+            seed=seed,
+            epochs=epochs,
+            first_step=first_step,
+            windows=windows,
+            input_context=input_context,
+        )
+
+    def _make_training(self, fit_on: str, **settings: Any) -> tf.data.Dataset:
+        shards = self._training_shards(fit_on)
         counts = [shard["records"] for shard in shards]
         size = sum(shard["bytes"] for shard in shards)
         return pipeline.training_batches(
             self._files(shards),
             counts,
             size / sum(counts),
-            batch_size=batch_size,
-            max_length=max_length,
-            seed=seed,
             append_targets=self.protocol.appends_targets(fit_on),
-            epochs=epochs,
-            first_step=first_step,
-            windows=windows,
-            input_context=input_context,
+            **settings,
         )
 
     def examples(self, split: str) -> int:
@@ -276,8 +289,12 @@ class PreparedDataset:
                 f"Received: {split!r}."
                 f"{nearest_names(split, EVALUATION_SPLITS)}"
             )
-        held = self._split(split)
+        self._split(split)
         self.warn_of_history(split)
+        return self._evaluation(split, batch_size)
+
+    def _make_evaluation(self, split: str, batch_size: int) -> tf.data.Dataset:
+        held = self._split(split)
         return self.protocol.evaluation(
             self._files(held["shards"]), held, batch_size, self.num_items
         )

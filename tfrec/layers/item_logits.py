@@ -95,12 +95,16 @@ class ItemLogits(keras.layers.Layer):
 
     def call(self, hidden: tf.Tensor) -> tf.Tensor:
         """Returns log-probabilities, float32 `[..., num_items]`."""
+        return tf.nn.log_softmax(self.scores(hidden))
+
+    def scores(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Returns the logits of all items, float32 `[..., num_items]`."""
         hidden = self.scaled(hidden)
         if self._columns:
             logits = hidden @ self._columns()
         else:
             logits = tf.matmul(hidden, self.kernel, transpose_b=True)
-        return tf.nn.log_softmax(logits + self.bias)
+        return logits + self.bias
 
     @contextlib.contextmanager
     def read_only(self) -> Iterator[tf.Variable]:

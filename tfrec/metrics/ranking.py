@@ -5,6 +5,7 @@ Two steps, so that the ranking is done once for every metric and cutoff:
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -106,18 +107,58 @@ def target_ranks_in_blocks(
     return _ranks(own, counts, places, targets)
 
 
-def over_blocks(
-    step: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
-    initial: tf.Tensor,
+def best_in_blocks(
+    score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     num_items: int,
     block_items: int,
+    excluded: tf.Tensor,
+    k: int,
 ) -> tf.Tensor:
+    """Finds the items with the best scores, some items at a time.
+
+    Args:
+        score: As for `target_ranks_in_blocks`.
+        num_items: Number of items.
+        block_items: Largest number of items to score at once.
+        excluded: As for `target_ranks`.
+        k: How many; at most `num_items`.
+
+    Returns:
+        int32 `[batch, k]`, best first; of equals the lower index. 0 where all
+        that is left is excluded.
+    """
+    lowest = tf.float32.min
+
+    def add(best, start, stop):
+        inside = (excluded > start) & (excluded <= stop)
+        scores = set_scores(
+            score(start, stop), tf.where(inside, excluded - start, 0), lowest
+        )
+        width = tf.minimum(k, stop - start)
+        scores, columns = tf.math.top_k(scores, width)
+        items = tf.where(scores > lowest, columns + 1 + start, 0)
+        scores = tf.concat([best[0], scores], 1)
+        items = tf.concat([best[1], items], 1)
+        scores, places = tf.math.top_k(scores, k)
+        return scores, tf.gather(items, places, batch_dims=1)
+
+    shape = [tf.shape(excluded)[0], k]
+    nothing = tf.fill(shape, lowest), tf.zeros(shape, tf.int32)
+    return over_blocks(add, nothing, num_items, block_items)[1]
+
+
+def over_blocks(
+    step: Callable[[Any, tf.Tensor, tf.Tensor], Any],
+    initial: Any,
+    num_items: int,
+    block_items: int,
+) -> Any:
     """Folds over blocks of items, of which one is in memory at a time.
 
     Args:
         step: Given the state and columns `start` and `stop`, returns the next
             state.
-        initial: The first state.
+        initial: The first state, a tensor or a tuple of tensors.
         num_items: Number of items.
         block_items: Largest number of items in a block.
     """

@@ -15,6 +15,7 @@ from tfrec.models.base.counting import (
     Pairs,
     following,
 )
+from tfrec.models.base.items import distinct_array
 from tfrec.models.configs.itemknn import ItemKNNConfig
 
 
@@ -33,10 +34,7 @@ class ItemKNN(CooccurrenceModel):
         self, items: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         """Yields each unordered pair of a session once, and (i, i)."""
-        # Each item once, in falling order, so that 0 stays at the end.
-        items = -np.sort(-items, axis=1)
-        items[:, 1:][items[:, 1:] == items[:, :-1]] = 0
-        items = -np.sort(-items, axis=1)
+        items = distinct_array(items)
         for distance in range(items.shape[1]):
             yield *following(items, distance), 1.0
 

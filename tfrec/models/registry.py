@@ -133,6 +133,42 @@ _ENTRIES = (
         "Sarwar et al., WWW'01",
         "items that occur in the same sequences",
     ),
+    Entry(
+        "vsknn",
+        "VSKNN",
+        "Ludewig and Jannach, 2018",
+        "what the most similar sequences have",
+    ),
+    Entry(
+        "ease",
+        "EASE",
+        "Steck, WWW'19",
+        "linear, in closed form: items explain each other as a set",
+    ),
+    Entry(
+        "slist",
+        "SLIST",
+        "Choi et al., WWW'21",
+        "linear, in closed form: the past explains what comes",
+    ),
+    Entry(
+        "multvae",
+        "MultVAE",
+        "Liang et al., WWW'18",
+        "VAE of sets, with a multinomial likelihood",
+    ),
+    Entry(
+        "recvae",
+        "RecVAE",
+        "Shenbin et al., WSDM'20",
+        "VAE of sets, its prior the posterior of before",
+    ),
+    Entry(
+        "cfgan",
+        "CFGAN",
+        "Chae et al., CIKM'18",
+        "sets rated by a generator against a discriminator",
+    ),
 )
 MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 

@@ -78,8 +78,8 @@ class SASRec(NextItem):
             InvalidArgumentError: If a row has more items than `max_length`.
         """
         tf.debugging.assert_equal(
-            query.history[:, self.config.max_length :],
-            0,
+            tf.reduce_any(query.history[:, self.config.max_length :] > 0),
+            False,
             f"Rows must have at most {self.config.max_length} items, the "
             "`max_length` of the model: later positions have no vector.",
         )

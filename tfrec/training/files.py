@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import tensorflow as tf
 
@@ -60,19 +60,31 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file under a temporary name and renames it.
+@contextlib.contextmanager
+def replacing(path: Path, flag: str = "--run_dir") -> Iterator[BinaryIO]:
+    """Opens a file under a temporary name, and renames it at the end.
+
+    Args:
+        path: The file.
+        flag: What names its folder, for the message.
 
     Raises:
         InputError: If it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with writing(path):
+    with writing(path, flag):
         try:
-            temporary.write_text(text, encoding="utf-8")
+            with open(temporary, "wb") as file:
+                yield file
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, flag: str = "--run_dir") -> None:
+    """Writes a file whole or not at all; see `replacing`."""
+    with replacing(path, flag) as file:
+        file.write(text.encode())
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -25,11 +25,13 @@ from tfrec.training.checkpoints import (
 from tfrec.training.config import TrainingConfig
 from tfrec.training.description import describe, identify, sections, versions
 from tfrec.training.diagnostics import LatentDiagnostics
-from tfrec.training.files import locked, read_json, write_json
+from tfrec.training.files import locked, read_json, replacing, write_json
 from tfrec.training.progress import EpochBar, say
 from tfrec.training.run import (
     CHECKPOINTS,
     EVALUATION_FLAGS,
+    METRICS,
+    RANKS,
     Run,
     build,
     explained,
@@ -39,14 +41,13 @@ from tfrec.training.strategy import make_strategy
 from tfrec.training.tensorboard import Board
 from tfrec.training.workers import Workers
 
-METRICS = "metrics.json"
-
 
 def train(
     data: PreparedDataset,
     config: TrainingConfig | None = None,
     model_config: Settings | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    test: bool = True,
 ) -> dict[str, Any]:
     """Trains a model or resumes its training, and tests it once at the end.
 
@@ -73,6 +74,8 @@ def train(
             when the run is resumed. One that sets `model.stop_training` at
             the end of an epoch ends the run as `patience` does, but the same
             call then trains on. What they keep is not in the checkpoints.
+        test: False to leave the test split alone: for trials, of which the
+            validation alone may choose.
 
     Returns:
         What `metrics.json` holds.
@@ -107,9 +110,9 @@ def train(
         folder = stack.enter_context(
             workers.copied(folder, [CHECKPOINTS, METRICS])
         )
-        done = _numbers_of_finished(folder, data, config)
+        done = _numbers_of_finished(folder, data, config, test)
         return done or _train(
-            folder, data, config, model_config, workers, callbacks
+            folder, data, config, model_config, workers, callbacks, test
         )
 
 
@@ -146,9 +149,11 @@ def _train(
     model_config: Settings,
     workers: Workers,
     callbacks: Sequence[keras.callbacks.Callback],
+    test: bool,
 ) -> dict[str, Any]:
     # Asked for now, so that a missing split is reported before the training.
-    data.examples("test")
+    if test:
+        data.examples("test")
     validation = None
     if config.fit_on == "train":
         validation = data.evaluation("validation", config.evaluation_batch_size)
@@ -195,11 +200,17 @@ def _train(
         _fit(model, read, validation, config, steps, progress, watching)
 
     restore_model(folder / CHECKPOINTS, model)
-    if progress.best_epoch:
-        say(config, f"Testing epoch {progress.best_epoch}, the best.")
     board.project(data)
-    result = Run(folder, model, data, config).evaluate("test")
-    board.test(result["metrics"], progress.step)
+    result = {}
+    if test:
+        if progress.best_epoch:
+            say(config, f"Testing epoch {progress.best_epoch}, the best.")
+        run = Run(folder, model, data, config)
+        ranks = run.rank("test")
+        with replacing(folder / RANKS) as file:
+            ranks.save(file)
+        result = run.evaluate("test", ranks)
+        board.test(result["metrics"], progress.step)
     result |= _summary(data, config, model, progress)
     write_json(folder / METRICS, result)
     return result
@@ -268,7 +279,7 @@ def _steps_per_epoch(data: PreparedDataset, config: TrainingConfig) -> int:
 
 
 def _numbers_of_finished(
-    folder: Path, data: PreparedDataset, config: TrainingConfig
+    folder: Path, data: PreparedDataset, config: TrainingConfig, test: bool
 ) -> dict[str, Any] | None:
     """Returns what `metrics.json` holds if there is nothing left to do."""
     newest = newest_checkpoint(folder / CHECKPOINTS)
@@ -278,8 +289,11 @@ def _numbers_of_finished(
     progress = read_progress(newest)
     if not finished(progress, config, _steps_per_epoch(data, config)):
         return None
+    numbers = read_json(path)
+    if test and "metrics" not in numbers:
+        return None
     say(config, f"{folder} is finished, after {progress}.")
-    return read_json(path)
+    return numbers
 
 
 def _diagnostics(

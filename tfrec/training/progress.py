@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 from tqdm import tqdm
@@ -104,68 +104,55 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _joined(parts: list[str]) -> str:
+def _joined(parts: Sequence[str]) -> str:
     return " - ".join(filter(None, parts))
 
 
-class Bar(keras.callbacks.Callback):
-    """Shows an evaluation: how far it is, and one metric.
+def numbers(config: TrainingConfig, logs: Mapping[str, float]) -> list[str]:
+    """Returns the loss and the one metric, where they were taken."""
+    metric = config.validation_metric
+    return [
+        f"{name}: {logs[name]:{'.4f' if abs(logs[name]) > 1e-3 else '.4e'}}"
+        for name in ("loss", metric, f"val_{metric}")
+        if name in logs
+    ]
+
+
+class Bar:
+    """Shows how far something is, where a run draws bars.
 
     Args:
         config: Settings of the run.
+        title: What is being done.
+        total: Number of steps; None: not known.
     """
 
-    def __init__(self, config: TrainingConfig):
-        super().__init__()
-        metric = config.validation_metric
-        self._names = ("loss", metric, f"val_{metric}")
-        self._config = config
-        self._drawn = shown(config) == "bar"
-        self._bar: tqdm | None = None
-
-    def on_test_batch_end(self, batch, logs=None):
-        """Updates the bar."""
-        self._draw("Evaluating", batch + 1, self.params["steps"], logs)
-
-    def on_test_end(self, logs=None):
-        """Completes the bar."""
-        if self._drawn:
-            self._finish(["Evaluated", *self._numbers(logs)])
-
-    def _draw(self, title, done, steps, logs, left=""):
-        if not self._drawn:
-            return
-        if self._bar is None:
+    def __init__(self, config: TrainingConfig, title: str, total: int | None):
+        self._bar = None
+        if shown(config) == "bar":
             self._bar = tqdm(
                 desc=title,
-                total=steps,
+                total=total,
                 leave=False,
                 file=sys.stdout,
                 ascii=" =",
                 dynamic_ncols=True,
-                bar_format=_FORMAT if steps else _FORMAT_WITHOUT_TOTAL,
+                bar_format=_FORMAT if total else _FORMAT_WITHOUT_TOTAL,
             )
-        text = _joined([*self._numbers(logs), left])
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
 
-    def _finish(self, parts):
-        """Writes a line where the bar was."""
+    def update(self, done: int, *parts: str) -> None:
+        """Shows how many steps are done, and what is to be said of them."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(_joined(parts), refresh=False)
+            self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Removes the bar."""
         if self._bar is not None:
             self._bar.close()
-            self._bar = None
-        say(self._config, _joined(parts))
-
-    def _numbers(self, logs: Mapping[str, float]) -> list[str]:
-        """Returns the loss and the one metric, where they were taken."""
-        return [
-            f"{name}: {logs[name]:{'.4f' if abs(logs[name]) > 1e-3 else '.4e'}}"
-            for name in self._names
-            if name in logs
-        ]
 
 
-class EpochBar(Bar):
+class EpochBar(keras.callbacks.Callback):
     """Shows each epoch of a run, and how much time is left for all.
 
     Must come after `Recorder`, which counts the steps.
@@ -179,17 +166,20 @@ class EpochBar(Bar):
     def __init__(
         self, config: TrainingConfig, steps_per_epoch: int, progress: Progress
     ):
-        super().__init__(config)
+        super().__init__()
+        self._config = config
         self._steps_per_epoch = steps_per_epoch
         self._progress = progress
         self._left = TimeLeft(config, steps_per_epoch, progress)
         self._title = ""
+        self._bar: Bar | None = None
         self._first = 0
         self._begun_at = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Begins a line."""
         self._title = f"Epoch {epoch + 1}/{self._config.epochs}"
+        self._bar = Bar(self._config, self._title, self._steps_per_epoch)
         self._first = epoch * self._steps_per_epoch
         self._begun_at = time.monotonic()
 
@@ -197,16 +187,11 @@ class EpochBar(Bar):
         """Updates the bar."""
         self._left.step()
         done = self._progress.step - self._first
-        self._draw(
-            self._title, done, self._steps_per_epoch, logs, str(self._left)
-        )
+        self._bar.update(done, *numbers(self._config, logs), str(self._left))
 
     def on_test_begin(self, logs=None):
         """Notes the time of a validation."""
         self._left.begin_validation()
-
-    def on_test_batch_end(self, batch, logs=None):
-        """Leaves the line of the epoch as it is."""
 
     def on_test_end(self, logs=None):
         """Notes the time of a validation."""
@@ -215,7 +200,8 @@ class EpochBar(Bar):
     def on_epoch_end(self, epoch, logs=None):
         """Completes the line."""
         seconds = f"{time.monotonic() - self._begun_at:.0f}s"
-        parts = [self._title, seconds, *self._numbers(logs)]
+        parts = [self._title, seconds, *numbers(self._config, logs)]
         if not self.model.stop_training:
             parts.append(str(self._left))
-        self._finish(parts)
+        self._bar.close()
+        say(self._config, _joined(parts))

@@ -11,16 +11,19 @@ import tensorflow as tf
 from tfrec.batches import UNKNOWN_USER
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
+from tfrec.metrics.ranks import Ranks
 from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings
 from tfrec.training.checkpoints import restore_model
 from tfrec.training.config import TrainingConfig
 from tfrec.training.description import check_data, read_description
-from tfrec.training.progress import Bar
+from tfrec.training.ranking import rank, shuffled
 from tfrec.training.schedule import make_schedule
 from tfrec.training.strategy import local_strategy
 
 CHECKPOINTS = "checkpoints"
+METRICS = "metrics.json"
+RANKS = "ranks.npz"
 # What bounds the memory of an evaluation.
 EVALUATION_FLAGS = ("evaluation_batch_size", "evaluation_block_items")
 
@@ -49,36 +52,48 @@ class Run:
     data: PreparedDataset
     config: TrainingConfig
 
-    def evaluate(self, split: str = "test") -> dict[str, Any]:
+    def rank(self, split: str = "test", shuffle: int | None = None) -> Ranks:
         """Ranks the targets of a split among all items.
 
         Args:
             split: "test" or "validation".
-
-        Returns:
-            `protocol`, `split`, `examples` and `metrics`.
+            shuffle: If given, a seed: the items of each history then come in
+                random order.
 
         Raises:
             InputError: If there is no such split or a file is damaged.
         """
         batches = self.data.evaluation(split, self.config.evaluation_batch_size)
+        if shuffle is not None:
+            batches = shuffled(batches, shuffle)
         with explained(self.data, *EVALUATION_FLAGS):
             try:
-                found = self.model.evaluate(
-                    batches,
-                    return_dict=True,
-                    verbose=0,
-                    callbacks=[Bar(self.config)],
-                )
+                return rank(self.model, batches, self.config)
             except tf.errors.InvalidArgumentError as error:
                 self._refuse_nan_scores(batches, error)
                 raise
-        names = [metric.name for metric in self.model.ranking_metrics]
+
+    def evaluate(
+        self, split: str = "test", ranks: Ranks | None = None
+    ) -> dict[str, Any]:
+        """Measures the model on a split.
+
+        Args:
+            split: "test" or "validation".
+            ranks: What `rank` returned, if it was called before.
+
+        Returns:
+            `protocol`, `split`, `examples` and `metrics`.
+
+        Raises:
+            InputError: See `rank`.
+        """
+        ranks = ranks or self.rank(split)
         return {
             "protocol": self.data.describe(split),
             "split": split,
             "examples": self.data.examples(split),
-            "metrics": {name: found[name] for name in names},
+            "metrics": ranks.means(self.config.cutoffs),
         }
 
     def _refuse_nan_scores(

@@ -29,7 +29,7 @@ def make_schedule(
     steps = config.epochs * steps_per_epoch
 
     def cosine(
-        peak: float, every: int = 1
+        peak: float, every: float = 1
     ) -> keras.optimizers.schedules.CosineDecay:
         return keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else peak,

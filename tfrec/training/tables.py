@@ -6,6 +6,12 @@ from typing import Any
 _TITLES = {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
 
 
+def title_of(metric: str) -> str:
+    """Returns the metric as it is shown: "NDCG@10" of "ndcg@10"."""
+    name, at, cutoff = metric.partition("@")
+    return _TITLES.get(name, name) + at + cutoff
+
+
 def report(result: Mapping[str, Any]) -> str:
     """Returns the split, the protocol and a table of the metrics.
 
@@ -36,7 +42,7 @@ def metric_table(metrics: Mapping[str, float]) -> str:
         name, cutoff = key.split("@")
         rows.setdefault(name, {})[f"@{cutoff}"] = f"{value:.4f}"
     columns = list(dict.fromkeys(c for row in rows.values() for c in row))
-    titles = [_TITLES.get(name, name) for name in rows]
+    titles = [title_of(name) for name in rows]
     width = max(map(len, titles))
     lines = [["", *columns]] + [
         [title, *(row.get(column, "") for column in columns)]

@@ -157,3 +157,53 @@ def test_rows_are_up_to_date_when_fit_validates_and_saves(tmp_path):
         shuffle=False,
     )
     assert behind == [0]
+
+
+class InEpochs(Toy):
+    """Something grows over epochs, and two players take them in turns."""
+
+    counts_steps = True
+
+    def players(self, rate):
+        vectors, sgd = self.embedding.trainable_variables, keras.optimizers.SGD
+        return [
+            Player("model", "loss", vectors, sgd(0.1), (0, 1), 3, True),
+            Player("scale", "loss", [self.scale], sgd(0.1), (2,), 3, True),
+        ]
+
+
+def test_turns_and_ramps_may_be_told_in_epochs():
+    model = InEpochs(5)
+    model.compile(run_eagerly=True)
+    assert model.needs_adapt
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, step, logs=None):
+            moved = [
+                bool(optimizer.iterations > before)
+                for optimizer, before in zip(
+                    model.optimizers.values(), self.before, strict=True
+                )
+            ]
+            seen.append((*moved, float(model.ramp(0, epochs=2.5))))
+
+        def on_train_batch_begin(self, step, logs=None):
+            self.before = [int(o.iterations) for o in model.optimizers.values()]
+
+    # Of a length that only reading tells.
+    model.adapt(batches(2).filter(lambda batch: True))
+    assert int(model.epoch_steps) == 2
+    model.fit(batches(2), epochs=4, verbose=0, callbacks=[Watch()])
+    first, second, ramps = zip(*seen, strict=True)
+    assert first == (True,) * 4 + (False,) * 2 + (True,) * 2
+    assert second == tuple(not moved for moved in first)
+    np.testing.assert_allclose(ramps, np.minimum(np.arange(1, 9) / 5, 1))
+
+
+def test_fit_counts_the_steps_of_an_epoch():
+    model = InEpochs(5)
+    model.compile(run_eagerly=True)
+    model.fit(batches(3), verbose=0)
+    assert not model.needs_adapt
+    assert int(model.epoch_steps) == 3

@@ -1,14 +1,14 @@
 """What the count models share: a sparse table of which item goes with which."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
+from tfrec.models.base.counted import Counted
 from tfrec.models.base.items import newest
-from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.cooccurrence import CooccurrenceConfig
 
 # Pairs that wait before they are merged with the others; 64 MB of them.
@@ -95,22 +95,16 @@ def following(
     return earlier[later > 0], later[later > 0]
 
 
-class CooccurrenceModel(Recommender):
+class CooccurrenceModel(Counted):
     """Scores items by how strongly they follow from the last one, or several.
 
-    `adapt` counts: how large the table of pairs becomes is not known before,
-    and a training step can only change weights whose shape is. An epoch of
-    `fit` has nothing left to learn; it brings what runs of every model have,
-    checkpoints and validation. A subclass says which pairs count, in `pairs`,
-    and may turn the counts into other strengths, in `strengthen`.
+    A subclass says which pairs count, in `pairs`, and may turn the counts into
+    other strengths, in `strengthen`.
 
     Args:
         num_items: Number of items in the vocabulary.
         config: Settings.
     """
-
-    config_class = CooccurrenceConfig
-    one_pass = True
 
     def __init__(
         self,
@@ -119,7 +113,6 @@ class CooccurrenceModel(Recommender):
         num_users: int = 0,
     ):
         super().__init__(num_items, config, num_users)
-        self.popularity = self._counts(num_items, "popularity")
         # What follows item i stands from row_splits[i] to row_splits[i + 1];
         # nothing follows item 0, which is before the start of a history. The
         # item d steps before the end has a table of its own, the d-th: there,
@@ -134,20 +127,6 @@ class CooccurrenceModel(Recommender):
     def voters(self) -> int:
         """Number of last items whose followers are scored."""
         return 1
-
-    def _counts(self, size: int, name: str) -> Any:
-        return self.add_weight(
-            shape=(size,),
-            initializer="zeros",
-            dtype="int64",
-            trainable=False,
-            name=name,
-        )
-
-    def _table(self, dtype: tf.DType, name: str) -> tf.Variable:
-        return tf.Variable(
-            tf.zeros([0], dtype), shape=[None], trainable=False, name=name
-        )
 
     @property
     def tables(self) -> dict[str, tf.Variable]:
@@ -172,27 +151,19 @@ class CooccurrenceModel(Recommender):
         """Returns the strengths, above 0, from the weights added up."""
         return pairs
 
-    @property
-    def needs_adapt(self) -> bool:
-        """See base class."""
-        return not bool(tf.reduce_any(self.popularity > 0))
-
     def adapt(self, batches: tf.data.Dataset) -> None:
         """Counts everything; what was counted before is forgotten.
 
         Args:
             batches: One epoch of training batches.
         """
-        popularity = np.zeros(self.num_items + 1, np.int64)
         counts = PairCounts(self.num_items)
-        for batch in batches.as_numpy_iterator():
-            np.add.at(popularity, batch.items, 1)
+        for batch in self.read(batches):
             for first, second, weight in self.pairs(batch.items):
                 counts.add(first, second, weight)
         first, second, strength = self.strengthen(counts.total())
         order = np.argsort(first, kind="stable")
         sizes = np.bincount(first, minlength=self.row_splits.shape[0] - 1)
-        self.popularity.assign(popularity[1:])
         self.row_splits.assign(np.concatenate([[0], np.cumsum(sizes)]))
         self.followers.assign(second[order].astype(np.int32))
         # Sums of 1/2, 1/3, ... that are equal are so again in float32.
@@ -208,41 +179,19 @@ class CooccurrenceModel(Recommender):
         return {"pairs": tf.size(self.followers)}
 
     def score(self, query: Query) -> tf.Tensor:
-        """Returns the log of each item's share of what follows.
-
-        All items that never followed share, by their popularity, half of the
-        weakest strength of one that did. So they come last, and a history
-        without a known item or with one that nothing follows has the most
-        popular items. An item never seen counts as half an interaction.
-        """
-        history = query.history
-        voters = self._voters(history)
+        """See `shares`: of how strongly items follow."""
+        voters = self._voters(query.history)
         places = tf.ragged.range(
             tf.gather(self.row_splits, voters),
             tf.gather(self.row_splits, voters + 1),
         )
         voter, places = places.value_rowids(), places.values
-        row = tf.cast(voter, tf.int32) // self.voters
-        # In float64, in which sums that are equal stay so in float32.
-        strength = tf.scatter_nd(
-            tf.stack([row, tf.gather(self.followers, places) - 1], 1),
-            tf.cast(tf.gather(self.strengths, places), tf.float64),
-            [tf.shape(history)[0], self.num_items],
+        return self.shares(
+            tf.shape(query.history)[0],
+            voter // self.voters,
+            tf.gather(self.followers, places),
+            tf.gather(self.strengths, places),
         )
-        follows = strength > 0
-        popularity = tf.maximum(tf.cast(self.popularity, tf.float64), 0.5)
-        unseen = tf.where(follows, tf.zeros([], tf.float64), popularity)
-
-        def total(values):
-            return tf.reduce_sum(values, 1, keepdims=True)
-
-        weakest = tf.reduce_min(
-            tf.where(follows, strength, tf.float64.max), 1, keepdims=True
-        )
-        left = tf.where(weakest < tf.float64.max, weakest / 2, 1.0)
-        share = tf.math.divide_no_nan(left * unseen, total(unseen))
-        strength = tf.cast(strength + share, tf.float32)
-        return tf.math.log(strength) - tf.math.log(total(strength))
 
     def _voters(self, history: tf.Tensor) -> tf.Tensor:
         """Returns the last items, `[batch * voters]`, as in `row_splits`."""
@@ -256,21 +205,3 @@ class CooccurrenceModel(Recommender):
         last = tf.gather(history, ends - 1 - distances, batch_dims=1)
         tables = distances * (self.num_items + 1)
         return tf.reshape(tf.where(last > 0, last + tables, 0), [-1])
-
-    def count_params(self) -> int:
-        """Returns the number of all counts, those of the table included."""
-        sizes = [int(tf.size(table)) for table in self.tables.values()]
-        return super().count_params() + sum(sizes)
-
-    def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Adds the table to what `save_weights` saves."""
-        super().save_own_variables(store)
-        for name, table in self.tables.items():
-            store[name] = table.numpy()
-
-    def load_own_variables(self, store: dict[str, Any]) -> None:
-        """Reads what `save_own_variables` saved."""
-        weights = {k: store[k] for k in store.keys() - self.tables.keys()}
-        super().load_own_variables(weights)
-        for name, table in self.tables.items():
-            table.assign(store[name][...])

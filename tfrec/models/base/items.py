@@ -1,4 +1,4 @@
-"""What models do with items: leave out, keep the newest, count."""
+"""What models do with items: leave out, keep the newest, once each, count."""
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +34,27 @@ def newest(history: tf.Tensor, max_length: int) -> tf.Tensor:
     kept = tf.minimum(length, max_length)
     places = tf.maximum(lengths - kept, 0)[:, None] + tf.range(kept)
     return tf.gather(history, places, batch_dims=1)
+
+
+def distinct(items: tf.Tensor) -> tf.Tensor:
+    """Returns the set of items of each padded row.
+
+    Args:
+        items: int32 `[batch, length]`, 0 anywhere.
+
+    Returns:
+        int32 `[batch, length]`, falling; 0 in place of repetitions.
+    """
+    falling = tf.sort(items, axis=1, direction="DESCENDING")
+    repeated = falling[:, 1:] == falling[:, :-1]
+    return tf.concat([falling[:, :1], tf.where(repeated, 0, falling[:, 1:])], 1)
+
+
+def distinct_array(items: np.ndarray) -> np.ndarray:
+    """Returns the same of an array, with 0 at the end of each row."""
+    items = -np.sort(-items, axis=1)
+    items[:, 1:][items[:, 1:] == items[:, :-1]] = 0
+    return -np.sort(-items, axis=1)
 
 
 def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """The base of every model that is trained by gradients."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models.base.items import count_items
+from tfrec.models.base.player import Player
 from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.next_item import LearnedConfig
 from tfrec.optimizers import LazyAdamW, catch_up
@@ -18,29 +19,6 @@ from tfrec.settings import Settings
 Terms = dict[str, tf.Tensor]
 # Gives a learning rate its course: a number or a Keras schedule.
 Rate = Callable[..., Any]
-
-
-class Player(NamedTuple):
-    """One side of the game that training is.
-
-    Most models have one player, who minimises "loss" by all variables. An
-    adversary is a second, with a term of its own.
-
-    Attributes:
-        name: What it is called in `compile` and in TensorBoard.
-        term: The term of the objective that it minimises.
-        variables: What it moves. No two players share a variable.
-        optimizer: How.
-        turns: It moves in the steps s with s mod `cycle` in `turns`.
-        cycle: Steps after which turns repeat.
-    """
-
-    name: str
-    term: str
-    variables: list[keras.Variable]
-    optimizer: keras.optimizers.Optimizer
-    turns: tuple[int, ...] = (0,)
-    cycle: int = 1
 
 
 class Learned(Recommender):
@@ -67,6 +45,9 @@ class Learned(Recommender):
         super().__init__(num_items, config, num_users)
         self.steps = self._counter("steps")
         self.adapted = self._counter("adapted")
+        self.epoch_steps = None
+        if self.counts_steps:
+            self.epoch_steps = self._counter("epoch_steps")
 
     def _counter(self, name: str) -> keras.Variable:
         return self.add_weight(
@@ -124,14 +105,17 @@ class Learned(Recommender):
             learning_rate, weight_decay=c.weight_decay, beta_2=c.adam_beta_2
         )
 
-    def ramp(self, steps: int) -> tf.Tensor:
+    def ramp(self, steps: int, epochs: float = 0.0) -> tf.Tensor:
         """Returns what grows from 0 to 1 over the first steps of training.
 
         Args:
             steps: 0 for 1 from the start.
+            epochs: Positive, to count epochs instead; see `counts_steps`.
         """
-        if not steps:
+        if not steps and not epochs:
             return tf.constant(1.0)
+        if epochs:
+            steps = epochs * tf.cast(self._epoch_length, tf.float32)
         return tf.minimum(tf.cast(self.steps, tf.float32) / steps, 1.0)
 
     # Counting ---------------------------------------------------------------
@@ -149,17 +133,37 @@ class Learned(Recommender):
         """
 
     @property
+    def counts_steps(self) -> bool:
+        """Whether something is told in epochs, whose steps `adapt` counts."""
+        return False
+
+    def epochs(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the epochs that are over, and the steps taken since."""
+        steps, length = tf.convert_to_tensor(self.steps), self._epoch_length
+        return steps // length, steps % length
+
+    @property
+    def _epoch_length(self) -> tf.Tensor:
+        # Where nothing was counted, an epoch is a step.
+        return tf.maximum(tf.convert_to_tensor(self.epoch_steps), 1)
+
+    @property
     def needs_adapt(self) -> bool:
         """See base class."""
         # A tensor first: on several devices the variable is no number.
         adapted = tf.convert_to_tensor(self.adapted)
-        return self.counts_items and not int(adapted)
+        return (self.counts_items or self.counts_steps) and not int(adapted)
 
     def adapt(self, batches: tf.data.Dataset) -> None:
         """See base class."""
         if self.counts_items:
             items = batches.map(lambda batch: batch.items)
             self.take_counts(count_items(items, self.num_items))
+        if self.counts_steps:
+            steps = int(batches.cardinality())
+            if steps == tf.data.UNKNOWN_CARDINALITY:
+                steps = sum(1 for _ in batches)
+            self.epoch_steps.assign(steps)
         self.adapted.assign(1)
 
     # Training ---------------------------------------------------------------
@@ -198,7 +202,7 @@ class Learned(Recommender):
         if turns and tf.distribute.has_strategy():
             raise InputError(
                 f"{', '.join(turns)} take turns, which a distribution strategy "
-                "cannot do. Remove `--alternate_updates`, or set "
+                "cannot do. Set `--noalternate_updates` or "
                 "`--distribution=none`."
             )
         players = [
@@ -243,7 +247,7 @@ class Learned(Recommender):
         # One backward pass for players of the same term and turns.
         moves: dict[tuple, list[Player]] = {}
         for player in players:
-            key = player.term, player.turns, player.cycle
+            key = player.term, player.turns, player.cycle, player.by_epoch
             moves.setdefault(key, []).append(player)
         with tf.GradientTape(persistent=len(moves) > 1) as tape:
             terms = self.objective(batch)
@@ -255,14 +259,21 @@ class Learned(Recommender):
                 own = [next(gradients) for _ in player.variables]
                 player.optimizer.apply(own)
 
-        for (_, turns, cycle), together in moves.items():
+        for (_, turns, cycle, by_epoch), together in moves.items():
             if cycle == 1:
                 move(together)
                 continue
-            turn = tf.reduce_any(tf.cast(self.steps % cycle, tf.int32) == turns)
+            turn = self.is_turn(turns, cycle, by_epoch)
             tf.cond(turn, lambda t=together: move(t), lambda: None)
         self.steps.assign_add(1)
         return self._update_means(terms)
+
+    def is_turn(
+        self, turns: Sequence[int], cycle: int, by_epoch: bool = False
+    ) -> tf.Tensor:
+        """Returns whether a player moves in this step; see `Player`."""
+        time = self.epochs()[0] if by_epoch else self.steps
+        return tf.reduce_any(tf.cast(time % cycle, tf.int32) == turns)
 
     def _update_means(self, terms: Terms) -> dict[str, tf.Tensor]:
         # A replica holds its part of each sum; a mean over replicas of

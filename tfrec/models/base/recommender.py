@@ -14,6 +14,7 @@ from tfrec.metrics.ranking import (
     MRR,
     NDCG,
     Recall,
+    best_in_blocks,
     set_scores,
     target_ranks_in_blocks,
 )
@@ -309,15 +310,35 @@ class Recommender(WorkerPlumbing):
         """Counts the items to predict; each `train_step` calls it."""
         self.tokens.update_state(tf.math.count_nonzero(batch.targets))
 
+    def rank(
+        self, batch: EvaluationBatch, k: int = 0
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Ranks the targets of a batch, and finds the items ranked first.
+
+        Args:
+            batch: Histories, targets and what is not ranked.
+            k: How many of the first to find.
+
+        Returns:
+            The ranks, see `target_ranks_in_blocks`; and the first items, int32
+            `[batch, k]`, see `best_in_blocks`.
+        """
+        score = self.block_scores(batch.query)
+        blocks = self.num_items, self.evaluation_block_items
+        if self.num_items <= self.evaluation_block_items:
+            # Both read the same scores.
+            scores = score(0, self.num_items)
+            score = lambda start, stop: scores  # noqa: E731
+        ranks = target_ranks_in_blocks(
+            score, *blocks, batch.targets, batch.excluded
+        )
+        if not k:
+            return ranks, tf.zeros_like(batch.history[:, :0])
+        return ranks, best_in_blocks(score, *blocks, batch.excluded, k)
+
     def test_step(self, batch: EvaluationBatch) -> dict[str, tf.Tensor]:
         """Ranks the targets of one evaluation batch among all items."""
-        ranks = target_ranks_in_blocks(
-            self.block_scores(batch.query),
-            self.num_items,
-            self.evaluation_block_items,
-            batch.targets,
-            batch.excluded,
-        )
+        ranks, _ = self.rank(batch)
         for metric in self.ranking_metrics:
             metric.update_state(ranks)
         logs = {m.name: m.result() for m in self.ranking_metrics}

@@ -1,14 +1,23 @@
 """Settings of Caser."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class CaserConfig(NextItemConfig):
     """Settings of Caser; those of the authors' code for MovieLens 1M."""
+
+    space: ClassVar[Space] = {
+        **NextItemConfig.space,
+        "window": Between(3, 9),
+        "target_window": Between(1, 3),
+        "dropout": Between(0.0, 0.6),
+    }
 
     embedding_dim: int = 50
     embedding_deviation: float = setting(

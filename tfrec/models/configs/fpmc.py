@@ -1,14 +1,21 @@
 """Settings of FPMC."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class FPMCConfig(NextItemConfig):
     """Settings of FPMC; 64 factors as in ACVAE's comparison."""
+
+    space: ClassVar[Space] = {
+        **NextItemConfig.space,
+        "weight_decay": Between(1e-5, 1e-1, log=True),
+    }
 
     embedding_dim: int = 64
     embedding_deviation: float = setting(

@@ -1,8 +1,10 @@
 """Settings of GRU4Rec and GRU4Rec+."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
@@ -12,6 +14,11 @@ class GRU4RecConfig(NextItemConfig):
 
     GRU4Rec+ is `--loss=bpr_max --negatives=2048 --score_elu=0.5`.
     """
+
+    space: ClassVar[Space] = {
+        **NextItemConfig.space,
+        "decoder_dropout": Between(0.0, 0.6),
+    }
 
     embedding_dropout: float = 0.0
     gru_units: int = setting(

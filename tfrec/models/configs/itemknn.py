@@ -1,14 +1,21 @@
 """Settings of Item-KNN."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.cooccurrence import CooccurrenceConfig
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class ItemKNNConfig(CooccurrenceConfig):
     """Settings of Item-KNN."""
+
+    space: ClassVar[Space] = {
+        "shrinkage": Between(0.0, 100.0),
+        "neighbours": OneOf((20, 50, 100, 200, 500)),
+    }
 
     shrinkage: float = setting(
         20.0,

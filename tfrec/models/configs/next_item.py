@@ -1,7 +1,9 @@
 """Settings of every model that predicts the next item from a state."""
 
 import dataclasses
+from typing import ClassVar
 
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import Settings, setting
 
 # Losses that draw items, and how many by default: with fewer the quality
@@ -22,6 +24,8 @@ _BY_POPULARITY = ("sampled_softmax", *_RANKING)
 @dataclasses.dataclass(frozen=True)
 class LearnedConfig(Settings):
     """Settings of every model that is trained by gradients."""
+
+    space: ClassVar[Space] = {"learning_rate": Between(3e-4, 1e-2, log=True)}
 
     max_length: int = setting(
         200, "Items of a history that the model reads; newest kept.", minimum=1
@@ -48,6 +52,12 @@ class LearnedConfig(Settings):
 @dataclasses.dataclass(frozen=True)
 class NextItemConfig(LearnedConfig):
     """Settings of embedding, item vectors, targets and loss."""
+
+    space: ClassVar[Space] = {
+        **LearnedConfig.space,
+        "embedding_dim": OneOf((64, 128, 256)),
+        "embedding_dropout": Between(0.0, 0.6),
+    }
 
     embedding_dim: int = setting(100, "Size of an item embedding.", minimum=1)
     embedding_deviation: float = setting(

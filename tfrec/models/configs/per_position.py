@@ -1,7 +1,9 @@
 """Settings of every model with a latent at each position of a sequence."""
 
 import dataclasses
+from typing import ClassVar
 
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.models.configs.variational import VariationalConfig
 from tfrec.settings import setting
 
@@ -9,6 +11,12 @@ from tfrec.settings import setting
 @dataclasses.dataclass(frozen=True)
 class PerPositionConfig(VariationalConfig):
     """Encoder, posterior, regularisers, decoder: any can be combined."""
+
+    space: ClassVar[Space] = {
+        **VariationalConfig.space,
+        "gru_units": OneOf((64, 128, 256)),
+        "dropout": Between(0.0, 0.6),
+    }
 
     encoder: str = setting(
         "gru",

@@ -1,8 +1,11 @@
 """Settings of ReLaVaR."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.per_position import PerPositionConfig
+from tfrec.models.configs.space import Between, Space
+from tfrec.models.configs.variational import VariationalConfig
 from tfrec.settings import setting
 
 
@@ -13,6 +16,11 @@ class ReLaVaRConfig(PerPositionConfig):
     The paper's bound is --kl_weight=1, with which the posterior collapses. It
     averages draws at prediction, --posterior_samples.
     """
+
+    space: ClassVar[Space] = {
+        **VariationalConfig.space,
+        "dropout": Between(0.0, 0.6),
+    }
 
     max_length: int = 30
     embedding_dim: int = 50

@@ -1,14 +1,21 @@
 """Settings of Rules."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.cooccurrence import CooccurrenceConfig
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class RulesConfig(CooccurrenceConfig):
     """Settings of Rules."""
+
+    space: ClassVar[Space] = {
+        "max_distance": Between(1, 20),
+        "every_item_votes": OneOf((True, False)),
+    }
 
     max_distance: int = setting(
         10,

@@ -1,14 +1,21 @@
 """Settings of STAMP."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class STAMPConfig(NextItemConfig):
     """Settings of STAMP; the paper's, with the mean as in the authors' code."""
+
+    space: ClassVar[Space] = {
+        **NextItemConfig.space,
+        "decoder_dropout": Between(0.0, 0.6),
+    }
 
     max_length: int = 30
     learning_rate: float = 3e-3

@@ -1,14 +1,21 @@
 """Settings of every model with a latent whose density is known."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.space import OneOf, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class VariationalConfig(NextItemConfig):
     """Settings of the latent and of its KL divergence to N(0, I)."""
+
+    space: ClassVar[Space] = {
+        **NextItemConfig.space,
+        "latent_dim": OneOf((64, 128)),
+    }
 
     latent_dim: int = setting(100, "Size of the latent z.", minimum=1)
     initial_scale: float = setting(

@@ -1,0 +1,170 @@
+"""Result files of finished runs, and the tables of docs/results.md from them.
+
+    # Keep what a run measured, under the flagfile that made it.
+    python -m benchmarks.results --add=runs/ease_ml_latest \\
+        --config=configs/ease/ml_latest.flags
+
+    # Write the tables anew.
+    python -m benchmarks.results
+
+A file in `results/` has the settings, the protocol, the checksum of the data,
+the versions, the seed, the metrics with 95% intervals over users, the seconds
+and the number of parameters of a run. A table stands in docs/results.md
+between two comments that name it; a test fails where it differs from its
+files.
+"""
+
+import json
+import re
+import statistics
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+PAGE = ROOT / "docs" / "results.md"
+_ADD = flags.DEFINE_string("add", None, "Folder of a finished run to keep.")
+_CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
+
+# Where a run was made; nobody else has these.
+_PLACES = ("raw_dir", "data_dir", "run_dir", "verbose")
+# By dataset: the metrics that its table shows, and the published rows.
+TABLES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    # ACVAE (WWW'21), Table 2; EASE and the others are in no table of it.
+    "ml_latest": (
+        ("recall@10", "ndcg@10", "mrr@10"),
+        {
+            "pop": ".045 / .055 / .123",
+            "fpmc": ".077 / .077 / .151",
+            "caser": ".058 / .060 / .116",
+            "gru4rec": ".065 / .075 / .151",
+            "bert4rec": ".059 / .057 / .122",
+            "cfgan": ".060 / .070 / .139",
+            "multvae": ".060 / .066 / .145",
+            "svae": ".075 / .074 / .139",
+            "acvae": ".091 / .092 / .170",
+        },
+    ),
+    # VASER (WWW'19), Table 2; what others published stands in the text.
+    "yoochoose_1_64": (
+        ("recall@20", "mrr@20"),
+        {"vaser": ".7185 / .3005"},
+    ),
+}
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    if _ADD.value:
+        path = add(Path(_ADD.value), _CONFIG.value)
+        print(f"Written: {path.relative_to(ROOT)}")
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_tables(text), encoding="utf-8")
+
+
+def add(run_dir: Path, config: str) -> Path:
+    """Writes the result file of a run.
+
+    Args:
+        run_dir: A finished run.
+        config: The flagfile, from the root of the repository.
+    """
+    from tfrec.metrics.statistics import interval
+    from tfrec.training.comparison import read_runs
+
+    (run,) = read_runs([run_dir])
+    settings = {
+        part: {
+            name: value
+            for name, value in run.settings[part].items()
+            if name not in _PLACES
+        }
+        for part in ("data", "training", "model")
+    }
+    numbers = dict(run.numbers)
+    numbers["intervals"] = {
+        name: [round(end, 5) for end in interval(run.totals(name))]
+        for name in numbers["metrics"]
+    }
+    place = Path(config).relative_to("configs")
+    path = RESULTS / place.with_suffix("") / f"seed_{numbers['seed']}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"config": config, **numbers, "settings": settings}
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def read(dataset: str) -> dict[str, list[dict[str, Any]]]:
+    """Returns the results on a dataset by the flagfile, the best last.
+
+    Args:
+        dataset: The name of the flagfiles.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(RESULTS.glob(f"*/{dataset}/seed_*.json")):
+        result = json.loads(path.read_text())
+        found.setdefault(result["config"], []).append(result)
+    best = TABLES[dataset][0][0]
+
+    def mean(results: list[dict[str, Any]]) -> float:
+        return statistics.mean(r["metrics"][best] for r in results)
+
+    return dict(sorted(found.items(), key=lambda item: mean(item[1])))
+
+
+def table(dataset: str) -> str:
+    """Returns the table of a dataset in Markdown."""
+    metrics, published = TABLES[dataset]
+    names = [title(name) for name in metrics]
+    lines = [
+        f"| model | published, {' / '.join(names)} | {' | '.join(names)} | "
+        "seeds | time |",
+        f"|---|---|{'---|' * len(names)}---|---|",
+    ]
+    for config, results in read(dataset).items():
+        model = results[0]["model"]
+        cells = [f"`{config}`", published.get(model, "")]
+        cells += [estimate(results, name) for name in metrics]
+        seconds = statistics.mean(r["wall_seconds"] for r in results)
+        cells += [
+            ", ".join(str(r["seed"]) for r in results),
+            f"{max(1, round(seconds / 60))} min",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def title(metric: str) -> str:
+    """Returns "Recall@10" of "recall@10"."""
+    return metric.capitalize() if metric[0] == "r" else metric.upper()
+
+
+def estimate(results: list[dict[str, Any]], metric: str) -> str:
+    """Returns a mean over seeds, and the interval over users of the first."""
+    values = [result["metrics"][metric] for result in results]
+    low, high = results[0]["intervals"][metric]
+    text = short(statistics.mean(values))
+    if len(values) > 1:
+        text += f" ± {short(statistics.stdev(values))}"
+    return f"{text} [{short(low)}, {short(high)}]"
+
+
+def short(value: float) -> str:
+    """Returns ".0956" of 0.09561."""
+    return f"{value:.4f}".removeprefix("0")
+
+
+def with_tables(text: str) -> str:
+    """Returns the page with each table as its result files have it."""
+    for dataset in TABLES:
+        begin, end = f"<!-- results: {dataset} -->", "<!-- end -->"
+        pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
+        new = f"{begin}\n{table(dataset)}\n{end}"
+        text = re.sub(pattern, lambda _, new=new: new, text, flags=re.DOTALL)
+    return text
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,217 @@
+"""Tests of the search for settings."""
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.flagfiles import read_flagfile
+from tests.toy import entry
+from tfrec import tune as command
+from tfrec.batches import TrainingBatch
+from tfrec.errors import InputError
+from tfrec.models import MODELS, get_entry
+from tfrec.models.base.recommender import Recommender
+from tfrec.models.configs.space import Between, OneOf
+from tfrec.settings import Settings, setting
+from tfrec.training import TrainingConfig
+from tfrec.training import tuning as module
+from tfrec.training.tuning import as_flags, tune
+
+SPACE = {
+    "shift": Between(0.0, 1.0),
+    "rows": Between(1, 8),
+    "kind": OneOf(("a", "b")),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class GuessConfig(Settings):
+    """Settings whose worth is known."""
+
+    max_length: int = setting(5, "Not used.", minimum=1)
+    shift: float = setting(0.5, "The nearer to 0.3 the better.", maximum=0.95)
+    rows: int = setting(1, "Without effect.")
+    kind: str = setting("a", "Without effect.", choices=("a", "b"))
+
+
+class Guess(Recommender):
+    """Ranks the items around a place in the vocabulary."""
+
+    config_class = GuessConfig
+    seen: ClassVar[list] = []
+
+    def __init__(self, num_items, config=None, num_users=0):
+        super().__init__(num_items, config, num_users)
+        self.place = self.add_weight(shape=(), initializer="zeros", name="at")
+        self.built = True
+
+    def train_step(self, batch: TrainingBatch):
+        self.count_tokens(batch)
+        self.place.assign(abs(self.config.shift - 0.3))
+        return {"loss": tf.convert_to_tensor(self.place)}
+
+    def score(self, query):
+        Guess.seen.append(self.config)
+        # The further away, the more users get the worst list.
+        rows = tf.shape(query.history)[0]
+        users = tf.cast(tf.range(rows), tf.float32) / tf.cast(rows, tf.float32)
+        good = tf.range(self.num_items, 0, -1, tf.float32)
+        sign = tf.where(users >= self.place, 1.0, -1.0)
+        return sign[:, None] * good
+
+
+@pytest.fixture(autouse=True)
+def guess(monkeypatch):
+    monkeypatch.setitem(MODELS, "guess", entry(Guess))
+
+
+@pytest.fixture
+def config(settings):
+    return dataclasses.replace(settings(epochs=2), model="guess", run_dir="")
+
+
+def search(data, config, folder, trials=4, prune_after=0):
+    return tune(data, config, GuessConfig(), SPACE, folder, trials, prune_after)
+
+
+def trials(folder):
+    """Returns the settings and the result of each trial, by its index."""
+    study = module.optuna.load_study(
+        study_name="tfrec", storage=f"sqlite:///{folder}/study.db"
+    )
+    return {
+        trial.user_attrs["index"]: (trial.params, trial.value)
+        for trial in study.trials
+        if trial.value is not None
+    }
+
+
+def test_the_best_setting_lands_in_a_file_of_flags(data, config, tmp_path):
+    text = search(data, config, tmp_path / "s")
+    found = trials(tmp_path / "s")
+    assert set(found) == {0, 1, 2, 3}
+    best = max(found, key=lambda index: found[index][1])
+    assert f"Best: trial {best}, validation {found[best][1]:.4f}" in text
+    params = found[best][0]
+    flags = (tmp_path / "s" / "best.flags").read_text()
+    assert f"--shift={params['shift']}" in flags
+    for line in (
+        "# Trials: 4; 0 of them stopped early, 0 failed.",
+        "#   shift: 0.0 to 1.0",
+        "#   kind: a or b",
+        f"# Best: ndcg@10 {found[best][1]:.4f} in epoch 1 of trial {best}.",
+    ):
+        assert line in flags
+    for params, _ in found.values():
+        assert 0 <= params["shift"] <= 1
+        assert params["rows"] in range(1, 9)
+    assert len({params["shift"] for params, _ in found.values()}) == 4
+    # The test split was not looked at.
+    assert not list((tmp_path / "s").rglob("ranks.npz"))
+
+
+class Killed(BaseException):
+    """What no handler catches."""
+
+
+def test_a_search_that_was_stopped_ends_as_if_it_had_not_been(
+    data, config, tmp_path, monkeypatch
+):
+    search(data, config, tmp_path / "whole", 3)
+
+    def kill(self, epoch, logs=None):
+        if self._trial.number == 1:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Judge, "on_epoch_end", kill)
+        with pytest.raises(Killed):
+            search(data, config, tmp_path / "torn", 3)
+    search(data, config, tmp_path / "torn", 2)
+    assert set(trials(tmp_path / "torn")) == {0, 1}
+    # And goes on, without what was done.
+    Guess.seen.clear()
+    search(data, config, tmp_path / "torn", 3)
+    assert len({c.shift for c in Guess.seen}) == 1
+    assert trials(tmp_path / "torn") == trials(tmp_path / "whole")
+
+
+def test_another_search_is_refused(data, config, tmp_path):
+    search(data, config, tmp_path / "s", 1)
+    other = dataclasses.replace(config, batch_size=5)
+    with pytest.raises(InputError, match="--batch_size was 6 and is 5"):
+        search(data, other, tmp_path / "s", 1)
+
+
+def test_a_trial_that_fails_is_counted_and_told(
+    data, config, tmp_path, capsys, monkeypatch
+):
+    config = dataclasses.replace(config, verbose="line")
+    draw = module._draw
+
+    def wrong(trial, space):
+        drawn = draw(trial, space)
+        return drawn | ({"shift": 0.99} if trial.number == 0 else {})
+
+    monkeypatch.setattr(module, "_draw", wrong)
+    search(data, config, tmp_path / "s", 2)
+    assert "Failed: `--shift` must be at most 0.95" in capsys.readouterr().out
+    flags = (tmp_path / "s" / "best.flags").read_text()
+    assert "# Trials: 2; 0 of them stopped early, 1 failed." in flags
+
+
+def test_a_search_in_which_all_failed_says_why(
+    data, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "_draw", lambda *_: {"shift": 2.0})
+    with pytest.raises(InputError, match=r"No trial of 1 .*`--shift` must be"):
+        search(data, config, tmp_path / "s", 1)
+
+
+def test_a_bad_trial_is_stopped(tmp_path):
+    study = module.optuna.create_study(
+        direction="maximize",
+        pruner=module.optuna.pruners.MedianPruner(1, 2),
+    )
+    good = study.ask()
+    for step in (1, 2, 3):
+        good.report(0.5, step)
+    study.tell(good, 0.5)
+    judge = module.Judge(study.ask(), "ndcg@10")
+    judge.on_epoch_end(0, {"val_ndcg@10": np.float32(0.1)})
+    judge.on_epoch_end(1, {"loss": 1.0})
+    # Every trial has two epochs.
+    with pytest.raises(module.optuna.TrialPruned):
+        judge.on_epoch_end(1, {"val_ndcg@10": 0.1})
+
+
+def test_flags_give_the_settings_again(tmp_path):
+    config = TrainingConfig(
+        model="pop", cutoffs=(10, 3), deterministic=True, warmup_epochs=0.0
+    )
+    path = tmp_path / "x.flags"
+    path.write_text("\n".join(as_flags(config)))
+    assert read_flagfile(path)[1] == config
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MODELS if get_entry(name).config_class.space]
+)
+def test_a_model_takes_every_corner_of_its_space(name):
+    config_class = get_entry(name).config_class
+    for last in (0, -1):
+        changes = {
+            key: (values.values if isinstance(values, OneOf) else values[:2])[
+                last
+            ]
+            for key, values in config_class.space.items()
+        }
+        config_class(**changes)
+
+
+def test_the_command_refuses_what_means_nothing():
+    with pytest.raises(InputError, match="`--prune_after` means nothing with"):
+        command.TuningConfig(study_dir="x", prune=False, prune_after=5)

@@ -1,0 +1,184 @@
+"""Runs beside each other: what `tfrec compare` shows."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfrec.data import PreparedDataset
+from tfrec.errors import InputError
+from tfrec.metrics.ranks import SHOWN, Ranks, ranking_metrics
+from tfrec.metrics.statistics import Totals, difference, holm, interval
+from tfrec.models.base.items import count_items
+from tfrec.table_text import Table
+from tfrec.training.description import read_description
+from tfrec.training.files import read_json
+from tfrec.training.progress import duration
+from tfrec.training.run import METRICS, RANKS, load_run
+from tfrec.training.tables import title_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A finished run.
+
+    Attributes:
+        folder: Its directory.
+        settings: What `config.json` holds.
+        numbers: What `metrics.json` holds.
+        data_dir: Where its dataset is.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    numbers: dict[str, Any]
+    data_dir: Path
+
+    @functools.cached_property
+    def ranks(self) -> Ranks:
+        """The ranks of its test."""
+        return Ranks.load(self.folder / RANKS)
+
+    def totals(self, name: str, ranks: Ranks | None = None) -> Totals:
+        """Returns a metric, user by user.
+
+        Args:
+            name: Of the metric, such as "ndcg@10".
+            ranks: Instead of those of its test.
+        """
+        ranks = ranks or self.ranks
+        cutoff = int(name.partition("@")[2])
+        (metric,) = (m for m in ranking_metrics([cutoff]) if m.name == name)
+        return Totals.of(ranks.values(metric), ranks.records)
+
+
+def read_runs(
+    folders: Sequence[str | Path], data_dir: str | Path = ""
+) -> list[Measured]:
+    """Reads finished runs that can be compared.
+
+    Args:
+        folders: Run directories.
+        data_dir: Where their dataset is now; where it was by default.
+
+    Raises:
+        InputError: If one is no finished run, or they were not tested on the
+            same examples under the same protocol.
+    """
+    runs = [_read(Path(folder), data_dir) for folder in folders]
+    first = runs[0]
+    for run in runs[1:]:
+        for name, value in {
+            "protocol": run.numbers["protocol"],
+            "data_checksum": run.numbers["data_checksum"],
+        }.items():
+            if value != first.numbers[name]:
+                raise InputError(
+                    "Runs can be compared that were tested on the same dataset "
+                    f"under the same protocol. {first.folder} has "
+                    f"{name.replace('_', ' ')} {first.numbers[name]}, and "
+                    f"{run.folder} has {value}."
+                )
+    return runs
+
+
+def _read(folder: Path, data_dir: str | Path) -> Measured:
+    settings = read_description(folder)
+    for name in (METRICS, RANKS):
+        if not (folder / name).exists():
+            raise InputError(
+                f"{folder} has no {name}, so it is not finished. Give "
+                "`tfrec train` the same settings again to finish it."
+            )
+    return Measured(
+        folder,
+        settings,
+        read_json(folder / METRICS),
+        Path(data_dir or settings["data_dir"]),
+    )
+
+
+def compare(
+    runs: Sequence[Measured],
+    metrics: Sequence[str],
+    by: str,
+    seed: int = 0,
+    shuffle: bool = False,
+) -> Table:
+    """Compares runs, the best first.
+
+    Args:
+        runs: What `read_runs` returned.
+        metrics: Names of the metrics to show, such as "ndcg@10".
+        by: The one that orders the runs and is tested.
+        seed: Of the bootstrap and of the random orders.
+        shuffle: Whether to rank again with histories in random order.
+
+    Raises:
+        InputError: If the dataset is not there.
+    """
+    runs = sorted(runs, key=lambda run: -run.totals(by).mean)
+    best = runs[0].totals(by)
+    p_values = holm([difference(run.totals(by), best) for run in runs[1:]])
+    columns = {
+        "run": [str(run.folder) for run in runs],
+        "model": [run.numbers["model"] for run in runs],
+        **{
+            title_of(name): [_estimate(run.totals(name), seed) for run in runs]
+            for name in metrics
+        },
+        "p": ["best", *(f"{p:.2g}" for p in p_values)],
+    }
+    if shuffle:
+        columns[f"{title_of(by)} shuffled"] = [
+            _estimate(run.totals(by, _shuffled(run, seed)), seed)
+            for run in runs
+        ]
+    columns |= _beyond_accuracy(runs)
+    columns["time"] = [duration(r.numbers["wall_seconds"]) for r in runs]
+    columns["parameters"] = [f"{run.numbers['parameters']:,}" for run in runs]
+    return Table(
+        runs[0].numbers["protocol"],
+        list(columns),
+        list(zip(*columns.values(), strict=True)),
+        [
+            "[ ]: 95% intervals over users. p: of a paired t-test of "
+            f"{title_of(by)} against the best, Holm-corrected. coverage: the "
+            "share of the items that are in someone's list. popularity: mean "
+            "interactions of an item shown. novelty: mean bits of its rarity."
+        ],
+    )
+
+
+def _estimate(totals: Totals, seed: int) -> str:
+    low, high = interval(totals, seed=seed)
+    return f"{totals.mean:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _shuffled(run: Measured, seed: int) -> Ranks:
+    """Ranks the test of a run again, with histories in random order."""
+    trained = load_run(run.folder, run.data_dir)
+    return trained.rank("test", shuffle=seed)
+
+
+def _beyond_accuracy(runs: Sequence[Measured]) -> dict[str, list[str]]:
+    """Returns what the lists hold: how much of the catalogue, and how rare."""
+    data = PreparedDataset.open(runs[0].data_dir)
+    batches = data.training(fit_on="all").map(lambda batch: batch.items)
+    counts = count_items(batches, data.num_items).numpy()
+    # An item of the validation alone counts as half an interaction.
+    rarity = -np.log2(np.maximum(counts, 0.5) / counts.sum())
+    found: dict[str, list[str]] = {
+        f"{name}@{SHOWN}": [] for name in ("coverage", "popularity", "novelty")
+    }
+    coverage, popularity, novelty = found.values()
+    for run in runs:
+        shown = run.ranks.shown
+        shares = shown / shown.sum()
+        coverage.append(f"{np.mean(shown > 0):.1%}")
+        popularity.append(f"{shares @ counts:,.0f}")
+        novelty.append(f"{shares @ rarity:.1f}")
+    return found

@@ -1,0 +1,104 @@
+"""Searches a model's settings: random trials, judged on the validation split.
+
+    # Twenty settings of SASRec; the test split is not looked at.
+    python -m tfrec.tune --model=sasrec --dataset=ml-latest-small \\
+        --epochs=20 --trials=20 --study_dir=runs/tune_sasrec
+
+    # Train with the best, and test once.
+    python -m tfrec.train --flagfile=runs/tune_sasrec/best.flags \\
+        --run_dir=runs/sasrec
+
+Takes the flags of `tfrec train`. A setting of the model that is given is kept;
+the others are drawn from the space that the model declares, which is printed.
+Trial i has the same settings whenever and however often it is run. The same
+command again resumes a search that was interrupted, in the middle of a trial
+too. A trial that is worse at an epoch than half of those before it is stopped.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+from tfrec import cli, settings
+from tfrec.data import DataConfig
+from tfrec.errors import InputError
+from tfrec.models import MODELS
+from tfrec.settings import Settings, setting
+from tfrec.train import read_settings
+from tfrec.training import TrainingConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TuningConfig(Settings):
+    """How to search."""
+
+    study_dir: str = setting(
+        "",
+        "Folder of the search: its trials, study.db and best.flags.",
+        required=True,
+    )
+    trials: int = setting(
+        20, "Settings to try. Raise it to search on.", minimum=1
+    )
+    prune: bool = setting(
+        True,
+        "Stop a trial whose validation metric is below the median of earlier "
+        "trials at the same epoch.",
+    )
+    prune_after: int = setting(3, "Epochs that every trial has.", minimum=1)
+
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        return {} if self.prune else {"prune_after": "with --noprune"}
+
+
+def main() -> None:
+    """Searches as the flags say."""
+    tuning = settings.from_flags(TuningConfig)
+    data_config, config, model_config = read_settings()
+    if config.run_dir:
+        raise InputError(
+            "`--run_dir` means nothing here: each trial has a folder in "
+            "`--study_dir`. Remove it."
+        )
+    if config.fit_on != "train":
+        raise InputError(
+            "`--fit_on` must be train: trials are judged on the validation "
+            f"split. Received: {config.fit_on}."
+        )
+    space = {
+        name: values
+        for name, values in type(model_config).space.items()
+        if flags.FLAGS[name].value is None
+    }
+    if not space:
+        raise InputError(
+            f"--model={config.model} has no setting left to search: "
+            f"{', '.join(type(model_config).space) or 'it declares none'}."
+        )
+
+    # Only here, so that help and errors need not wait for TensorFlow.
+    from tfrec.data import prepare
+    from tfrec.training.tuning import tune
+
+    print(
+        tune(
+            prepare(data_config),
+            config,
+            model_config,
+            space,
+            Path(tuning.study_dir),
+            tuning.trials,
+            tuning.prune_after if tuning.prune else 0,
+        )
+    )
+
+
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, TuningConfig, DataConfig, TrainingConfig, models=MODELS)
+
+
+if __name__ == "__main__":
+    run()
