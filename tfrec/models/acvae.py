@@ -19,7 +19,7 @@ The paper, part by part, with its equation numbers:
 
 `--regularizer=l2` puts |z|^2 / 2 in the place of T: what it gives, T does not
 add. `--contrast`, `--contrast_partners` and `--critic_optimizer` change G and
-how both critics learn; the defaults are the authors'.
+how both critics learn.
 
 The sum is written once for every combination of such parts, in
 `PerPosition.objective`; this file says which parts ACVAE has.

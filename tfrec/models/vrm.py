@@ -165,11 +165,7 @@ class VRM(VectorModel):
 
     def sample(self, query: Query, seeds: tf.Tensor) -> tf.Tensor:
         """See `Latent`."""
-        shape = [self.config.latent_dim]
-        noise = row_noise(
-            seeds,
-            lambda seed: tf.random.stateless_normal(shape, seed, alg="philox"),
-        )
+        noise = row_noise(seeds, [self.config.latent_dim])
         return self.posterior_of(self.read_newest(query).history, noise).latent
 
     def decode(self, latent: tf.Tensor, query: Query) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.layers.gaussian import Gaussian
 from tfrec.layers.posteriors.base import Draw, Posterior, log_scale_layer
 from tfrec.layers.recurrent import GRU, advance
 
@@ -44,9 +45,7 @@ class RecurrentPosterior(Posterior):
         else:
             latent, mean = self._draw(states, noise)
         log_scale = self.log_scale(tf.tanh(mean))
-        each = tf.square(mean) + tf.exp(2.0 * log_scale) - 1.0
-        kl = tf.reduce_sum(0.5 * each - log_scale, -1)
-        return Draw(latent, kl, {})
+        return Draw(latent, Gaussian(mean, 2.0 * log_scale).kl(), {})
 
     def _draw(
         self, states: tf.Tensor, noise: tf.Tensor

@@ -1,6 +1,6 @@
 """What a model with a latent offers to diagnostics and servers."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Protocol
 
 import tensorflow as tf
@@ -47,20 +47,21 @@ class Latent(Protocol):
         """
 
 
-def row_noise(
-    seeds: tf.Tensor, draw: Callable[[tf.Tensor], tf.Tensor]
-) -> tf.Tensor:
-    """Draws for each row from its own seed.
+def row_noise(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+    """Draws standard normal noise for each row from its own seed.
 
     Args:
         seeds: int64 `[batch, 2]`.
-        draw: Returns float32 `[...]` for a seed `[2]`.
+        shape: Of the noise of a row; a longer one of the same width appends.
 
     Returns:
-        float32 `[batch, ...]`.
+        float32 `[batch, *shape]`.
     """
     rows = tf.shape(seeds)[0]
     # One seed at least: draws of none have no shape.
     lacking = tf.cast(rows == 0, tf.int32)
-    seeds = tf.pad(seeds, [[0, lacking], [0, 0]])
-    return tf.map_fn(draw, seeds, fn_output_signature=tf.float32)[:rows]
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_normal(shape, seed, alg="philox"),
+        tf.pad(seeds, [[0, lacking], [0, 0]]),
+        fn_output_signature=tf.float32,
+    )[:rows]

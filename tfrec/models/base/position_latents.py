@@ -104,7 +104,8 @@ class PositionLatents(NextItem):
     def sample(self, query: Query, seeds: tf.Tensor) -> tf.Tensor:
         """See `Latent`."""
         query = self.read_newest(query)
-        noise = row_noise(seeds, lambda seed: self.noise(seed, query.history))
+        shape = [tf.shape(query.history)[1], self.posterior.noise_dim]
+        noise = row_noise(seeds, shape)
         return self.latents_after(query, [noise])[0]
 
     def decode(self, latent: tf.Tensor, query: Query) -> tf.Tensor:

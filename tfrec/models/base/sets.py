@@ -12,8 +12,9 @@ from tfrec.layers.gaussian import Gaussian
 from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.item_sum import ItemSum
 from tfrec.layers.losses import multinomial_loss
+from tfrec.models.base.bound import BOUND_TERMS
 from tfrec.models.base.items import distinct, newest
-from tfrec.models.base.latent import Latent
+from tfrec.models.base.latent import Latent, row_noise
 from tfrec.models.base.learned import Learned, Terms
 from tfrec.models.configs.sets import SetConfig, SetVAEConfig
 from tfrec.settings import Settings
@@ -80,7 +81,7 @@ class SetVAE(SetModel):
     """
 
     config: SetVAEConfig
-    terms = ("loss", "reconstruction", "kl", "bound", "beta")
+    terms = BOUND_TERMS
 
     def __init__(
         self,
@@ -193,16 +194,7 @@ class SetVAE(SetModel):
 
     def sample(self, query: Query, seeds: tf.Tensor) -> tf.Tensor:
         """See `Latent`."""
-        rows = tf.shape(seeds)[0]
-        # One seed at least: draws of none have no shape.
-        lacking = tf.cast(rows == 0, tf.int32)
-        noise = tf.map_fn(
-            lambda seed: tf.random.stateless_normal(
-                [self.config.latent_dim], seed, alg="philox"
-            ),
-            tf.pad(seeds, [[0, lacking], [0, 0]]),
-            fn_output_signature=tf.float32,
-        )[:rows]
+        noise = row_noise(seeds, [self.config.latent_dim])
         return self._posterior_after(query).at(noise)
 
     def decode(self, latent: tf.Tensor, query: Query) -> tf.Tensor:
