@@ -53,7 +53,7 @@ setup(
             # For the pictures in docs/.
             "matplotlib>=3.9,<4",
             "pytest>=8.4,<10",
-            # Three files at a time: some tests wait for servers or Spark.
+            # Two files of tests at a time: most tests keep one core busy.
             "pytest-xdist>=3.6,<4",
             # Reads the files for operators in tests.
             "pyyaml>=6,<7",
