@@ -18,8 +18,8 @@ from tests.serving.conftest import request, started
 from tests.serving.exports import ITEMS, write_version
 
 CLIENTS = 64
-# Memory may grow by this much with each request. On a busy machine the allocator
-# alone has been seen to add 300 over 20,000 requests.
+# Memory may grow by this much with each request. On a busy machine the
+# allocator alone has been seen to add 300, over 20,000 requests.
 SLACK_BYTES = 750
 
 
