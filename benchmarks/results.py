@@ -47,11 +47,6 @@ TABLES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "acvae": ".091 / .092 / .170",
         },
     ),
-    # VASER (WWW'19), Table 2; what others published stands in the text.
-    "yoochoose_1_64": (
-        ("recall@20", "mrr@20"),
-        {"vaser": ".7185 / .3005"},
-    ),
 }
 
 
