@@ -122,7 +122,7 @@ def test_the_sampled_softmax_trains(name):
     # Eagerly: these steps would take longer to trace than to run.
     model.compile(run_eagerly=True)
     before = weights(model)
-    data = tf.data.Dataset.from_tensors(training_batch())
+    data = tf.data.Dataset.from_tensors(training_batch()).repeat(2)
     logs = model.fit(data, verbose=0, shuffle=False).history
     for term, values in logs.items():
         assert np.isfinite(values).all(), term
@@ -204,7 +204,6 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
             deterministic=True,
             distribution="none",
             checkpoint_minutes=0.0,
-            validate_every=2,
             diagnostic_sequences=0,
             verbose="none",
         )

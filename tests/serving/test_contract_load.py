@@ -5,7 +5,6 @@ import itertools
 import os
 import shutil
 import signal
-import statistics
 import threading
 import time
 
@@ -18,9 +17,8 @@ from tests.serving.conftest import request, started
 from tests.serving.exports import ITEMS, write_version
 
 CLIENTS = 64
-# Memory may grow by this much with each request. On a busy machine the
-# allocator alone has been seen to add 300, over 20,000 requests.
-SLACK_BYTES = 750
+# Memory may grow by this much over 14,000 requests, 180 bytes each.
+MEMORY_SLACK = 2.5e6
 
 
 def test_64_clients_get_their_own_answers(server):
@@ -95,7 +93,7 @@ def test_a_new_version_is_taken_over_without_a_failed_request(server):
         assert seen == [1.0, 2.0, 3.0, 2.0]
 
 
-def test_memory_is_flat_over_20_000_requests(own_server):
+def test_memory_is_flat_over_36_000_requests(own_server):
     """Good ones and bad ones, over both wires, from 8 clients."""
     good = request({"history": [ITEMS[:5]]}).SerializeToString()
     unknown = request(signature_name="embed").SerializeToString()
@@ -120,19 +118,12 @@ def test_memory_is_flat_over_20_000_requests(own_server):
 
     resident = []
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for _ in range(10):
+        for _ in range(18):
             list(pool.map(ask, [250] * 8))
             resident.append(_resident_bytes(own_server.process.pid))
-    # It grows at first, and what it needs for a while comes and goes: the
-    # median of the slopes between any two rounds is that of the growth.
-    slopes = [
-        (later - earlier) / (2000 * steps)
-        for steps in range(1, 8)
-        for earlier, later in zip(
-            resident[2:-steps], resident[2 + steps :], strict=True
-        )
-    ]
-    assert statistics.median(slopes) < SLACK_BYTES
+    # It grows at first. Then it rises for about six rounds, and falls when
+    # Python collects: what counts is the least of each such time.
+    assert min(resident[11:]) - min(resident[4:11]) < MEMORY_SLACK
 
 
 def _resident_bytes(pid):

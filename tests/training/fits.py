@@ -63,9 +63,9 @@ def vaser(num_items, **changes):
     return VASER(num_items, VASERConfig(**{**config, **changes}))
 
 
-# Of every optimizer and of every kind of term; the contracts have each model.
 MAKERS = {
     "acvae": acvae,
+    "vaser": vaser,
     "sampled": functools.partial(
         vaser,
         loss="sampled_softmax",
