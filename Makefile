@@ -54,7 +54,7 @@ $(CORE): setup.py
 		echo "No Python 3.10 to 3.13 with ensurepip was found." \
 			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi
 	$(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing into $(VENV): some minutes, 2.6 GB."
+	@echo "Installing into $(VENV): some minutes, 2.7 GB."
 	$(PY) -m pip install --quiet --editable .
 	@touch $@
 

@@ -22,6 +22,9 @@ from typing import Any
 
 from absl import app, flags
 
+from tfrec.training.progress import duration
+from tfrec.training.tables import title_of
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGE = ROOT / "docs" / "results.md"
@@ -112,7 +115,7 @@ def read(dataset: str) -> dict[str, list[dict[str, Any]]]:
 def table(dataset: str) -> str:
     """Returns the table of a dataset in Markdown."""
     metrics, published = TABLES[dataset]
-    names = [title(name) for name in metrics]
+    names = [title_of(name) for name in metrics]
     lines = [
         f"| model | published, {' / '.join(names)} | {' | '.join(names)} | "
         "seeds | time |",
@@ -125,15 +128,10 @@ def table(dataset: str) -> str:
         seconds = statistics.mean(r["wall_seconds"] for r in results)
         cells += [
             ", ".join(str(r["seed"]) for r in results),
-            f"{max(1, round(seconds / 60))} min",
+            duration(seconds),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def title(metric: str) -> str:
-    """Returns "Recall@10" of "recall@10"."""
-    return metric.capitalize() if metric[0] == "r" else metric.upper()
 
 
 def estimate(results: list[dict[str, Any]], metric: str) -> str:

@@ -22,8 +22,7 @@ from tfrec import cli, settings
 from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 from tfrec.table_text import FORMATS
-
-_METRICS = ("recall", "ndcg", "mrr")
+from tfrec.training.config import metric_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +56,7 @@ def main() -> None:
     """Compares as the flags say."""
     config = settings.from_flags(ComparisonConfig)
     metric = config.metric or f"ndcg@{config.cutoffs[0]}"
-    names = [f"{n}@{k}" for k in config.cutoffs for n in _METRICS]
+    names = metric_names(config.cutoffs)
     if metric not in names:
         raise InputError(
             f"`--metric` must be one of {', '.join(names)}. Received: {metric}."

@@ -8,7 +8,7 @@ import pytest
 from tests.prepared import prepare_sequences
 from tfrec.data import PreparedDataset
 from tfrec.models import Rules
-from tfrec.training import load_run, train
+from tfrec.training import fitting, load_run, train
 from tfrec.training.callbacks import Recorder
 
 
@@ -34,6 +34,25 @@ def held(config):
         *(np.array(variable) for variable in model.variables),
         *(table.numpy() for table in model.tables.values()),
     ]
+
+
+def test_the_time_of_a_run_has_that_of_counting(clicks, settings, monkeypatch):
+    class Clock:
+        now = 0.0
+
+        @classmethod
+        def monotonic(cls):
+            return cls.now
+
+    original = Rules.adapt
+
+    def adapt(self, batches):
+        Clock.now += 1000.0
+        original(self, batches)
+
+    monkeypatch.setattr(fitting, "time", Clock)
+    monkeypatch.setattr(Rules, "adapt", adapt)
+    assert train(clicks, settings(model="rules"))["wall_seconds"] > 1000.0
 
 
 def test_a_run_that_was_killed_goes_on_without_counting_again(

@@ -4,7 +4,7 @@ Two steps, so that the ranking is done once for every metric and cutoff:
 `target_ranks` turns scores into ranks, the metrics average over the ranks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -367,6 +367,11 @@ class MRR(RankingMetric):
         )
         # A batch without any target has no column to take the maximum of.
         return tf.reduce_max(tf.pad(reciprocal, [[0, 0], [0, 1]]), 1)
+
+
+def ranking_metrics(cutoffs: Iterable[int]) -> list[RankingMetric]:
+    """Returns the metrics that are taken at each cutoff."""
+    return [metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)]
 
 
 def _num_targets(ranks: tf.Tensor) -> tf.Tensor:

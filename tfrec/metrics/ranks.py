@@ -3,7 +3,7 @@
 import dataclasses
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,17 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import InputError
-from tfrec.metrics.ranking import MRR, NDCG, NEVER, RankingMetric, Recall
+from tfrec.metrics.ranking import NEVER, RankingMetric, ranking_metrics
 
 # What NumPy raises for a file that is cut or changed.
 _DAMAGES = (EOFError, zipfile.BadZipFile, zlib.error)
 # How many items of each list are counted in `Ranks.shown`.
 SHOWN = 10
-
-
-def ranking_metrics(cutoffs: Iterable[int]) -> list[RankingMetric]:
-    """Returns the metrics that are taken at each cutoff."""
-    return [metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,8 +26,8 @@ class Progress(tf.train.experimental.PythonState):
         best_epoch: Its epoch, from 1; 0 before the first.
         tokens: Items predicted in `training_seconds`.
         training_seconds: Time spent on training steps, compilation left out.
-        wall_seconds: Time since the start of training, validation included;
-            summed over resumptions.
+        wall_seconds: Time since the start of training, with what is counted
+            before it and validation; summed over resumptions.
         epochs: One row of numbers for each finished epoch.
     """
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
-from tfrec.metrics.ranks import SHOWN, Ranks, ranking_metrics
+from tfrec.metrics.ranking import ranking_metrics
+from tfrec.metrics.ranks import SHOWN, Ranks
 from tfrec.metrics.statistics import Totals, difference, holm, interval
 from tfrec.models.base.items import count_items
 from tfrec.table_text import Table

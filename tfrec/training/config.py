@@ -1,6 +1,7 @@
 """The settings of a training run."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from tfrec.errors import InputError, nearest_names
 from tfrec.settings import Settings, setting
@@ -20,6 +21,13 @@ _CHANGEABLE = (
     "diagnostic_sequences",
     "verbose",
 )
+
+
+def metric_names(cutoffs: Iterable[int]) -> list[str]:
+    """Returns the names of the metrics that are taken at each cutoff."""
+    return [
+        f"{name}@{k}" for k in cutoffs for name in ("recall", "ndcg", "mrr")
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +55,8 @@ class TrainingConfig(Settings):
     evaluation_block_items: int = setting(
         65_536,
         "Items scored at once in evaluation, of all that are ranked. Fewer "
-        "take less memory, down to 8192 (but pop, markov, rules and itemknn "
-        "always score all); no number changes.",
+        "take less memory, down to 8192 (but models that count, and those of "
+        "sets, always score all); no number changes.",
         minimum=1,
     )
     seed: int = setting(
@@ -140,11 +148,7 @@ class TrainingConfig(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        metrics = [
-            f"{name}@{k}"
-            for name in ("recall", "ndcg", "mrr")
-            for k in self.cutoffs
-        ]
+        metrics = metric_names(self.cutoffs)
         if self.validation_metric not in metrics:
             raise InputError(
                 f"`--validation_metric` must be one of {', '.join(metrics)}. "

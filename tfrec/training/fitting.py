@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,10 @@ def _train(
         say(config, f"Resuming {folder} after {progress}.")
     else:
         say(config, f"Training {config.model} in {folder}.")
+        started = time.monotonic()
         model.adapt(read())
+        # All that a model which counts takes.
+        progress.wall_seconds += time.monotonic() - started
     board = Board(folder / "tensorboard", model)
     board.configuration(sections(data, config, model_config))
     with stop_requested() as stop:

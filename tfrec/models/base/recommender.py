@@ -11,10 +11,8 @@ import tensorflow as tf
 from tfrec.batches import EvaluationBatch, Query, TrainingBatch, as_query
 from tfrec.errors import InputError
 from tfrec.metrics.ranking import (
-    MRR,
-    NDCG,
-    Recall,
     best_in_blocks,
+    ranking_metrics,
     set_scores,
     target_ranks_in_blocks,
 )
@@ -263,9 +261,7 @@ class Recommender(WorkerPlumbing):
         )
         self.evaluation_block_items = evaluation_block_items
         self.cutoffs = tuple(cutoffs)
-        self.ranking_metrics = [
-            metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)
-        ]
+        self.ranking_metrics = ranking_metrics(cutoffs)
         # In float64, which counts exactly beyond 16 million.
         self.tokens = keras.metrics.Sum("tokens", dtype="float64")
 
