@@ -10,6 +10,7 @@ from tfrec.data import pipeline
 from tfrec.data.shares import cut
 
 
+@tf.autograph.experimental.do_not_convert
 def click_batches(
     files: Sequence[str],
     records: int,

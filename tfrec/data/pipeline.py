@@ -26,6 +26,8 @@ _SHUFFLE_BYTES = 256 << 20
 _BYTES_PER_STRING = 150
 
 
+# Nothing in this package needs AutoGraph, and to convert takes seconds.
+@tf.autograph.experimental.do_not_convert
 def training_batches(
     files: Sequence[str],
     counts: Sequence[int],
@@ -178,6 +180,7 @@ def _one_more_each_time() -> tf.data.Dataset:
     return tf.data.Dataset.range(1).map(lambda _: times.assign_add(1))
 
 
+@tf.autograph.experimental.do_not_convert
 def evaluation_batches(
     files: Sequence[str],
     records: int,

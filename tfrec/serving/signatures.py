@@ -263,7 +263,7 @@ def _trace(method: Callable, *inputs: tf.TensorSpec) -> Callable:
     Raises:
         ValueError: If it holds an op that is not portable.
     """
-    traced = tf.function(method).get_concrete_function(*inputs)
+    traced = tf.function(method, autograph=False).get_concrete_function(*inputs)
     graph = traced.graph.as_graph_def()
     nodes = [
         *graph.node,

@@ -105,6 +105,6 @@ class LatentDiagnostics:
         }
         return numbers, samples
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _draw(self, query, seed):
         return self._latent.posterior_draws(query, seed)

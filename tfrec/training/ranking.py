@@ -23,7 +23,7 @@ def rank(
     shown = np.zeros(model.num_items + 1, np.int64)
     k = min(SHOWN, model.num_items)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(batch):
         return model.rank(batch, k)
 
@@ -44,6 +44,7 @@ def rank(
     )
 
 
+@tf.autograph.experimental.do_not_convert
 def shuffled(batches: tf.data.Dataset, seed: int) -> tf.data.Dataset:
     """Returns the batches with the items of each history in random order.
 

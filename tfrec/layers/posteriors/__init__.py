@@ -1,7 +1,9 @@
 """Posteriors q(z | x), each given noise a draw at every position."""
 
+import importlib
+from typing import Any
+
 from tfrec.layers.posteriors.base import BesideContext, Draw, Posterior
-from tfrec.layers.posteriors.flow import FlowPosterior
 from tfrec.layers.posteriors.implicit import ImplicitPosterior
 from tfrec.layers.posteriors.recurrent import RecurrentPosterior
 
@@ -13,3 +15,10 @@ __all__ = [
     "Posterior",
     "RecurrentPosterior",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: most models need no flow, hence no TFP.
+    if name != "FlowPosterior":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module("tfrec.layers.posteriors.flow").FlowPosterior

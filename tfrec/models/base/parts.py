@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tfrec.layers import posteriors
 from tfrec.layers.critics import (
     Adversary,
     ContrastiveCritic,
@@ -23,13 +24,6 @@ from tfrec.layers.losses import (
     PopularitySampler,
     RankingLoss,
     SampledSoftmax,
-)
-from tfrec.layers.posteriors import (
-    BesideContext,
-    FlowPosterior,
-    ImplicitPosterior,
-    Posterior,
-    RecurrentPosterior,
 )
 from tfrec.layers.transformer import TransformerBlock
 from tfrec.models.configs.next_item import NextItemConfig
@@ -91,7 +85,7 @@ def make_encoder(config: PerPositionConfig) -> Encoder:
     return made(c.gru_units, c.encoder_activation, name="encoder")
 
 
-def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
+def make_posterior(config: PerPositionConfig, dim: int) -> posteriors.Posterior:
     """Returns the posterior that the settings ask for.
 
     Args:
@@ -103,11 +97,11 @@ def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
     units = dim // 2 if c.encoder == "attentive_gru" else dim
     flows = c.flows if c.posterior == "flow" else 0
     if c.posterior == "recurrent":
-        posterior = RecurrentPosterior(
+        posterior = posteriors.RecurrentPosterior(
             c.latent_dim, c.initial_scale, name="posterior"
         )
     elif c.posterior == "implicit":
-        posterior = ImplicitPosterior(
+        posterior = posteriors.ImplicitPosterior(
             c.latent_dim,
             units,
             c.convolution_filters,
@@ -116,17 +110,19 @@ def make_posterior(config: PerPositionConfig, dim: int) -> Posterior:
             name="posterior",
         )
     else:
-        posterior = FlowPosterior(
+        posterior = posteriors.FlowPosterior(
             c.latent_dim, flows, c.initial_scale, name="posterior"
         )
     if c.encoder != "attentive_gru":
         return posterior
     of_context = None
     if c.attention_posterior:
-        of_context = FlowPosterior(
+        of_context = posteriors.FlowPosterior(
             units, flows, c.initial_scale, name="attention_posterior"
         )
-    return BesideContext(posterior, of_context, units, name="posterior")
+    return posteriors.BesideContext(
+        posterior, of_context, units, name="posterior"
+    )
 
 
 def make_regularizer(config: PerPositionConfig) -> Critic | None:

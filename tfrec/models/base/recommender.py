@@ -351,7 +351,7 @@ class Recommender(WorkerPlumbing):
         """Scores the histories of a batch; what `predict` concatenates."""
         return self.score(as_query(data))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _recommend(self, query, k, exclude_history):
         scores = self.score(query)
         if exclude_history:
