@@ -1,5 +1,6 @@
 """What every test shares: a quiet, small TensorFlow and the real data sets."""
 
+import gc
 import os
 
 # Read when TensorFlow is imported, so they come before the import.
@@ -32,6 +33,17 @@ tf.config.set_logical_device_configuration(
 # A shell without job control starts background jobs deaf to SIGINT, and what
 # they start inherits that: the tests of interruptions would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen_garbage():
+    """Keeps what earlier tests left for good out of Python's collections.
+
+    Graphs are many objects, and a collection walks through all of them.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
