@@ -130,7 +130,7 @@ class Caser(NextItem):
         self.users.build((None,))
         self.filters.build((None, None, c.embedding_dim))
         self.hidden.build((None, self.filters.dim))
-        self.item_logits.build((None, 2 * c.embedding_dim))
+        self.build_head(2 * c.embedding_dim)
         self.built = True
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:

@@ -65,7 +65,7 @@ class FPMC(NextItem):
         )
         self.make_head()
         self.users.build((None,))
-        self.item_logits.build((None, 2 * c.embedding_dim))
+        self.build_head(2 * c.embedding_dim)
         self.built = True
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:

@@ -67,7 +67,7 @@ class GRU4Rec(NextItem):
         )
         self.make_head()
         self.encoder.build((None, None, c.embedding_dim))
-        self.item_logits.build((None, self.encoder.dim))
+        self.build_head(self.encoder.dim)
         self.built = True
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:

@@ -63,7 +63,7 @@ class NARM(NextItem):
         self.make_head()
         self.encoder.build((None, None, c.embedding_dim))
         self.bilinear.build((None, self.encoder.dim))
-        self.item_logits.build((None, c.embedding_dim))
+        self.build_head(c.embedding_dim)
         self.built = True
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:

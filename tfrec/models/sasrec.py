@@ -68,7 +68,7 @@ class SASRec(NextItem):
         self.make_head()
         for layer in (self.positions, *self.blocks, self.norm):
             layer.build((None, None, c.embedding_dim))
-        self.item_logits.build((None, c.embedding_dim))
+        self.build_head(c.embedding_dim)
         self.built = True
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:

@@ -62,8 +62,9 @@ class STAMP(NextItem):
         )
         self.make_head()
         self.attention.build((None, None, dim), (None, None, 2 * dim))
-        for layer in (self.of_session, self.of_last, self.item_logits):
+        for layer in (self.of_session, self.of_last):
             layer.build((None, dim))
+        self.build_head(dim)
         self.built = True
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:

@@ -79,7 +79,7 @@ class VRM(VectorModel):
         self.to_state.build((None, c.latent_dim))
         self.decoder.build((None, None, c.embedding_dim))
         self.to_vector.build((None, c.gru_units))
-        self.item_logits.build((None, c.embedding_dim))
+        self.build_head(c.embedding_dim)
         self.built = True
 
     def posterior_of(

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.layers.losses.evidence import Evidence
 from tfrec.layers.losses.histories import Histories
 
 # Positions whose logits are alive at once: large enough for an efficient
@@ -19,8 +20,9 @@ def softmax_loss(
     label_smoothing: float = 0.0,
     matmul_dtype: str = "float32",
     histories: Histories | None = None,
+    evidence: Evidence | None = None,
 ) -> tf.Tensor:
-    """Sums w_i * cross entropy(y_i, softmax(kernel h_i + bias)).
+    """Sums w_i * cross entropy(y_i, softmax(kernel h_i + bias + g_i e_i)).
 
     Positions are taken block by block, and the gradient, a sum over positions
     like the loss, is added up in the same pass. The logits, the largest array
@@ -45,6 +47,7 @@ def softmax_loss(
         matmul_dtype: Type of the products' inputs.
         histories: Items that have probability 0 at each position, but for its
             targets; none by default.
+        evidence: g and e; none by default.
 
     Returns:
         float32 scalar.
@@ -52,8 +55,10 @@ def softmax_loss(
     targets_per_row = columns.shape[1]
     narrow = tf.as_dtype(matmul_dtype)
 
+    gates = evidence.gates if evidence else tf.zeros_like(weights)
+
     @tf.custom_gradient
-    def total(hidden, kernel, bias):
+    def total(hidden, kernel, bias, gates):
         rows = tf.shape(hidden)[0]
         weighted = hidden * weights[:, None]
         vectors = tf.cast(kernel, narrow)
@@ -62,10 +67,13 @@ def softmax_loss(
             tf.cast(weighted, narrow),
         )
 
-        def block(start, probabilities, blocks, d_kernel, d_bias):
+        def block(start, before, probabilities, blocks, surprises, d_kernel, d_bias):
             stop = tf.minimum(start + _BLOCK, rows)
             logits = tf.matmul(states[start:stop], vectors, transpose_b=True)
             logits = tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
+            if evidence:
+                known, before = evidence.block(start, stop, before)
+                logits += gates[start:stop, None] * known
             if histories:
                 named = tf.where(
                     shares[start:stop] > 0, columns[start:stop], -1
@@ -75,6 +83,14 @@ def softmax_loss(
                 )
             p = tf.nn.softmax(logits)
             target = tf.gather(p, columns[start:stop], batch_dims=1)
+            # The gradient of the gates, but for the weights.
+            surprise = tf.zeros([stop - start, 1])
+            if evidence:
+                told = tf.gather(known, columns[start:stop], batch_dims=1)
+                surprise = tf.reduce_sum(p * known, 1, keepdims=True)
+                surprise -= tf.reduce_sum(
+                    shares[start:stop] * told, 1, keepdims=True
+                )
             d_bias += tf.linalg.matvec(p, weights[start:stop], transpose_a=True)
             p = tf.cast(p, narrow)
             d_kernel += tf.cast(
@@ -84,8 +100,10 @@ def softmax_loss(
             index = start // _BLOCK
             return (
                 stop,
+                before,
                 probabilities.write(index, target),
                 blocks.write(index, tf.cast(p @ vectors, tf.float32)),
+                surprises.write(index, surprise),
                 d_kernel,
                 d_bias,
             )
@@ -98,13 +116,15 @@ def softmax_loss(
                 element_shape=[None, width],
             )
 
-        _, probabilities, blocks, d_kernel, d_bias = tf.while_loop(
+        _, _, probabilities, blocks, surprises, d_kernel, d_bias = tf.while_loop(
             lambda start, *_: start < rows,
             block,
             (
                 0,
+                tf.zeros_like(bias),
                 pieces(targets_per_row),
                 pieces(hidden.shape[-1]),
+                pieces(1),
                 tf.zeros_like(kernel),
                 tf.zeros_like(bias),
             ),
@@ -143,11 +163,12 @@ def softmax_loss(
                 upstream * weights[:, None] * d_hidden,
                 upstream * (d_kernel - d_kernel_y),
                 upstream * (d_bias - d_bias_y),
+                upstream * weights * surprises.concat()[:, 0],
             )
 
         return loss, gradient
 
-    loss = total(hidden, kernel, bias)
+    loss = total(hidden, kernel, bias, gates)
     if label_smoothing:
         if histories:
             vector, offset = histories.mean_of_others(kernel, bias)

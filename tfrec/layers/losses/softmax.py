@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.losses.base import ItemLoss, Targets
+from tfrec.layers.losses.evidence import Evidence
 from tfrec.layers.losses.full_softmax import softmax_loss
 from tfrec.layers.losses.histories import Histories
 from tfrec.layers.losses.sampled_softmax import sampled_softmax_loss
@@ -37,6 +38,7 @@ class FullSoftmax(ItemLoss):
         hidden: tf.Tensor,
         targets: Targets,
         histories: Histories,
+        evidence: Evidence | None = None,
     ) -> tf.Tensor:
         """See base class."""
         return softmax_loss(
@@ -49,6 +51,7 @@ class FullSoftmax(ItemLoss):
             self.label_smoothing,
             self.matmul_dtype,
             histories if self.exclude_history else None,
+            evidence,
         )
 
 

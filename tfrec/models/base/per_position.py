@@ -68,7 +68,7 @@ class PerPosition(PositionLatents):
         self.encoder.build((None, None, c.embedding_dim))
         self.posterior.build((None, None, self.encoder.dim))
         self.decoder.build((None, self.posterior.dim))
-        self.item_logits.build((None, self.decoder.units))
+        self.build_head(self.decoder.units)
         for critic in self.critics:
             critic.build(
                 (None, None, c.embedding_dim),

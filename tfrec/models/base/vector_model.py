@@ -18,6 +18,7 @@ from tfrec.layers.losses import (
 from tfrec.metrics.ranking import over_blocks
 from tfrec.models.base.items import exclude, newest
 from tfrec.models.base.learned import Learned
+from tfrec.models.base.memory import count_transitions, make_memory
 from tfrec.models.base.parts import make_loss
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import Settings
@@ -72,9 +73,9 @@ class VectorModel(Learned):
         self.embedding_dropout = keras.layers.Dropout(c.embedding_dropout)
 
     def make_head(self) -> None:
-        """Makes `decoder_dropout`, `item_logits` and `item_loss`.
+        """Makes `decoder_dropout`, `item_logits`, `item_loss` and `memory`.
 
-        The caller builds `item_logits`, for what `decode_states` returns.
+        The caller builds them, by `build_head`.
         """
         c = self.config
         self.decoder_dropout = keras.layers.Dropout(c.decoder_dropout)
@@ -86,6 +87,13 @@ class VectorModel(Learned):
             name="item_logits",
         )
         self.item_loss = make_loss(c, self.num_items)
+        self.memory = make_memory(c, self.num_items)
+
+    def build_head(self, dim: int) -> None:
+        """Builds what reads vectors `[..., dim]`, those to compare."""
+        self.item_logits.build((None, dim))
+        if self.memory:
+            self.memory.build((None, dim))
 
     def embed(self, items: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the items' vectors with dropout, `[..., embedding_dim]`."""
@@ -111,8 +119,13 @@ class VectorModel(Learned):
         )
         # With the last item, which no position reads: it is no negative.
         histories = Histories(batch.items - 1, positions.places)
+        evidence = None
+        if self.memory:
+            evidence = self.memory.evidence(
+                batch.items, positions.places, hidden
+            )
         return self.item_loss.total(
-            self.item_logits, hidden, targets, histories
+            self.item_logits, hidden, targets, histories, evidence
         )
 
     @property
@@ -120,6 +133,33 @@ class VectorModel(Learned):
         """See base class."""
         c = self.config
         return c.start_at_popularity or self.item_loss.needs_popularity
+
+    @property
+    def tables(self) -> dict[str, tf.Variable]:
+        """See base class: those of the memory."""
+        if not self.memory:
+            return {}
+        return {
+            "memory_followers": self.memory.followers,
+            "memory_strengths": self.memory.strengths,
+        }
+
+    @property
+    def needs_adapt(self) -> bool:
+        """See base class."""
+        adapted = tf.convert_to_tensor(self.adapted)
+        return super().needs_adapt or bool(self.memory and not int(adapted))
+
+    def adapt(self, batches: tf.data.Dataset) -> None:
+        """See base class; counts what the memory holds."""
+        if self.memory:
+            items = batches.map(lambda batch: batch.items)
+            self.memory.remember(
+                count_transitions(
+                    items.as_numpy_iterator(), self.config, self.num_items
+                )
+            )
+        super().adapt(batches)
 
     def take_counts(self, counts: tf.Tensor) -> None:
         """See base class."""
@@ -161,9 +201,12 @@ class VectorModel(Learned):
         and the others share the probability.
         """
         scores = self.item_logits(hidden)
-        if not self.leaves_out_history:
+        if self.memory:
+            scores += self.memory(query.history, hidden)
+        if self.leaves_out_history:
+            scores = exclude(scores, query.history)
+        elif not self.memory:
             return scores
-        scores = exclude(scores, query.history)
         total = tf.reduce_logsumexp(scores, -1, keepdims=True)
         # Finite where nothing is left, and too small to change the lowest.
         return scores - tf.maximum(total, -1e6)
@@ -188,6 +231,8 @@ class VectorModel(Learned):
         Whatever range is asked for, all is computed in the same tiles. So its
         scores are the same to the last bit.
         """
+        if self.memory:
+            return super().block_scores(query)
         draws = self.hidden_draws(query)
         totals = [0.0]
         if draws[1:]:

@@ -38,4 +38,5 @@ class BERT4RecConfig(TransformerConfig):
         """See base class."""
         return super().unused() | {
             "target_window": "where the masked item alone is predicted",
+            "memory": "with BERT4Rec, whose states see what comes later",
         }

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from tfrec.models.configs.memory import MemoryConfig
 from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import Settings, setting
 
@@ -50,7 +51,7 @@ class LearnedConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class NextItemConfig(LearnedConfig):
+class NextItemConfig(MemoryConfig, LearnedConfig):
     """Settings of embedding, item vectors, targets and loss."""
 
     space: ClassVar[Space] = {
@@ -181,6 +182,7 @@ class NextItemConfig(LearnedConfig):
                 ("score_elu", "loss", _RANKING),
                 ("calibration", "loss", ("gbce",)),
                 ("matmul_dtype", "loss", ("softmax", *_BY_POPULARITY)),
+                ("memory", "loss", ("softmax",)),
             ]
         )
         if self.target_window == 1:
