@@ -16,9 +16,9 @@ def walks(tmp_path_factory) -> PreparedDataset:
     return contract.prepare(tmp_path_factory.mktemp("walks"))
 
 
-@pytest.fixture(scope="session", params=list(MODELS))
+@pytest.fixture(scope="session", params=[*MODELS, *contract.VARIANTS])
 def name(request) -> str:
-    """The name of each model in turn."""
+    """The name of each model in turn, and of each variant."""
     return request.param
 
 

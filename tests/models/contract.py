@@ -42,6 +42,17 @@ _SMALL = {
 }
 
 
+# Settings that make of a model nearly another one, by the name of the pair.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "gru4rec with a memory": {"loss": "softmax", "memory": "gated"},
+}
+
+
+def base(name: str) -> str:
+    """Returns the registry's name of a model, of a variant or not."""
+    return name.partition(" ")[0]
+
+
 class Fitted(NamedTuple):
     """A model after two epochs, not to be changed, and where it came from.
 
@@ -65,11 +76,12 @@ def settings(name: str, still: bool = False, **changes: Any) -> Settings:
     """Returns settings of a small model.
 
     Args:
-        name: Name of the model.
+        name: Name of the model, or of a variant.
         still: Whether it is without dropout.
         **changes: Settings that differ besides.
     """
-    config = get_entry(name).config_class(**changes)
+    changes = VARIANTS.get(name, {}) | changes
+    config = get_entry(base(name)).config_class(**changes)
     small = _SMALL | ({"dropout": 0.0} if still else {})
     for field in dataclasses.fields(config):
         for end, value in small.items():
@@ -91,18 +103,18 @@ def make(name: str, still: bool = False, **changes: Any) -> Recommender:
     # A fixture that others share comes before the seed of a test.
     keras.utils.set_random_seed(0)
     config = settings(name, still, **changes)
-    return get_model(name)(NUM_ITEMS, config, NUM_USERS)
+    return get_model(base(name))(NUM_ITEMS, config, NUM_USERS)
 
 
 def has(name: str, setting: str) -> bool:
     """Returns whether a model has a setting."""
-    fields = dataclasses.fields(get_entry(name).config_class)
+    fields = dataclasses.fields(get_entry(base(name)).config_class)
     return setting in {field.name for field in fields}
 
 
 def losses(name: str) -> tuple[str, ...]:
     """Returns the choices of the setting `loss`; none without it."""
-    for field in dataclasses.fields(get_entry(name).config_class):
+    for field in dataclasses.fields(get_entry(base(name)).config_class):
         if field.name == "loss":
             return field.metadata["choices"]
     return ()

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.models.contract import (
     NUM_ITEMS,
+    base,
     epoch,
     evaluation_batch,
     make,
@@ -189,7 +190,7 @@ def test_a_loss_of_keras_is_refused(name):
 
 
 def test_an_export_answers_as_the_model(fitted, name, walks, tmp_path):
-    config = TrainingConfig(model=name, verbose="none")
+    config = TrainingConfig(model=base(name), verbose="none")
     run = Run(Path("runs", name), fitted.model, walks, config)
     # Verified within, on histories of every length.
     version = export(run, tmp_path, k=3)

@@ -142,21 +142,3 @@ class Counted(Recommender):
             tf.cast(strength / tf.gather(total[:, 0], row), tf.float32),
         )
         return tf.math.log(scores)
-
-    def count_params(self) -> int:
-        """Returns the number of all counts, those of the tables included."""
-        sizes = [int(tf.size(table)) for table in self.tables.values()]
-        return super().count_params() + sum(sizes)
-
-    def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Adds the tables to what `save_weights` saves."""
-        super().save_own_variables(store)
-        for name, table in self.tables.items():
-            store[name] = table.numpy()
-
-    def load_own_variables(self, store: dict[str, Any]) -> None:
-        """Reads what `save_own_variables` saved."""
-        weights = {k: store[k] for k in store.keys() - self.tables.keys()}
-        super().load_own_variables(weights)
-        for name, table in self.tables.items():
-            table.assign(store[name][...])

@@ -186,6 +186,24 @@ class Recommender(WorkerPlumbing):
 
     # What Keras asks for ----------------------------------------------------
 
+    def count_params(self) -> int:
+        """Returns the number of all weights, and of what the tables hold."""
+        sizes = [int(tf.size(table)) for table in self.tables.values()]
+        return super().count_params() + sum(sizes)
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Adds the tables to what `save_weights` saves."""
+        super().save_own_variables(store)
+        for name, table in self.tables.items():
+            store[name] = table.numpy()
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Reads what `save_own_variables` saved."""
+        weights = {k: store[k] for k in store.keys() - self.tables.keys()}
+        super().load_own_variables(weights)
+        for name, table in self.tables.items():
+            table.assign(store[name][...])
+
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` makes the model from."""
         return {
