@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.models.base.memory import count_transitions, make_memory
+from tfrec.models.base.transitions import make_memory, memory_counting
 from tfrec.models.configs.gru4rec import GRU4RecConfig
 from tfrec.shapes import Positions
 
@@ -70,7 +70,7 @@ def memory_of(rows):
     memory.kernel.assign([0.5, -1.0, 0.3])
     half = len(rows) // 2
     batches = [padded(rows[:half]).numpy(), padded(rows[half:]).numpy()]
-    memory.remember(count_transitions(batches, config, NUM_ITEMS))
+    memory.remember(memory_counting(config).count(batches, NUM_ITEMS))
     return memory
 
 
@@ -79,7 +79,8 @@ def test_scores_are_those_of_the_formula():
     memory = memory_of(rows)
     states = tf.random.normal([len(rows), DIM])
     found = memory(padded(rows), states)
-    gates = np.log1p(np.exp(states @ memory.kernel.value[:, None] + memory.bias))
+    gates = tf.linalg.matvec(states, memory.kernel) + memory.bias
+    gates = np.log1p(np.exp(gates))
     whole = count(rows)
     for row, gate, values in zip(rows, gates, found, strict=True):
         expected = gate * evidence_after(row, whole, whole)
@@ -117,8 +118,13 @@ def test_in_training_a_sequence_does_not_see_itself(block):
         np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_the_gate_starts_at_its_scale():
-    memory = make_memory(GRU4RecConfig(memory="transitions"), NUM_ITEMS)
+@pytest.mark.parametrize(
+    ("kind", "learned"), [("fixed", 0), ("learned", 1), ("gated", 2)]
+)
+def test_the_gate_starts_at_its_scale(kind, learned):
+    config = GRU4RecConfig(memory=kind, memory_scale=0.7)
+    memory = make_memory(config, NUM_ITEMS)
     memory.build((None, DIM))
     gates = memory.gates(tf.random.normal([5, DIM]))
-    np.testing.assert_allclose(gates, [0.5] * 5, rtol=1e-6)
+    np.testing.assert_allclose(gates, [0.7] * 5, rtol=1e-6)
+    assert len(memory.trainable_variables) == learned

@@ -10,6 +10,7 @@ from tests.models.contract import (
     HISTORIES,
     MAX_LENGTH,
     NUM_ITEMS,
+    base,
     has,
     make,
     padded,
@@ -123,7 +124,7 @@ def test_an_item_out_of_range_is_refused_by_its_number(model, item):
 
 def test_the_history_is_left_out_where_that_is_asked_for(name, model):
     assert not model.leaves_out_history
-    fields = dataclasses.fields(get_entry(contract.base(name)).config_class)
+    fields = dataclasses.fields(get_entry(base(name)).config_class)
     if "exclude_history" not in {field.name for field in fields}:
         pytest.skip("the model has no such setting")
     other = make(name, exclude_history=True)

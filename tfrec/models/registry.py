@@ -128,6 +128,12 @@ _ENTRIES = (
         "counts of which item comes soon after",
     ),
     Entry(
+        "transitions",
+        "Transitions",
+        "",
+        "counts of what follows, decayed over the history",
+    ),
+    Entry(
         "itemknn",
         "ItemKNN",
         "Sarwar et al., WWW'01",

@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 
 from tfrec.layers.item_logits import ItemLogits
-from tfrec.layers.losses.evidence import Evidence
 from tfrec.layers.losses.histories import Histories
 
 
@@ -88,7 +87,6 @@ class ItemLoss(keras.layers.Layer):
         hidden: tf.Tensor,
         targets: Targets,
         histories: Histories,
-        evidence: Evidence | None = None,
     ) -> tf.Tensor:
         """Returns the weighted sum over positions, a float32 scalar.
 
@@ -97,8 +95,6 @@ class ItemLoss(keras.layers.Layer):
             hidden: float32 `[n, dim]`, one row for each position.
             targets: What came at these positions.
             histories: What came before.
-            evidence: A term of the logits beside those of the states; only the
-                full softmax takes one.
         """
         raise NotImplementedError
 

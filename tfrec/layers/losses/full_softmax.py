@@ -67,7 +67,8 @@ def softmax_loss(
             tf.cast(weighted, narrow),
         )
 
-        def block(start, before, probabilities, blocks, surprises, d_kernel, d_bias):
+        def block(start, before, parts, d_kernel, d_bias):
+            probabilities, blocks, surprises = parts
             stop = tf.minimum(start + _BLOCK, rows)
             logits = tf.matmul(states[start:stop], vectors, transpose_b=True)
             logits = tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
@@ -101,9 +102,11 @@ def softmax_loss(
             return (
                 stop,
                 before,
-                probabilities.write(index, target),
-                blocks.write(index, tf.cast(p @ vectors, tf.float32)),
-                surprises.write(index, surprise),
+                (
+                    probabilities.write(index, target),
+                    blocks.write(index, tf.cast(p @ vectors, tf.float32)),
+                    surprises.write(index, surprise),
+                ),
                 d_kernel,
                 d_bias,
             )
@@ -116,20 +119,23 @@ def softmax_loss(
                 element_shape=[None, width],
             )
 
-        _, _, probabilities, blocks, surprises, d_kernel, d_bias = tf.while_loop(
+        _, _, parts, d_kernel, d_bias = tf.while_loop(
             lambda start, *_: start < rows,
             block,
             (
                 0,
                 tf.zeros_like(bias),
-                pieces(targets_per_row),
-                pieces(hidden.shape[-1]),
-                pieces(1),
+                (
+                    pieces(targets_per_row),
+                    pieces(hidden.shape[-1]),
+                    pieces(1),
+                ),
                 tf.zeros_like(kernel),
                 tf.zeros_like(bias),
             ),
             parallel_iterations=1,
         )
+        probabilities, blocks, surprises = (part.concat() for part in parts)
         keep = 1.0 - label_smoothing
         # The mean target vector of each row; k is small, so one at a time.
         chosen = sum(
@@ -138,7 +144,7 @@ def softmax_loss(
         )
         # Clipped so that a probability that underflows costs log(1e37), not
         # infinity; its gradient, taken from p, is not affected.
-        log_target = tf.math.log(tf.maximum(probabilities.concat(), 1e-37))
+        log_target = tf.math.log(tf.maximum(probabilities, 1e-37))
         each = -tf.reduce_sum(shares * log_target, 1)
         if label_smoothing:
             target = tf.reduce_sum(hidden * chosen, 1) + tf.reduce_sum(
@@ -148,7 +154,7 @@ def softmax_loss(
         loss = tf.reduce_sum(each * weights)
 
         def gradient(upstream):
-            d_hidden = blocks.concat() - keep * chosen
+            d_hidden = blocks - keep * chosen
             d_kernel_y, d_bias_y = 0.0, 0.0
             for j in range(targets_per_row):
                 share = keep * shares[:, j]
@@ -163,7 +169,7 @@ def softmax_loss(
                 upstream * weights[:, None] * d_hidden,
                 upstream * (d_kernel - d_kernel_y),
                 upstream * (d_bias - d_bias_y),
-                upstream * weights * surprises.concat()[:, 0],
+                upstream * weights * surprises[:, 0],
             )
 
         return loss, gradient

@@ -40,7 +40,12 @@ class FullSoftmax(ItemLoss):
         histories: Histories,
         evidence: Evidence | None = None,
     ) -> tf.Tensor:
-        """See base class."""
+        """See base class.
+
+        The other losses take no `evidence`, a term of the logits beside that of
+        the states. Its share of a smoothed target is not counted: what is known
+        is not to be evened out.
+        """
         return softmax_loss(
             logits.scaled(hidden),
             logits.kernel,

@@ -18,8 +18,8 @@ from tfrec.layers.losses import (
 from tfrec.metrics.ranking import over_blocks
 from tfrec.models.base.items import exclude, newest
 from tfrec.models.base.learned import Learned
-from tfrec.models.base.memory import count_transitions, make_memory
 from tfrec.models.base.parts import make_loss
+from tfrec.models.base.transitions import make_memory, memory_counting
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import Settings
 from tfrec.shapes import Positions
@@ -119,13 +119,13 @@ class VectorModel(Learned):
         )
         # With the last item, which no position reads: it is no negative.
         histories = Histories(batch.items - 1, positions.places)
-        evidence = None
+        known = {}
         if self.memory:
-            evidence = self.memory.evidence(
+            known["evidence"] = self.memory.evidence(
                 batch.items, positions.places, hidden
             )
         return self.item_loss.total(
-            self.item_logits, hidden, targets, histories, evidence
+            self.item_logits, hidden, targets, histories, **known
         )
 
     @property
@@ -137,12 +137,7 @@ class VectorModel(Learned):
     @property
     def tables(self) -> dict[str, tf.Variable]:
         """See base class: those of the memory."""
-        if not self.memory:
-            return {}
-        return {
-            "memory_followers": self.memory.followers,
-            "memory_strengths": self.memory.strengths,
-        }
+        return self.memory.tables if self.memory else {}
 
     @property
     def needs_adapt(self) -> bool:
@@ -154,10 +149,9 @@ class VectorModel(Learned):
         """See base class; counts what the memory holds."""
         if self.memory:
             items = batches.map(lambda batch: batch.items)
+            counting = memory_counting(self.config)
             self.memory.remember(
-                count_transitions(
-                    items.as_numpy_iterator(), self.config, self.num_items
-                )
+                counting.count(items.as_numpy_iterator(), self.num_items)
             )
         super().adapt(batches)
 
@@ -202,7 +196,8 @@ class VectorModel(Learned):
         """
         scores = self.item_logits(hidden)
         if self.memory:
-            scores += self.memory(query.history, hidden)
+            history = newest(query.history, self.config.max_length)
+            scores += self.memory(history, hidden)
         if self.leaves_out_history:
             scores = exclude(scores, query.history)
         elif not self.memory:

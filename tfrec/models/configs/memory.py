@@ -11,16 +11,19 @@ class MemoryConfig(Settings):
 
     memory: str = setting(
         "none",
-        "transitions: add to each item's logit what the training log says "
-        "follows the history, times a weight that is learned: one number. "
-        "gated: a weight for each state.",
-        choices=("none", "transitions", "gated"),
+        "Add to each item's logit what the training log says follows the "
+        "history. fixed: times --memory_scale. learned: times a number that "
+        "is learned from there. gated: times one that depends on the state.",
+        choices=("none", "fixed", "learned", "gated"),
+    )
+    memory_scale: float = setting(
+        1.0, "Weight of the memory in a logit, when training starts.", above=0.0
     )
     memory_window: int = setting(
-        10, "Items after an item that count as following it.", minimum=1
+        20, "Items after an item that count as following it.", minimum=1
     )
     memory_pair_decay: float = setting(
-        0.8,
+        1.0,
         "Weight of an item in --memory_window, for 1 of the one before it.",
         above=0.0,
         maximum=1.0,
@@ -32,7 +35,7 @@ class MemoryConfig(Settings):
         maximum=1.0,
     )
     memory_row_power: float = setting(
-        0.5,
+        0.3,
         "A count is divided by the sum of its row, what followed the same "
         "item, to this power; with 1 it is a share.",
         minimum=0.0,
@@ -56,5 +59,8 @@ class MemoryConfig(Settings):
         """See base class."""
         own = [f.name for f in dataclasses.fields(MemoryConfig)]
         return super().unused() | self.unread(
-            [(name, "memory", ("transitions", "gated")) for name in own[1:]]
+            [
+                (name, "memory", ("fixed", "learned", "gated"))
+                for name in own[1:]
+            ]
         )
