@@ -22,8 +22,8 @@ from typing import Any
 
 from absl import app, flags
 
-from tfrec.training.progress import duration
-from tfrec.training.tables import title_of
+from tfrec.durations import duration
+from tfrec.training.tables import estimated, title_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -136,17 +136,10 @@ def table(dataset: str) -> str:
 
 def estimate(results: list[dict[str, Any]], metric: str) -> str:
     """Returns a mean over seeds, and the interval over users of the first."""
-    values = [result["metrics"][metric] for result in results]
-    low, high = results[0]["intervals"][metric]
-    text = short(statistics.mean(values))
-    if len(values) > 1:
-        text += f" ± {short(statistics.stdev(values))}"
-    return f"{text} [{short(low)}, {short(high)}]"
-
-
-def short(value: float) -> str:
-    """Returns ".0956" of 0.09561."""
-    return f"{value:.4f}".removeprefix("0")
+    return estimated(
+        [result["metrics"][metric] for result in results],
+        results[0]["intervals"][metric],
+    )
 
 
 def with_tables(text: str) -> str:

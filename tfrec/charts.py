@@ -1,9 +1,8 @@
 """Charts as SVG for a web page of one file, with their numbers below.
 
 Each function returns a `<figure>`: a picture that follows the colours of the
-page, light or dark, and a folded table of what is drawn, for those who cannot
-see it or want to copy it. `page` makes a whole document of such parts. Only
-the standard library is used, so that any command may draw.
+page, light or dark, and a folded table of what is drawn. `page` makes a whole
+document of such parts. Only the standard library is used.
 
 Example:
 
@@ -47,8 +46,6 @@ th { border-bottom: 1px solid; }
 th:first-child, td:first-child { text-align: left; }
 figure { margin: 1.5rem 0; }
 figure svg { max-width: 100%; height: auto; }
-figure svg text { font: 12px system-ui, sans-serif; }
-figure svg .name { font-weight: 600; font-size: 14px; }
 details { font-size: 13px; }
 details div { max-height: 20rem; overflow: auto; }
 """

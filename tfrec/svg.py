@@ -115,9 +115,11 @@ def document(title, description, marks, height: float = HEIGHT) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}" '
         f'height="{height:.0f}" viewBox="0 0 {WIDTH} {height:.0f}" '
-        'fill="currentColor">'
+        'fill="currentColor" font-family="system-ui, sans-serif" '
+        'font-size="12">'
         f"<title>{escape(title)}</title>{hint}"
-        f'<text class="name" x="16" y="20">{escape(title)}</text>'
+        '<text font-size="14" font-weight="600" x="16" y="20">'
+        f"{escape(title)}</text>"
         f"{''.join(marks)}</svg>"
     )
 

@@ -79,11 +79,18 @@ class Table:
         return file.getvalue().rstrip("\n")
 
     def _html(self) -> str:
+        return _PAGE.format(
+            title=html.escape(self.caption), table=self.fragment()
+        )
+
+    def fragment(self) -> str:
+        """Returns the table and its notes as HTML, for a page with others."""
+
         def row(cells: Sequence[str], tag: str) -> str:
             cells = "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells)
             return f"<tr>{cells}</tr>"
 
-        table = "\n".join(
+        return "\n".join(
             [
                 "<table>",
                 f"<caption>{html.escape(self.caption)}</caption>",
@@ -93,4 +100,3 @@ class Table:
                 *(f"<p>{html.escape(note)}</p>" for note in self.notes),
             ]
         )
-        return _PAGE.format(title=html.escape(self.caption), table=table)

@@ -10,7 +10,6 @@ from tfrec.training.progress import (
     Bar,
     EpochBar,
     TimeLeft,
-    duration,
     numbers,
     say,
     shown,
@@ -54,21 +53,6 @@ def validate(left, clock, seconds):
 )
 def test_progress_is_a_line_where_there_is_no_terminal(verbose, expected):
     assert shown(TrainingConfig(verbose=verbose)) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (170, "3 min"),
-        (3599, "1 h 0 min"),
-        (90 * 60, "1 h 30 min"),
-    ],
-)
-def test_a_time_is_said_as_a_person_would(seconds, words):
-    assert duration(seconds) == words
 
 
 def test_the_time_left_is_that_of_steps_and_validations(clock):

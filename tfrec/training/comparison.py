@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfrec.data import PreparedDataset
+from tfrec.durations import duration
 from tfrec.errors import InputError
 from tfrec.metrics.ranking import ranking_metrics
 from tfrec.metrics.ranks import SHOWN, Ranks
@@ -17,7 +18,6 @@ from tfrec.models.base.items import count_items
 from tfrec.table_text import Table
 from tfrec.training.description import read_description
 from tfrec.training.files import read_json
-from tfrec.training.progress import duration
 from tfrec.training.run import METRICS, RANKS, load_run
 from tfrec.training.tables import title_of
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 from tqdm import tqdm
 
+from tfrec.durations import duration
 from tfrec.training.checkpoints import Progress
 from tfrec.training.config import TrainingConfig
 
@@ -92,16 +93,6 @@ class TimeLeft:
         end, every = self._config.epochs, self._config.validate_every
         # The last epoch is validated whatever its number.
         return end // every - done // every + bool(end % every)
-
-
-def duration(seconds: float) -> str:
-    """Returns a time as a person would say it: "40 s", "3 min", "2 h 5 min"."""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """How numbers are printed: one table, under the protocol they hold for."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _TITLES = {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
@@ -10,6 +11,25 @@ def title_of(metric: str) -> str:
     """Returns the metric as it is shown: "NDCG@10" of "ndcg@10"."""
     name, at, cutoff = metric.partition("@")
     return _TITLES.get(name, name) + at + cutoff
+
+
+def estimated(values: Sequence[float], ends: Sequence[float]) -> str:
+    """Returns a metric as a table shows it: ".0956 ± .0027 [.0831, .1094]".
+
+    Args:
+        values: One for each seed; the deviation is that of several.
+        ends: Of its interval.
+    """
+    text = short(statistics.mean(values))
+    if len(values) > 1:
+        text += f" ± {short(statistics.stdev(values))}"
+    low, high = ends
+    return f"{text} [{short(low)}, {short(high)}]"
+
+
+def short(value: float) -> str:
+    """Returns ".0956" of 0.09561."""
+    return f"{value:.4f}".removeprefix("0")
 
 
 def report(result: Mapping[str, Any]) -> str:

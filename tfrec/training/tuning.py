@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from tfrec.data import PreparedDataset
+from tfrec.durations import duration
 from tfrec.errors import InputError
 from tfrec.models.configs.space import OneOf, Space
 from tfrec.settings import Settings
@@ -15,7 +16,7 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.description import versions
 from tfrec.training.files import locked, write_text
 from tfrec.training.fitting import train
-from tfrec.training.progress import duration, say
+from tfrec.training.progress import say
 
 try:
     import optuna
