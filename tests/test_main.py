@@ -15,6 +15,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "tune",
+    "reproduce",
     "recommend",
     "export",
     "serve",

@@ -29,6 +29,7 @@ _COMMANDS = (
     "evaluate",
     "compare",
     "tune",
+    "reproduce",
     "recommend",
     "export",
     "serve",
