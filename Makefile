@@ -60,7 +60,7 @@ $(CORE): setup.py
 
 $(DEV): $(CORE)
 	@echo "Installing the tests' tools, Optuna and Spark: 0.6 GB more."
-	$(PY) -m pip install --quiet --editable ".[dev,spark,tune]"
+	$(PY) -m pip install --quiet --editable ".[dev,spark,tune,reproduce]"
 	@touch $@
 
 clean:

@@ -59,6 +59,8 @@ setup(
             "pyyaml>=6,<7",
             "ruff>=0.17,<0.18",
         ],
+        # For the t-SNE of `tfrec reproduce`.
+        "reproduce": ["scikit-learn>=1.6,<2"],
         # For `tfrec tune`.
         "tune": ["optuna>=4.5,<5"],
         # For --engine=pyspark, which needs Java 17 or 21 too. Spark's newest

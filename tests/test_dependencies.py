@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Only imported with --engine=pyspark.
-SPARK = {"spark_engine.py", "spark_files.py"}
-# Only imported by `tfrec tune`.
-TUNE = {"tuning.py"}
+# By extra, the files that alone may import it: with --engine=pyspark, by
+# `tfrec tune`, and for the t-SNE of `tfrec reproduce`.
+EXTRAS = {
+    "spark": {"spark_engine.py", "spark_files.py"},
+    "tune": {"tuning.py"},
+    "reproduce": {"encodings.py"},
+}
 # Distributions whose modules have another name.
 _MODULES = {
     "absl-py": "absl",
@@ -19,6 +22,7 @@ _MODULES = {
     # TensorFlow asks for protobuf, in the range that it can use.
     "tensorflow": "tensorflow google",
     "pyspark": "pyspark py4j",
+    "scikit-learn": "sklearn",
 }
 
 
@@ -54,11 +58,11 @@ def test_modules_import_only_what_is_installed_with_them():
     arguments = setup_arguments()
     core = modules(arguments["install_requires"])
     core |= sys.stdlib_module_names | {"tfrec"}
-    spark = core | modules(arguments["extras_require"]["spark"])
-    tune = core | modules(arguments["extras_require"]["tune"])
     for path in (ROOT / "tfrec").rglob("*.py"):
-        allowed = spark if path.name in SPARK else core
-        allowed = tune if path.name in TUNE else allowed
+        allowed = core
+        for extra, files in EXTRAS.items():
+            if path.name in files:
+                allowed = core | modules(arguments["extras_require"][extra])
         assert set(imported(path)) <= allowed, path
 
 

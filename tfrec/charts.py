@@ -178,8 +178,8 @@ def bar_chart(
         return _empty(title)
     group = _BAR * len(series) + 8
     legend = legend_of([s.name for s in series], lines=False)
-    # About seven pixels a letter.
-    left = 16 + 7 * max(map(len, categories))
+    # At most eight pixels a letter.
+    left = 12 + 8 * max(map(len, categories))
     bottom = TOP + legend.height + group * len(categories)
     axes = Axes(
         (min(0, *ends), max(0, *ends)),

@@ -136,6 +136,10 @@ class Grid:
             "finished.",
             flush=True,
         )
+        with _terminable():
+            return self._run(missing)
+
+    def _run(self, missing: Sequence[Trial]) -> list[Failure]:
         failures, took = [], {}
         for number, trial in enumerate(missing, 1):
             print(
@@ -200,14 +204,13 @@ def _wait(command: Sequence[str], log) -> int:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    with _terminable():
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # It writes a checkpoint first.
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # It writes a checkpoint first.
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
 
 
 @contextlib.contextmanager

@@ -108,7 +108,9 @@ class Row:
 
     model: str
     title: str
-    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    files: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, hash=False
+    )
 
     def flagfile(self, dataset: str, variant: str) -> str:
         """Returns where the settings are, if there are any."""

@@ -42,7 +42,8 @@ def report(
         The two files.
     """
     measured = Measurements(grid, seeds)
-    reader = Reader(plan, grid.configs, measured)
+    chosen = frozenset(job.name for job in jobs)
+    reader = Reader(plan, grid.configs, measured, chosen)
     sections = [Section("", _head(plan, grid, seeds))]
     for part in parts:
         if isinstance(part, Drawn):

@@ -49,11 +49,14 @@ class Reader:
         plan: The plan.
         configs: The folder of flagfiles.
         measured: What the runs measured.
+        chosen: Names of the jobs that were asked for. Of a table that has
+            some, the datasets without one are left out.
     """
 
     plan: Plan
     configs: Path
     measured: Measurements
+    chosen: frozenset[str]
 
     def jobs(self, dataset: str) -> list[Job]:
         """Returns all jobs of the plan on a dataset."""
@@ -117,7 +120,13 @@ class Reader:
     def _results(self, part: Results) -> list[str | Picture | Table]:
         blocks = []
         for dataset in part.datasets:
-            blocks += self._block(part, dataset)
+            jobs = {
+                addressed.job.name
+                for addressed in part.jobs(self.configs)
+                if addressed.job.dataset == dataset.name
+            }
+            if jobs & self.chosen or (dataset.scores and not self.chosen):
+                blocks += self._block(part, dataset)
         return blocks
 
     def _block(self, part: Results, dataset: Dataset) -> list[Picture | Table]:

@@ -168,9 +168,21 @@ PLAN = Plan(
             f"{_UNPRINTED} K is 16 in its other figures. Here K = 0 is the "
             "Gaussian posterior.",
             _SMALL,
-            tuple(
-                Point(_flow(flows, _PAPERS_BETA), "the bound", flows)
-                for flows in _FLOWS
+            (
+                *(
+                    Point(
+                        _flow(flows, _PAPERS_BETA), _OBJECTIVES["bound"], flows
+                    )
+                    for flows in _FLOWS
+                ),
+                *(
+                    Point(
+                        _flow(flows, _PAPERS_BETA, "printed"),
+                        _OBJECTIVES["printed"],
+                        flows,
+                    )
+                    for flows in (0, 16)
+                ),
             ),
             f"K (--flows), beta = {_PAPERS_BETA}",
             _METRICS,
