@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import tfrec
+from tests.flagfiles import CONFIGS
 from tfrec.data.datasets import DATASETS
 from tfrec.models import MODELS
 
@@ -84,6 +85,25 @@ def test_help_and_mistakes_wait_for_nothing(command):
             ["tune", "--study_dir=x", "--fit_on=all"],
             "`--fit_on` must be train",
         ),
+        (["reproduce"], "`--of` must be given: the paper."),
+        (
+            ["reproduce", "--of=acvae", f"--configs={CONFIGS}"],
+            "`--raw_dirs` must name the folder of a dataset of these runs: ml_",
+        ),
+        (["reproduce", "--of=vaser", "--configs=x"], "`--configs` must name"),
+        (
+            ["reproduce", "--of=vaser", "--list", "--report_only"],
+            "`--report_only` means nothing with --list",
+        ),
+        (
+            [
+                "reproduce",
+                "--of=vaser",
+                f"--configs={CONFIGS}",
+                "--raw_dirs=yoochoose_1_46=/tmp",
+            ],
+            "Did you mean 'yoochoose_1_4' or 'yoochoose_1_64'?",
+        ),
         (["compare"], "`--run_dirs` must be given: folders of the runs"),
         (["compare", "a", "b", "--metric=auc"], "`--metric` must be one of"),
         (["recommend", "--k=3"], "`--history` must be given: item ids, oldest"),
@@ -98,6 +118,22 @@ def test_a_wrong_setting_waits_for_nothing(flags, message):
     assert errors.startswith("error: ")
     assert message in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_what_reproduction_runs_is_listed_without_waiting(tmp_path):
+    code, text, errors = watched(
+        "tfrec.reproduce",
+        "--of=vaser",
+        "--only=figure3",
+        "--list",
+        f"--configs={CONFIGS}",
+        f"--output_dir={tmp_path / 'out'}",
+    )
+    assert (code, errors) == (0, "")
+    assert "\nyoochoose_1_64/stamp/ours seed 0: not run\n" in text
+    assert f"--flagfile={CONFIGS / 'stamp' / 'yoochoose_1_64.flags'}" in text
+    assert text.endswith("3 runs, 0 of them finished.\n")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

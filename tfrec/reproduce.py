@@ -179,6 +179,12 @@ def _train(
 ) -> list[Failure]:
     """Trains what there is data for, and says what there is none for."""
     ready = [trial for trial in trials if trial.job.dataset in grid.raw_dirs]
+    if jobs and not ready:
+        raise InputError(
+            "`--raw_dirs` must name the folder of a dataset of these runs: "
+            f"{', '.join(sorted({job.dataset for job in jobs}))}. "
+            "--report_only reports what is finished; --list shows the runs."
+        )
     for dataset in plan.datasets:
         without = [
             trial
@@ -190,12 +196,6 @@ def _train(
                 f"{dataset.name}: no folder in `--raw_dirs`, so that its "
                 f"{len(without)} runs are left out."
             )
-    if jobs and not ready:
-        raise InputError(
-            "`--raw_dirs` must name the folder of a dataset of these runs: "
-            f"{', '.join(sorted({job.dataset for job in jobs}))}. "
-            "--report_only reports what is finished; --list shows the runs."
-        )
     return grid.run(ready)
 
 
