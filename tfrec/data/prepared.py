@@ -11,6 +11,7 @@ from tfrec.data import pipeline, records
 from tfrec.data.config import DataConfig
 from tfrec.data.manifest import Manifest, data_checksum
 from tfrec.data.protocols import Protocol, get_protocol
+from tfrec.data.titles import read_titles
 from tfrec.data.vocabulary import FILE_NAME, USERS, Vocabulary
 from tfrec.errors import InputError, InputWarning, nearest_names
 
@@ -135,11 +136,12 @@ class PreparedDataset:
     @functools.cached_property
     def titles(self) -> dict[str, str]:
         """Title of each item that has one; empty if the source has none."""
-        path = self.data_dir / "titles.tsv"
-        if not path.exists():
-            return {}
-        with open(path, encoding="utf-8", newline="\n") as file:
-            return dict(line.rstrip("\n").split("\t", 1) for line in file)
+        return read_titles(self.data_dir)[0]
+
+    @functools.cached_property
+    def columns(self) -> dict[str, dict[str, str]]:
+        """What else `titles.tsv` says of items, by column; often nothing."""
+        return read_titles(self.data_dir)[1]
 
     def steps_per_epoch(self, batch_size: int, fit_on: str = "train") -> int:
         """Returns the exact number of training batches in one epoch."""

@@ -35,18 +35,46 @@ def recommend(
     Raises:
         InputError: If no server answers, or it answers with an error.
     """
+    (answer,) = recommend_many(server, model, [history], user, timeout)
+    return answer
+
+
+def recommend_many(
+    server: str,
+    model: str,
+    histories: Sequence[Sequence[str]],
+    user: str = "",
+    timeout: float = 10.0,
+) -> list[list[tuple[str, float]]]:
+    """Asks as `recommend` does, of several histories in one request.
+
+    Args:
+        server: See `recommend`.
+        model: See `recommend`.
+        histories: One at least.
+        user: See `recommend`; the same for all.
+        timeout: See `recommend`.
+
+    Returns:
+        A list for each history.
+
+    Raises:
+        InputError: See `recommend`.
+    """
     host, _, port = server.rpartition(":")
     if not host or not port.isdecimal():
         raise InputError(f"`--server` must be host:port. Received: {server!r}.")
     request = PredictRequest()
     request.model_spec.name = model
     # A server with batching pads with the first value; models skip "".
-    request.inputs["history"].CopyFrom(
-        tf.make_tensor_proto([["", *history]], tf.string)
-    )
+    width = 1 + max(map(len, histories))
+    rows = [["", *row] + [""] * (width - 1 - len(row)) for row in histories]
+    request.inputs["history"].CopyFrom(tf.make_tensor_proto(rows, tf.string))
     if user:
         request.model_spec.signature_name = "for_user"
-        request.inputs["user"].CopyFrom(tf.make_tensor_proto([user], tf.string))
+        request.inputs["user"].CopyFrom(
+            tf.make_tensor_proto([user] * len(rows), tf.string)
+        )
     with grpc.insecure_channel(server) as channel:
         try:
             response = PredictionServiceStub(channel).Predict(request, timeout)
@@ -56,11 +84,14 @@ def recommend(
                 "Is it the gRPC port of a server (`python -m tfrec.serve`), "
                 f"and does that serve {model} (`--name`)?"
             ) from error
-    items = tf.make_ndarray(response.outputs["items"])[0]
-    scores = tf.make_ndarray(response.outputs["scores"])[0]
+    items = tf.make_ndarray(response.outputs["items"])
+    scores = tf.make_ndarray(response.outputs["scores"])
     # "" fills the list where there are fewer items.
     return [
-        (item.decode(), float(score))
-        for item, score in zip(items, scores, strict=True)
-        if item
+        [
+            (item.decode(), float(score))
+            for item, score in zip(*answer, strict=True)
+            if item
+        ]
+        for answer in zip(items, scores, strict=True)
     ]

@@ -1,9 +1,7 @@
-"""The REST interface: a WSGI application, and the server that runs it."""
+"""The REST interface: a WSGI application."""
 
 import json
 import re
-import socket
-import threading
 from typing import Any
 
 from google.protobuf import json_format
@@ -15,10 +13,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
 )
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from tfrec.errors import InputError
 from tfrec.serving import monitoring, tensors
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.grpc_service import model_metadata
@@ -26,7 +22,6 @@ from tfrec.serving.models import Models
 from tfrec.serving.predictor import Predictor
 from tfrec.serving.rest_json import PredictBody, response_body
 from tfrec.serving.statuses import RequestError, invalid, nothing_else_raised
-from tfrec.serving.usage import Usage
 
 _MODEL = (
     r"/v1/models/(?P<name>[^/:]+)"
@@ -34,8 +29,6 @@ _MODEL = (
 )
 _POST = re.compile(rf"{_MODEL}:(?P<method>predict|classify|regress)")
 _GET = re.compile(rf"{_MODEL}(?P<metadata>/metadata)?")
-# Connections that may wait to be accepted.
-_BACKLOG = 256
 
 
 class RestApplication:
@@ -157,80 +150,3 @@ def _json(value: Any, status: int = 200) -> Response:
 
 def _error(status: int, message: str) -> Response:
     return _json({"error": message}, status)
-
-
-class _Handler(WSGIRequestHandler):
-    """Handles a connection; silent, and with errors in JSON."""
-
-    # Header and body are two packets: without this the second waits.
-    disable_nagle_algorithm = True
-
-    def run_wsgi(self):
-        with self.server.usage:
-            super().run_wsgi()
-
-    def log(self, type, message, *args):
-        """Logs nothing: requests are counted, not listed."""
-
-    def send_error(self, code, message=None, explain=None):
-        """Answers what is no HTTP, in JSON instead of HTML."""
-        body = json.dumps({"error": message or self.responses[code][0]})
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body.encode("ascii"))
-
-
-class RestServer:
-    """Listens for HTTP.
-
-    Attributes:
-        port: The port it listens at.
-    """
-
-    def __init__(self, application: RestApplication, config: ServerConfig):
-        """Binds the port and starts.
-
-        Raises:
-            InputError: If the port is taken.
-        """
-        address = (config.host, config.rest_port)
-        try:
-            listener = socket.create_server(address, backlog=_BACKLOG)
-        except OSError as error:
-            raise InputError(
-                f"Cannot listen at {config.host}:{config.rest_port}: "
-                f"{error.strerror}. Give `--rest_port` a free port and "
-                "`--host` an address of this machine."
-            ) from error
-        handler = type(
-            "Handler", (_Handler,), {"timeout": config.request_timeout}
-        )
-        with listener:
-            # The server duplicates the descriptor.
-            self._server = make_server(
-                *address,
-                application,
-                threaded=True,
-                request_handler=handler,
-                fd=listener.fileno(),
-            )
-        self._server.usage = Usage()
-        self.port = self._server.port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="rest", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self, grace: float) -> None:
-        """Takes no more requests and waits for those in progress.
-
-        Args:
-            grace: Most seconds to wait.
-        """
-        self._server.shutdown()
-        self._thread.join()
-        self._server.usage.wait_until_unused(grace)
-        self._server.server_close()

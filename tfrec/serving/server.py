@@ -8,11 +8,12 @@ from tfrec.errors import InputError
 from tfrec.serving.batching import Batcher
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.grpc_service import GrpcServer
+from tfrec.serving.http import HttpServer
 from tfrec.serving.model_configs import find_models, read_model_configs
 from tfrec.serving.models import Models
 from tfrec.serving.monitoring import Monitoring
 from tfrec.serving.predictor import Predictor
-from tfrec.serving.rest import RestApplication, RestServer
+from tfrec.serving.rest import RestApplication
 
 
 class Server:
@@ -55,7 +56,13 @@ class Server:
             self.models, predictor, monitoring, config
         )
         try:
-            self._rest = RestServer(application, config)
+            self._rest = HttpServer(
+                application,
+                config.host,
+                config.rest_port,
+                config.request_timeout,
+                "--rest_port",
+            )
         except InputError:
             self._grpc.stop(0)
             raise

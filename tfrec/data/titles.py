@@ -1,0 +1,45 @@
+"""`titles.tsv`: the title of each item, and more columns where there are any.
+
+A line is the item's id, a tab, and its title. More columns may follow, each
+after a tab; a first line that begins with `#` then names all columns:
+
+    #item	title	genres
+    1	Toy Story (1995)	Adventure|Animation
+"""
+
+from pathlib import Path
+
+FILE_NAME = "titles.tsv"
+_HEAD = "#"
+
+
+def read_titles(
+    folder: Path,
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Reads the file of a prepared dataset.
+
+    Args:
+        folder: Of the dataset, which may lack the file.
+
+    Returns:
+        Titles by item, and the values of the other columns by name and item.
+        A column that is not named is `column 3` and so on.
+    """
+    path = folder / FILE_NAME
+    titles: dict[str, str] = {}
+    columns: dict[str, dict[str, str]] = {}
+    if not path.exists():
+        return titles, columns
+    names: list[str] = []
+    with open(path, encoding="utf-8", newline="\n") as file:
+        for number, line in enumerate(file):
+            item, *fields = line.rstrip("\n").split("\t")
+            if number == 0 and item.startswith(_HEAD) and len(fields) > 1:
+                names = fields[1:]
+                continue
+            titles[item] = fields[0] if fields else ""
+            for place, value in enumerate(fields[1:]):
+                if place == len(names):
+                    names.append(f"column {place + 3}")
+                columns.setdefault(names[place], {})[item] = value
+    return titles, columns
