@@ -22,6 +22,7 @@ setup(
     description="Variational sequential recommendation on TensorFlow",
     license="Apache-2.0",
     packages=find_packages(include=["tfrec", "tfrec.*"]),
+    package_data={"tfrec.explorer": ["static/*"]},
     entry_points={"console_scripts": ["tfrec = tfrec.__main__:main"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
@@ -58,6 +59,8 @@ setup(
             # Reads the files for operators in tests.
             "pyyaml>=6,<7",
             "ruff>=0.17,<0.18",
+            # Drives Chromium, where it and its driver are installed.
+            "selenium>=4.20,<5",
         ],
         # For the t-SNE of `tfrec reproduce`.
         "reproduce": ["scikit-learn>=1.6,<2"],

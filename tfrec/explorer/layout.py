@@ -13,6 +13,8 @@ from tfrec.errors import InputError
 from tfrec.models import Recommender
 from tfrec.training.files import replacing
 
+# Of how maps are made: those of another one are made anew.
+_VERSION = 1
 # In the run directory.
 FILE_NAME = "explorer.npz"
 # Items on the map, the most popular: more make a cloud without points.
@@ -20,6 +22,8 @@ MOST_ITEMS = 20_000
 # Training sequences that tell which items come together.
 _MOST_SEQUENCES = 200_000
 _BATCH = 1024
+# Of the items, from those sequences.
+_VECTORS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +56,8 @@ def lay_out(
         points = _principal(np.asarray(vectors)[places])
         method = f"the first two principal components of `{name}`"
         return Layout(method, places, _within(points))
-    points = _together(data, places)
-    method = "items of the same training sequences lie together"
+    points = _principal(_together(data, places))
+    method = "items that share training sequences lie together"
     return Layout(method, places, _within(points))
 
 
@@ -72,7 +76,9 @@ def cached_layout(
         counts: See `lay_out`.
     """
     path = folder / FILE_NAME
-    digest = hashlib.sha256(data.manifest.data_checksum.encode())
+    digest = hashlib.sha256(
+        f"{_VERSION} {data.manifest.data_checksum}".encode()
+    )
     for vectors in model.item_vectors().values():
         digest.update(np.ascontiguousarray(vectors))
     made_of = digest.hexdigest()
@@ -113,11 +119,13 @@ def _principal(vectors: np.ndarray) -> np.ndarray:
 
 
 def _together(data: PreparedDataset, places: np.ndarray) -> np.ndarray:
-    """Returns a spectral map of which items share sequences, `[n, 2]`.
+    """Returns vectors of items, near each other if they share sequences.
 
-    The singular vectors of the matrix of sequences and items, of which rows
-    and columns are scaled by the square roots of their sums: correspondence
-    analysis. The first is trivial, and left out.
+    The first singular vectors of the matrix of sequences and items, of which
+    rows and columns are divided by the square roots of their sums plus the
+    mean sum: without that, the first vectors are of a few items that only
+    appear with each other (Chaudhuri et al., COLT'12). The very first has no
+    more than the sums, and is left out.
     """
     column = np.full(data.num_items + 1, -1)
     column[places + 1] = np.arange(len(places))
@@ -132,19 +140,19 @@ def _together(data: PreparedDataset, places: np.ndarray) -> np.ndarray:
             break
     row, place = np.concatenate(rows), np.concatenate(columns)
     shape = (first, len(places))
-    if min(shape) < 4:
-        return np.zeros([len(places), 2])
+    vectors = min(_VECTORS + 1, min(shape) - 1)
+    if vectors < 2:
+        return np.zeros([len(places), 1])
     matrix = coo_matrix((np.ones(len(row)), (row, place)), shape).tocsr()
     # Of an item that comes again and again, once.
     matrix.data[:] = 1.0
-    scales = [
-        diags(1.0 / np.sqrt(np.maximum(matrix.sum(axis).A1, 1.0)))
-        for axis in (1, 0)
-    ]
+    sums = [np.asarray(matrix.sum(axis)).ravel() for axis in (1, 0)]
+    scales = [diags(1.0 / np.sqrt(each + each.mean())) for each in sums]
+    # Fixed, so that the map is the same each time.
     start = np.ones(min(shape))
-    _, values, axes = svds(scales[0] @ matrix @ scales[1], k=3, v0=start)
-    axes = axes[np.argsort(-values)][1:]
-    return _upright(scales[1] @ axes.T)
+    _, values, axes = svds(scales[0] @ matrix @ scales[1], vectors, v0=start)
+    order = np.argsort(-values)[1:]
+    return (axes[order] * values[order, None]).T
 
 
 def _upright(points: np.ndarray) -> np.ndarray:

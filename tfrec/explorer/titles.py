@@ -59,7 +59,8 @@ class TitleIndex:
             that begin with the text, those of which a word does, and the
             rest, the more popular before the less. And whether there are more.
         """
-        words = sorted(folded(text).split(), key=len, reverse=True)
+        # The rarest first: the others are looked for in its lines alone.
+        words = sorted(folded(text).split(), key=self._text.count)
         if not words:
             return self._order[:limit], len(self._order) > limit
         whole = " ".join(folded(text).split())
@@ -78,9 +79,9 @@ class TitleIndex:
 
     def _lines(self, words: Sequence[str]):
         """Yields the lines that have all words, and their numbers."""
-        longest, *others = words
+        rarest, *others = words
         text, position = self._text, 0
-        while (position := text.find(longest, position)) >= 0:
+        while (position := text.find(rarest, position)) >= 0:
             # A line's start is the line end before it.
             number = bisect.bisect_right(self._starts, position) - 1
             start = self._starts[number] + 1
