@@ -30,6 +30,8 @@ _COMMANDS = (
     "compare",
     "tune",
     "reproduce",
+    "report",
+    "explore",
     "recommend",
     "export",
     "serve",

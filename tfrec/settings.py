@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import numbers
 import os
+import shlex
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -146,6 +147,17 @@ class Settings:
             for name, value in values.items()
         }
 
+    def given_flags(self) -> list[str]:
+        """Returns the flags of a command that gives these settings.
+
+        Those at their default are left out.
+        """
+        return [
+            flag_text(field.name, getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        ]
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Settings":
         """Builds settings from what `to_dict` returned.
@@ -161,6 +173,15 @@ class Settings:
                     f"{nearest_names(name, fields)}"
                 )
         return cls(**values)
+
+
+def flag_text(name: str, value: Any) -> str:
+    """Returns a setting as a shell reads it: `--epochs=9`, `--nodivide`."""
+    if isinstance(value, bool):
+        return f"--{'' if value else 'no'}{name}"
+    if isinstance(value, (list, tuple)):
+        value = ",".join(map(str, value))
+    return shlex.quote(f"--{name}={value}")
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:

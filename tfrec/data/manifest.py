@@ -5,13 +5,13 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import shlex
 from pathlib import Path
 from typing import Any
 
 import tfrec
 from tfrec.data.config import DataConfig
 from tfrec.errors import InputError
+from tfrec.settings import flag_text
 
 FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"
@@ -131,13 +131,7 @@ def _command(settings: Any, folder: Path) -> str:
     }
     given["data_dir"] = str(folder)
     flags = [f"--dataset={given.pop('dataset', DataConfig.dataset)}"]
-    for name, value in given.items():
-        if value is True:
-            flags.append(f"--{name}")
-        elif value is False:
-            flags.append(f"--no{name}")
-        else:
-            flags.append(shlex.quote(f"--{name}={value}"))
+    flags += [flag_text(name, value) for name, value in given.items()]
     return " ".join(["python -m tfrec.prepare", *flags])
 
 

@@ -1,5 +1,6 @@
 """What the latents of a model are worth, measured on a sample."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import Query
@@ -9,7 +10,7 @@ from tfrec.models.base.latent import Latent
 
 # A dimension whose mean moves less than this across inputs carries nothing
 # (Burda, Grosse, Salakhutdinov 2016, Importance Weighted Autoencoders).
-_ACTIVE_VARIANCE = 0.01
+ACTIVE_VARIANCE = 0.01
 
 # The pipeline sorts about this many batches by length together.
 _BATCHES = 32
@@ -41,7 +42,7 @@ def active_units(means: tf.Tensor) -> tf.Tensor:
         means: float `[n, latent_dim]`, the posterior's centre for n inputs.
     """
     variance = tf.math.reduce_variance(means, 0)
-    return tf.reduce_sum(tf.cast(variance > _ACTIVE_VARIANCE, tf.int32))
+    return tf.reduce_sum(tf.cast(variance > ACTIVE_VARIANCE, tf.int32))
 
 
 class LatentDiagnostics:
@@ -104,6 +105,41 @@ class LatentDiagnostics:
             "collapsed": 1.0 - active / samples.shape[-1],
         }
         return numbers, samples
+
+    def units(self, draws: int = 32) -> tuple[np.ndarray, np.ndarray]:
+        """Measures each unit of the latents on its own.
+
+        The KL is that of Gaussians with the mean and the variance of several
+        draws at a position, against the standard normal prior, on average over
+        the positions. Of Gaussian posteriors that is their KL but for chance;
+        of others it is what Gaussians as wide would have.
+
+        Args:
+            draws: At each position, at least 3.
+
+        Returns:
+            The variance over positions of the posterior's centre, and the KL
+            in nats, float64 `[drawn_dim]` each.
+        """
+        centres, kls, positions = [], 0.0, 0
+        for chunk, query in enumerate(self._chunks):
+            total = squares = 0.0
+            for draw in range(draws):
+                seed = tf.constant([1 + draw, chunk])
+                sample, centre = (x.numpy() for x in self._draw(query, seed))
+                total = total + sample.astype(np.float64)
+                squares = squares + np.square(sample, dtype=np.float64)
+            mean = total / draws
+            variance = (squares - draws * mean**2) / (draws - 1)
+            variance = np.maximum(variance, 1e-12)
+            # The log of a variance of n draws is too low, by 1 / (n - 1); the
+            # square of their mean too high, by the variance / n.
+            log_variance = np.log(variance) + 1 / (draws - 1)
+            kl = mean**2 - variance / draws + variance - 1 - log_variance
+            kls = kls + 0.5 * kl.sum(0)
+            positions += len(centre)
+            centres.append(centre)
+        return np.concatenate(centres).var(0), kls / positions
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _draw(self, query, seed):

@@ -1,0 +1,73 @@
+"""The report of a run: one page that needs nothing beside itself."""
+
+from pathlib import Path
+
+from tfrec.charts import page
+from tfrec.errors import InputError
+from tfrec.metrics.ranks import Ranks
+from tfrec.reporting.accuracy import (
+    by_length,
+    by_popularity,
+    by_time,
+    rank_histogram,
+    shown_items,
+)
+from tfrec.reporting.calibration import calibration
+from tfrec.reporting.card import card
+from tfrec.reporting.curves import curves
+from tfrec.reporting.latents import latents
+from tfrec.reporting.parts import Tested, heading, note
+from tfrec.reporting.people import ten_people
+from tfrec.training.description import read_description
+from tfrec.training.files import read_json
+from tfrec.training.run import METRICS, RANKS, explained, load_run
+
+
+def report(
+    run_dir: str | Path, data_dir: str | Path = "", seed: int = 0
+) -> str:
+    """Returns the report of a run as an HTML document.
+
+    The ranks that a finished run keeps are used; a run without them is ranked
+    again.
+
+    Args:
+        run_dir: The run directory.
+        data_dir: Where its prepared dataset is now; where it was by default.
+        seed: Of the users taken at random.
+
+    Raises:
+        InputError: If there is no such run, or something of it is damaged.
+    """
+    folder = Path(run_dir)
+    run = load_run(folder, data_dir)
+    numbers = None
+    if (folder / METRICS).exists():
+        numbers = read_json(folder / METRICS)
+    parts = card(run, read_description(folder), numbers)
+    parts += curves(folder)
+    with explained(run.data):
+        if run.data.manifest.splits["test"]["records"]:
+            stored = folder / RANKS
+            ranks = Ranks.load(stored) if stored.exists() else run.rank("test")
+            tested = Tested.of(run, ranks)
+            if len(tested.lengths) != len(ranks.records):
+                raise InputError(
+                    f"{stored} has {len(ranks.records):,} examples, and the "
+                    f"test of {run.data.data_dir} has {len(tested.lengths):,}. "
+                    "Delete the file: the run is then ranked again."
+                )
+            for part in (
+                rank_histogram,
+                by_length,
+                by_popularity,
+                by_time,
+                shown_items,
+            ):
+                parts += part(tested)
+            parts += calibration(run)
+            parts += ten_people(tested, seed)
+        else:
+            parts += [heading("Test"), note("The dataset has no test split.")]
+        parts += latents(run)
+    return page(f"{run.config.model} in {folder}", parts)
