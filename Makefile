@@ -35,7 +35,6 @@ test: $(DEV)
 demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags \
 		--run_dir=$(RUN_DIR)
-	$(PY) -m tfrec.evaluate --run_dir=$(RUN_DIR) --oracle
 	$(PY) -m tfrec.recommend --run_dir=$(RUN_DIR) --history=$(HISTORY)
 	$(PY) -m tfrec.export --run_dir=$(RUN_DIR) --export_dir=$(EXPORT_DIR)
 	@# On free ports, which the server prints; stopped whatever happens.
@@ -48,6 +47,12 @@ demo: $(CORE)
 	ask="$(PY) -m tfrec.recommend --name=acvae --history=$(HISTORY) \
 		--server=$$(sed -n 's/^gRPC at //p' $$log)"; \
 	echo $$ask; $$ask
+	@# What was learned, beside what can be, and how to go on.
+	$(PY) -m tfrec.evaluate --run_dir=$(RUN_DIR) --oracle
+	@echo
+	@echo "Look at what it recommends, and at how it learned:"
+	@echo "  $(PY) -m tfrec.explore --run_dir=$(RUN_DIR)"
+	@echo "  $(VENV)/bin/tensorboard --logdir=$(RUN_DIR)"
 
 $(CORE): setup.py
 	@if [[ -z "$(PYTHON)" ]]; then \

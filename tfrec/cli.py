@@ -16,6 +16,7 @@ from tfrec.flagfiles import Argument, expand
 from tfrec.help_text import help_text
 from tfrec.models.registry import Entry, get_entry
 from tfrec.settings import Settings
+from tfrec.terminal import painted
 
 HELP = frozenset(("--help", "-help", "-h", "--helpshort", "--helpfull"))
 # What Python makes of a warning.
@@ -52,7 +53,7 @@ def run(
 
 def fail(message: str) -> int:
     """Prints an error; returns the status to exit with."""
-    print(f"error: {message}", file=sys.stderr)
+    print(painted("error:", "red", sys.stderr), message, file=sys.stderr)
     return 1
 
 
@@ -84,7 +85,7 @@ def _run(main: Callable[[], None]) -> int:
 def _warning_text(message, category, *place, line=None) -> str:
     """Formats a warning: one for the user without its place in the code."""
     if issubclass(category, InputWarning):
-        return f"warning: {message}\n"
+        return f"{painted('warning:', 'yellow', sys.stderr)} {message}\n"
     return _format_warning(message, category, *place, line=line)
 
 

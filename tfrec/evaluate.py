@@ -40,7 +40,7 @@ class EvaluationConfig(Settings):
     )
     oracle: bool = setting(
         False,
-        "synthetic: print the best recall and NDCG that can be expected, too.",
+        "synthetic: the best recall and NDCG that can be expected beside each.",
     )
 
 
@@ -50,16 +50,16 @@ def main() -> None:
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from tfrec.data.oracle import Oracle
-    from tfrec.training import load_run, metric_table, report
+    from tfrec.training import load_run, report
     from tfrec.training.run import EVALUATION_FLAGS
 
     changes = {name: getattr(config, name) for name in EVALUATION_FLAGS}
     changes = {name: value for name, value in changes.items() if value}
     run = load_run(config.run_dir, config.data_dir, **changes)
-    print(report(run.evaluate(config.split)))
+    result, best = run.evaluate(config.split), None
     if config.oracle:
         best = Oracle(run.data).evaluate(config.split, run.config.cutoffs)
-        print(f"The best that can be expected:\n{metric_table(best)}")
+    print(report(result, best))
 
 
 def run() -> None:

@@ -76,3 +76,33 @@ def test_dimensions_that_no_posterior_draws_do_not_count(data):
     assert samples.shape[-1] == 2
     assert numbers["active_units"] == 0
     assert numbers["collapsed"] == 1.0
+
+
+def test_units_have_the_kl_of_their_gaussians(data):
+    scales = tf.constant([1.0, 0.5, 0.1])
+
+    class Gaussians:
+        """N(item / 10, 1), N(0, 0.25) and N(1, 0.01)."""
+
+        def posterior_draws(self, query, seed):
+            items = tf.cast(query.history[query.history > 0], tf.float32)
+            centres = tf.stack(
+                [items / 10, tf.zeros_like(items), tf.ones_like(items)], 1
+            )
+            noise = tf.random.stateless_normal(tf.shape(centres), seed)
+            return centres + scales * noise, centres
+
+    look = LatentDiagnostics(Gaussians(), 10, data, 23)
+    variances, kl = look.units(draws=64)
+    items = np.concatenate(
+        [
+            row[row > 0] / 10
+            for batch in data.evaluation("validation")
+            for row in batch.history.numpy()
+        ]
+    )
+    np.testing.assert_allclose(variances, [items.var(), 0, 0], atol=1e-6)
+    variance = np.square(scales)
+    means = np.stack([items, 0 * items, 0 * items + 1], 1)
+    each = 0.5 * (means**2 + variance - 1 - np.log(variance))
+    np.testing.assert_allclose(kl, each.mean(0), atol=0.03)

@@ -26,3 +26,12 @@ def test_a_number_that_was_not_taken_leaves_its_place_empty():
         "NDCG      0.1000  0.3000",
         "coverage          0.2000",
     ]
+
+
+def test_the_best_that_can_be_stands_beside_each():
+    lines = metric_table(METRICS, {"recall@5": 0.5}).splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "            @5  best@5     @20  best@20",
+        "Recall  0.2500  0.5000  0.5000",
+        "MRR     0.1250          1.0000",
+    ]

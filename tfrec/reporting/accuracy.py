@@ -5,7 +5,7 @@ import numpy as np
 from tfrec.charts import Series, bar_chart
 from tfrec.metrics.ranking import NDCG, NEVER, Recall
 from tfrec.metrics.ranks import SHOWN
-from tfrec.reporting.parts import Tested, heading, means, note
+from tfrec.reporting.parts import Examples, heading, means, note
 
 # Groups of histories, of about as many examples each.
 _LENGTH_GROUPS = 6
@@ -13,7 +13,7 @@ _LENGTH_GROUPS = 6
 _RANKS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000, 1_000_000)
 
 
-def by_length(tested: Tested) -> list[str]:
+def by_length(tested: Examples) -> list[str]:
     """Returns the accuracy by the length of the history."""
     lengths = tested.lengths
     edges = np.quantile(lengths, np.linspace(0, 1, _LENGTH_GROUPS + 1))
@@ -42,7 +42,7 @@ def by_length(tested: Tested) -> list[str]:
     ]
 
 
-def by_popularity(tested: Tested) -> list[str]:
+def by_popularity(tested: Examples) -> list[str]:
     """Returns the share of targets that are found by their popularity."""
     ranks, targets = tested.ranks.targets, tested.targets
     counted = (targets > 0) & (targets <= len(tested.counts))
@@ -70,7 +70,7 @@ def by_popularity(tested: Tested) -> list[str]:
     ]
 
 
-def by_time(tested: Tested) -> list[str]:
+def by_time(tested: Examples) -> list[str]:
     """Returns the accuracy by time since the last event, which nobody knows."""
     del tested
     return [
@@ -82,7 +82,7 @@ def by_time(tested: Tested) -> list[str]:
     ]
 
 
-def rank_histogram(tested: Tested) -> list[str]:
+def rank_histogram(tested: Examples) -> list[str]:
     """Returns how often targets have which rank, beside chance."""
     ranks = tested.ranks.targets[tested.ranks.targets > 0]
     ranked = ranks[ranks < NEVER]
@@ -121,7 +121,7 @@ def rank_histogram(tested: Tested) -> list[str]:
     return parts
 
 
-def shown_items(tested: Tested) -> list[str]:
+def shown_items(tested: Examples) -> list[str]:
     """Returns how much of the catalogue the lists show, and how popular."""
     shown, counts = tested.ranks.shown, tested.counts
     names = tested.popularity_groups()

@@ -16,7 +16,7 @@ from tfrec.reporting.calibration import calibration
 from tfrec.reporting.card import card
 from tfrec.reporting.curves import curves
 from tfrec.reporting.latents import latents
-from tfrec.reporting.parts import Tested, heading, note
+from tfrec.reporting.parts import Examples, heading, note
 from tfrec.reporting.people import ten_people
 from tfrec.training.description import read_description
 from tfrec.training.files import read_json
@@ -50,7 +50,7 @@ def report(
         if run.data.manifest.splits["test"]["records"]:
             stored = folder / RANKS
             ranks = Ranks.load(stored) if stored.exists() else run.rank("test")
-            tested = Tested.of(run, ranks)
+            tested = Examples.of(run, ranks)
             if len(tested.lengths) != len(ranks.records):
                 raise InputError(
                     f"{stored} has {len(ranks.records):,} examples, and the "

@@ -27,7 +27,7 @@ def note(text: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tested:
+class Examples:
     """The test of a run, example by example.
 
     Attributes:
@@ -46,7 +46,7 @@ class Tested:
     counts: np.ndarray
 
     @classmethod
-    def of(cls, run: Run, ranks: Ranks) -> "Tested":
+    def of(cls, run: Run, ranks: Ranks) -> "Examples":
         """Reads the test split again, in the order of the ranks.
 
         Args:

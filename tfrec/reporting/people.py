@@ -5,7 +5,7 @@ import numpy as np
 from tfrec.data.people import People, Person
 from tfrec.explorer.engines import RunEngine
 from tfrec.metrics.ranking import NEVER
-from tfrec.reporting.parts import Tested, heading, note
+from tfrec.reporting.parts import Examples, heading, note
 from tfrec.table_text import Table
 
 _BEST, _WORST, _ANYONE = 3, 3, 4
@@ -13,7 +13,7 @@ _BEST, _WORST, _ANYONE = 3, 3, 4
 _SHOWN = 5
 
 
-def ten_people(tested: Tested, seed: int = 0) -> list[str]:
+def ten_people(tested: Examples, seed: int = 0) -> list[str]:
     """Returns histories, what came next and what was recommended.
 
     Args:
@@ -49,7 +49,7 @@ def ten_people(tested: Tested, seed: int = 0) -> list[str]:
     return parts
 
 
-def _quality(tested: Tested) -> tuple[np.ndarray, np.ndarray]:
+def _quality(tested: Examples) -> tuple[np.ndarray, np.ndarray]:
     """Returns each record that has a target, and how well it is ranked."""
     ranks = tested.ranks.targets.astype(np.float64)
     gain = np.where(
@@ -65,7 +65,9 @@ def _quality(tested: Tested) -> tuple[np.ndarray, np.ndarray]:
     return there, sums[there] / counts[there]
 
 
-def _told(title: str, person: Person, engine: RunEngine, tested: Tested) -> str:
+def _told(
+    title: str, person: Person, engine: RunEngine, tested: Examples
+) -> str:
     data = tested.run.data
     ids = data.vocabulary.lookup(person.history)
     known = [item for item in person.targets if item <= data.num_items]

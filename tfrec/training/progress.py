@@ -8,6 +8,7 @@ import keras
 from tqdm import tqdm
 
 from tfrec.durations import duration
+from tfrec.terminal import painted
 from tfrec.training.checkpoints import Progress
 from tfrec.training.config import TrainingConfig
 
@@ -131,9 +132,17 @@ class Bar:
                 bar_format=_FORMAT if total else _FORMAT_WITHOUT_TOTAL,
             )
 
-    def update(self, done: int, *parts: str) -> None:
-        """Shows how many steps are done, and what is to be said of them."""
+    def update(self, done: int, *parts: str, title: str = "") -> None:
+        """Shows how many steps are done, and what is to be said of them.
+
+        Args:
+            done: The number of steps.
+            *parts: What stands after it.
+            title: What is being done now; as before by default.
+        """
         if self._bar is not None:
+            if title:
+                self._bar.set_description_str(title, refresh=False)
             self._bar.set_postfix_str(_joined(parts), refresh=False)
             self._bar.update(done - self._bar.n)
 
@@ -144,7 +153,9 @@ class Bar:
 
 
 class EpochBar(keras.callbacks.Callback):
-    """Shows each epoch of a run, and how much time is left for all.
+    """Shows one bar for the whole run, and a row for each epoch that stays.
+
+    On a terminal the row of an epoch that is the best so far is green.
 
     Must come after `Recorder`, which counts the steps.
 
@@ -164,21 +175,21 @@ class EpochBar(keras.callbacks.Callback):
         self._left = TimeLeft(config, steps_per_epoch, progress)
         self._title = ""
         self._bar: Bar | None = None
-        self._first = 0
         self._begun_at = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Begins a line."""
+        """Begins a row."""
         self._title = f"Epoch {epoch + 1}/{self._config.epochs}"
-        self._bar = Bar(self._config, self._title, self._steps_per_epoch)
-        self._first = epoch * self._steps_per_epoch
+        if self._bar is None:
+            steps = self._config.epochs * self._steps_per_epoch
+            self._bar = Bar(self._config, self._title, steps)
         self._begun_at = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         """Updates the bar."""
         self._left.step()
-        done = self._progress.step - self._first
-        self._bar.update(done, *numbers(self._config, logs), str(self._left))
+        parts = [*numbers(self._config, logs), str(self._left)]
+        self._bar.update(self._progress.step, *parts, title=self._title)
 
     def on_test_begin(self, logs=None):
         """Notes the time of a validation."""
@@ -189,10 +200,24 @@ class EpochBar(keras.callbacks.Callback):
         self._left.end_validation()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Completes the line."""
+        """Completes the row."""
         seconds = f"{time.monotonic() - self._begun_at:.0f}s"
         parts = [self._title, seconds, *numbers(self._config, logs)]
         if not self.model.stop_training:
             parts.append(str(self._left))
-        self._bar.close()
-        say(self._config, _joined(parts))
+        row = _joined(parts)
+        if self._progress.best_epoch == epoch + 1:
+            row = painted(row, "green", sys.stdout)
+        say(self._config, row)
+        if epoch + 1 == self._config.epochs or self.model.stop_training:
+            self.close()
+
+    def on_train_end(self, logs=None):
+        """Removes the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

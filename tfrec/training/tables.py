@@ -32,11 +32,14 @@ def short(value: float) -> str:
     return f"{value:.4f}".removeprefix("0")
 
 
-def report(result: Mapping[str, Any]) -> str:
+def report(
+    result: Mapping[str, Any], best: Mapping[str, float] | None = None
+) -> str:
     """Returns the split, the protocol and a table of the metrics.
 
     Args:
         result: What `Run.evaluate` returned.
+        best: See `metric_table`.
 
     Example:
 
@@ -47,20 +50,27 @@ def report(result: Mapping[str, Any]) -> str:
         MRR     0.6607  0.6694  0.6701
     """
     protocol = f"{result['split']}: {result['protocol']}"
-    return f"{protocol}\n{metric_table(result['metrics'])}"
+    return f"{protocol}\n{metric_table(result['metrics'], best)}"
 
 
-def metric_table(metrics: Mapping[str, float]) -> str:
+def metric_table(
+    metrics: Mapping[str, float], best: Mapping[str, float] | None = None
+) -> str:
     """Returns a row for each metric and a column for each cutoff.
 
     Args:
         metrics: Values by name and cutoff, such as "recall@10". A metric that
             was not taken at one of the cutoffs has no number there.
+        best: The best that can be expected, where that is known: in a column
+            beside each.
     """
     rows: dict[str, dict[str, str]] = {}
     for key, value in metrics.items():
         name, cutoff = key.split("@")
-        rows.setdefault(name, {})[f"@{cutoff}"] = f"{value:.4f}"
+        row = rows.setdefault(name, {})
+        row[f"@{cutoff}"] = f"{value:.4f}"
+        if best:
+            row[f"best@{cutoff}"] = f"{best[key]:.4f}" if key in best else ""
     columns = list(dict.fromkeys(c for row in rows.values() for c in row))
     titles = [title_of(name) for name in rows]
     width = max(map(len, titles))
@@ -68,7 +78,9 @@ def metric_table(metrics: Mapping[str, float]) -> str:
         [title, *(row.get(column, "") for column in columns)]
         for title, row in zip(titles, rows.values(), strict=True)
     ]
+    widths = [max(8, len(column) + 2) for column in columns]
     return "\n".join(
-        f"{first:{width}}{''.join(f'{cell:>8}' for cell in rest)}"
+        first.ljust(width)
+        + "".join(f"{c:>{w}}" for c, w in zip(rest, widths, strict=True))
         for first, *rest in lines
     )

@@ -1,0 +1,167 @@
+"""The report of a run."""
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.toy import Toy, entry, toy_data
+from tfrec.errors import InputError
+from tfrec.metrics.ranks import Ranks
+from tfrec.models import MODELS
+from tfrec.reporting.accuracy import by_length, by_popularity, rank_histogram
+from tfrec.reporting.curves import read_epochs
+from tfrec.reporting.page import report
+from tfrec.reporting.parts import Examples
+from tfrec.training import TrainingConfig, load_run, train
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Runs of a toy with a latent and of counts, over a title to escape."""
+    folder = tmp_path_factory.mktemp("report")
+    data = toy_data(folder / "data")
+    titles = folder / "data" / "titles.tsv"
+    titles.write_text(titles.read_text().replace("Title", SCRIPT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS, "toy", entry(Toy))
+        for model, epochs in (("toy", 2), ("markov", 1)):
+            config = TrainingConfig(
+                model=model,
+                run_dir=folder / model,
+                epochs=epochs,
+                batch_size=6,
+                diagnostic_sequences=8,
+                verbose="none",
+            )
+            train(data, config)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def tested(folders):
+    run = load_run(folders / "markov")
+    return Examples.of(run, Ranks.load(folders / "markov" / "ranks.npz"))
+
+
+def headings(text):
+    return re.findall("<h2>(.*?)</h2>", text)
+
+
+def test_a_report_needs_nothing_beside_itself(folders):
+    text = report(folders / "toy")
+    assert headings(text) == [
+        "How to train it again",
+        "The data",
+        "Learning curves",
+        "Terms of the objective",
+        "The latents while training",
+        "Ranks of the targets",
+        "By length of the history",
+        "By popularity of the item",
+        "By time since the last event",
+        "What is recommended",
+        "Calibration",
+        "Some users",
+        "Latents",
+    ]
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not re.search(r"(src|href|url)\s*[=(]", text)
+    assert text.count("Best:") == text.count("Worst:") == 3
+    assert text.count("At random:") == 4
+    assert "tfrec train \\\n    --model=toy \\\n" in text
+
+
+def test_a_run_of_counts_has_no_curve_and_no_latent(folders):
+    text = report(folders / "markov")
+    assert "One epoch teaches all: there is no curve to draw." in text
+    assert "markov has no latent." in text
+    assert "Learning curves" not in headings(text)
+
+
+def test_a_run_without_ranks_is_ranked_again(folders, tmp_path):
+    shutil.copytree(folders / "markov", tmp_path / "run")
+    for name in ("ranks.npz", "metrics.json"):
+        (tmp_path / "run" / name).unlink()
+    text = report(tmp_path / "run")
+    assert "This run has no numbers of a test yet." in text
+    assert "Where the targets are ranked" in text
+
+
+def test_damaged_files_are_named(folders, tmp_path):
+    shutil.copytree(folders / "toy", tmp_path / "run")
+    path = tmp_path / "run" / "epochs.csv"
+    rows = list(csv.reader(path.read_text().splitlines()))
+    rows[1][2] = "much"
+    path.write_text("\n".join(map(",".join, rows)))
+    message = rf"epochs\.csv, line 2: `{rows[0][2]}` must be a number"
+    with pytest.raises(InputError, match=message):
+        read_epochs(path)
+    (tmp_path / "run" / "ranks.npz").write_bytes(b"no")
+    path.unlink()
+    with pytest.raises(InputError, match=r"ranks\.npz cannot be read"):
+        report(tmp_path / "run")
+
+
+def table_of(part):
+    """Returns the numbers below a chart: rows of cells."""
+    (text,) = [p for p in part if p.startswith("<figure")]
+    rows = re.findall("<tr>(.*?)</tr>", text)
+    return [re.findall("<t[dh]>(.*?)</t[dh]>", row) for row in rows][1:]
+
+
+def test_accuracy_is_that_of_the_ranks_by_group(tested):
+    found = tested.ranks.targets <= 10
+    by_group = {}
+    for row, targets in enumerate(tested.targets):
+        for place, item in enumerate(targets):
+            if item:
+                group = tested.popularity[item - 1]
+                by_group.setdefault(group, []).append(found[row, place])
+    names = tested.popularity_groups()
+    expected = {names[g]: np.mean(hits) for g, hits in by_group.items()}
+    shown = {
+        name: float(cell.split()[0])
+        for name, cell in table_of(by_popularity(tested))
+    }
+    assert shown == pytest.approx(expected, rel=1e-4)
+    groups = [row[0] for row in table_of(by_length(tested))]
+    counts = [int(re.search(r"([\d,]+) examples", g)[1]) for g in groups]
+    assert sum(counts) == len(tested.lengths) == 23
+
+
+def test_popularity_groups_share_the_interactions(tested):
+    sums = np.bincount(tested.popularity, tested.counts)
+    assert sums.sum() == tested.counts.sum()
+    # As even as whole items allow.
+    assert np.ptp(sums) <= 2 * tested.counts.max()
+    order = np.argsort(-tested.counts, kind="stable")
+    assert (np.diff(tested.popularity[order]) >= 0).all()
+
+
+def test_ranks_and_chance_are_shares(tested):
+    rows = table_of(rank_histogram(tested))
+    ranked = tested.ranks.targets[tested.ranks.targets > 0] <= 12
+    assert sum(float(row[1]) for row in rows) == pytest.approx(
+        ranked.mean(), abs=1e-3
+    )
+    assert sum(float(row[2]) for row in rows) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_command_writes_into_the_folder_of_the_run(
+    folders, monkeypatch, capsys
+):
+    from tfrec import report as command
+
+    config = command.ReportConfig(run_dir=str(folders / "markov"))
+    monkeypatch.setattr(command.settings, "from_flags", lambda _: config)
+    command.main()
+    path = Path(folders / "markov" / "report.html")
+    assert capsys.readouterr().out == f"Written: {path}\n"
+    assert path.read_text().startswith("<!DOCTYPE html>")
