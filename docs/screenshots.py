@@ -61,8 +61,10 @@ def main() -> None:
     try:
         page.get(f"{server.url}#{config.state}")
         WebDriverWait(page, 120).until(
-            lambda page: page.find_elements("css selector", "#legend li")
-            and page.find_elements("css selector", "svg line.spread")
+            lambda page: (
+                page.find_elements("css selector", "#legend li")
+                and page.find_elements("css selector", "svg line.spread")
+            )
         )
         time.sleep(1)
         page.save_screenshot(str(folder / "explorer.png"))

@@ -265,7 +265,7 @@ def test_another_process_may_be_quicker(tmp_path, monkeypatch):
 def test_titles_are_those_of_the_vocabulary(tmp_path):
     ratings = [f"1::{n}::{2 + n % 4}::{978300760 + n}" for n in range(12)]
     (tmp_path / "ratings.dat").write_text("\n".join(ratings) + "\n")
-    movies = [f"{n}::Film\t{n} (1995)::Drama" for n in range(99)]
+    movies = [f"{n}::Film\t{n} (1995)::Drama|War" for n in range(99)]
     (tmp_path / "movies.dat").write_text("\n".join(movies) + "\n")
     config = DataConfig(
         dataset="ml-1m", raw_dir=str(tmp_path), data_dir=str(tmp_path / "out")
@@ -274,6 +274,7 @@ def test_titles_are_those_of_the_vocabulary(tmp_path):
     assert data.titles == {
         str(n): f"Film {n} (1995)" for n in range(12) if 2 + n % 4 > 3
     }
+    assert data.columns == {"genre": dict.fromkeys(data.titles, "Drama")}
 
 
 def test_small_data_have_few_shards(tmp_path):

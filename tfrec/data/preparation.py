@@ -4,7 +4,6 @@ import collections
 import contextlib
 import itertools
 import os
-import re
 import shutil
 import threading
 import uuid
@@ -24,6 +23,8 @@ from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
 from tfrec.data.protocols import Protocol, get_protocol
 from tfrec.data.records import ShardWriter, file_checksum
 from tfrec.data.sources import Source, get_source
+from tfrec.data.titles import FILE_NAME as TITLES
+from tfrec.data.titles import title_line
 from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
 from tfrec.data.vocabulary import USERS, Vocabulary
 from tfrec.errors import InputError
@@ -268,18 +269,23 @@ def _write_titles(
     items: ir.Table,
     folder: Path,
 ) -> None:
-    """Writes `titles.tsv` for the items that have a title."""
+    """Writes `titles.tsv` for the items that have a title; see `titles`."""
     titles = source.titles(engine, config)
     if titles is None:
         return
     known = items.join(titles, "item")
-    known = known.group_by(["index", "item"]).agg(title=known.title.min())
+    names = [name for name in titles.columns if name != "item"]
+    known = known.group_by(["index", "item"]).agg(
+        **{name: known[name].min() for name in names}
+    )
     known = known.filter(known.title.notnull()).order_by("index")
-    with open(folder / "titles.tsv", "w", encoding="utf-8", newline="") as file:
+    with open(folder / TITLES, "w", encoding="utf-8", newline="") as file:
+        if len(names) > 1:
+            file.write(title_line("#item", names))
         for batch in engine.stream(known, _BATCH_ROWS):
             for row in batch.to_pylist():
-                title = re.sub(r"[\t\r\n]+", " ", row["title"])
-                file.write(f"{row['item']}\t{title}\n")
+                values = [row[name] or "" for name in names]
+                file.write(title_line(row["item"], values))
 
 
 def _ticking(

@@ -7,6 +7,8 @@ after a tab; a first line that begins with `#` then names all columns:
     1	Toy Story (1995)	Adventure|Animation
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 FILE_NAME = "titles.tsv"
@@ -43,3 +45,9 @@ def read_titles(
                     names.append(f"column {place + 3}")
                 columns.setdefault(names[place], {})[item] = value
     return titles, columns
+
+
+def title_line(item: str, values: Sequence[str]) -> str:
+    """Returns a line of the file; tabs and line ends become spaces."""
+    cells = [re.sub(r"[\t\r\n]+", " ", value) for value in values]
+    return "\t".join([item, *cells]) + "\n"

@@ -53,5 +53,8 @@ class Source(abc.ABC):
         return times.DAY
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
-        """Returns a table of `item` and `title` strings, or None."""
+        """Returns a table of strings, or None.
+
+        Its columns are `item`, `title`, and more that are known of items.
+        """
         return None

@@ -88,13 +88,15 @@ class MovieLensSource(Source):
         return 86_400
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
-        """Returns the movies' titles, if their file is there."""
+        """Returns the movies' titles and genres, if their file is there."""
         path = self._find(config, self._movies)
         if not path:
             return None
         if path.suffix == ".csv":
             names = _columns(path, item="movieId", title="title")
             raw = Delimited([path])
+            if "genres" in raw.columns:
+                names["genres"] = "genres"
             fields = raw.table(engine, names)
         else:
             # In ml-1m, é is one byte.
@@ -106,7 +108,11 @@ class MovieLensSource(Source):
             "3 fields, movie::title::genres", ibis.null(dt.string)
         )
         refuse_first(table, expected, raw)
-        return table.select("item", "title")
+        if "genres" not in table.columns:
+            return table.select("item", "title")
+        # The first one: a colour of a map.
+        genre = table.genres.split("|")[0]
+        return table.select("item", "title", genre=genre)
 
     @property
     def _ratings(self) -> str:

@@ -188,7 +188,11 @@ class SyntheticSource(Source):
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table:
         world = build_world(config)
-        titles = {"item": world.items, "title": world.titles}
+        titles = {
+            "item": world.items,
+            "title": world.titles,
+            "genre": [title.rpartition(" ")[0] for title in world.titles],
+        }
         return engine.load("titles", pa.table(titles))
 
 
