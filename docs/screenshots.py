@@ -35,6 +35,9 @@ class PictureConfig(Settings):
     run_dirs: tuple[str, ...] = setting(
         (), "Two runs of the embedded dataset.", required=True
     )
+    data_dir: str = setting(
+        "", "Where their prepared dataset is now. Empty: where it was."
+    )
     state: str = setting(_STATE, "What the explorer shows: the URL after #.")
     folder: str = setting("docs", "Where the pictures go.")
 
@@ -55,7 +58,9 @@ def main() -> None:
         "--window-size=1200,1280",
     ):
         options.add_argument(argument)
-    server = ExplorerServer(*of_runs(config.run_dirs), "127.0.0.1", 0)
+    server = ExplorerServer(
+        *of_runs(config.run_dirs, config.data_dir), "127.0.0.1", 0
+    )
     page = webdriver.Chrome(options=options, service=Service(driver))
     folder = Path(config.folder)
     try:
@@ -70,7 +75,9 @@ def main() -> None:
         page.save_screenshot(str(folder / "explorer.png"))
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch, "report.html")
-            path.write_text(report(config.run_dirs[0]), encoding="utf-8")
+            path.write_text(
+                report(config.run_dirs[0], config.data_dir), encoding="utf-8"
+            )
             page.get(path.as_uri())
             ranks = "//h2[contains(., 'Ranks of the targets')]"
             heading = page.find_element("xpath", ranks)

@@ -99,7 +99,7 @@ def test_a_run_that_may_lose_its_patience_takes_no_longer_than_that(clock):
     assert str(left) == "at most 10 s left"
 
 
-def run_epoch(config, clock, stop):
+def run_epoch(config, clock, stop, best=None):
     """Runs an epoch of two steps through a bar."""
     progress = Progress()
     bar = EpochBar(config, 2, progress)
@@ -112,7 +112,9 @@ def run_epoch(config, clock, stop):
     bar.on_test_begin()
     clock.now += 1
     bar.on_test_end({"ndcg@10": 0.5})
+    progress.best_epoch = best
     bar.on_epoch_end(0, {"loss": 1.5, "term": 2.5, "val_ndcg@10": 1 / 4096})
+    bar.on_train_end()
 
 
 def test_a_line_has_the_loss_one_metric_and_the_time_left(clock, capsys):
@@ -130,15 +132,30 @@ def test_after_the_last_epoch_no_time_is_left(clock, capsys):
     )
 
 
-def test_a_bar_grows_and_becomes_a_line(clock, capsys):
+def test_one_bar_grows_through_the_run_below_the_rows_of_epochs(clock, capsys):
     run_epoch(TrainingConfig(epochs=3, verbose="bar"), clock, stop=False)
-    first, *_, last = capsys.readouterr().out.split("\r")[1:]
+    output = capsys.readouterr().out
+    first = output.split("\r")[1]
     assert first.startswith("Epoch 1/3 [")
-    assert "] 0/2" in first
-    assert last == (
+    assert "] 0/6" in first
+    row = (
         "Epoch 1/3 - 7s - loss: 1.5000 - val_ndcg@10: 2.4414e-04 - "
         "about 14 s left\n"
     )
+    assert f"\r{row}" in output
+    # The bar goes on, and is removed at the end.
+    assert "] 2/6" in output.partition(row)[2]
+    assert output.split("\r")[-2].strip() == ""
+
+
+def test_the_row_of_the_best_epoch_is_green(clock, capsys, monkeypatch):
+    paint = lambda text, style, stream: f"<{style}>{text}"  # noqa: E731
+    monkeypatch.setattr(module, "painted", paint)
+    config = TrainingConfig(epochs=3, verbose="line")
+    run_epoch(config, clock, stop=False, best=1)
+    assert capsys.readouterr().out.startswith("<green>Epoch 1/3 - 7s")
+    run_epoch(config, clock, stop=False, best=0)
+    assert capsys.readouterr().out.startswith("Epoch 1/3 - 7s")
 
 
 def test_a_bar_shows_steps_numbers_and_the_time_left(capsys, monkeypatch):

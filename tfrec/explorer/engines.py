@@ -114,9 +114,13 @@ class RunEngine:
         targets = tf.constant(indices[indices > 0][None], tf.int32)
         found = target_ranks(scores, targets, excluded)[0].numpy().tolist()
         ranks = [found.pop(0) if index else NEVER for index in indices]
+        # Fewer than k where a model leaves out more than the protocol does.
+        possible = best.values[0].numpy() > tf.float32.min
         return Recommended(
-            self._run.data.vocabulary.lookup(best.indices[0].numpy() + 1),
-            best.values[0].numpy().tolist(),
+            self._run.data.vocabulary.lookup(
+                best.indices[0].numpy()[possible] + 1
+            ),
+            best.values[0].numpy()[possible].tolist(),
             [None if rank == NEVER else rank for rank in ranks],
         )
 

@@ -12,6 +12,7 @@ from tfrec.errors import InputError
 from tfrec.explorer.application import Explorer
 from tfrec.explorer.catalogue import Catalogue
 from tfrec.explorer.engines import Engine, RunEngine, ServerEngine
+from tfrec.serving import client
 from tfrec.serving.http import HttpServer
 from tfrec.training import load_run
 
@@ -66,8 +67,9 @@ def of_server(
             default.
 
     Raises:
-        InputError: If there is no such dataset.
+        InputError: If the address is none, or there is no such dataset.
     """
+    client.check_address(server)
     engines = [ServerEngine(server, name, timeout)]
     if not data_dir:
         return engines, Catalogue([], [], np.zeros(0)), None

@@ -10,6 +10,8 @@ from tfrec.training.run import Run
 
 # Scores that are looked at; batches are left out evenly beyond that.
 _MOST_SCORES = 100_000_000
+# Those at once: several arrays of eight bytes each.
+_AT_ONCE = 5_000_000
 # Steps of the logarithm of a probability, and their number.
 _STEPS, _BINS = 4, 28
 # Frequencies of fewer hits say little.
@@ -28,7 +30,9 @@ def calibration(run: Run) -> list[str]:
     expected, hits, numbers = np.zeros([3, _BINS])
     sure, right, looked_at = 0.0, 0, 0
     score = tf.function(run.model.score, reduce_retracing=True, autograph=False)
-    batches = run.data.evaluation("test", run.config.evaluation_batch_size)
+    rows = max(1, _AT_ONCE // run.data.num_items)
+    rows = min(rows, run.config.evaluation_batch_size)
+    batches = run.data.evaluation("test", rows)
     for batch in batches.shard(every, 0):
         scores = exclude(score(batch.query), batch.excluded)
         p = tf.nn.softmax(scores).numpy().astype(np.float64)
@@ -37,15 +41,17 @@ def calibration(run: Run) -> list[str]:
         known = (following > 0) & (following <= p.shape[1])
         hit = np.zeros(p.shape, bool)
         hit[np.flatnonzero(known), following[known] - 1] = True
-        bins = np.log10(np.maximum(p, 1e-12)) * _STEPS + _BINS
-        bins = np.clip(bins.astype(np.int64), 0, _BINS - 1).ravel()
+        # Not of items that are not ranked.
+        possible = p > 0
+        bins = np.log10(p[possible]) * _STEPS + _BINS
+        bins = np.clip(bins.astype(np.int64), 0, _BINS - 1)
         numbers += np.bincount(bins, minlength=_BINS)
-        expected += np.bincount(bins, p.ravel(), _BINS)
-        hits += np.bincount(bins, hit.ravel(), _BINS)
+        expected += np.bincount(bins, p[possible], _BINS)
+        hits += np.bincount(bins, hit[possible], _BINS)
         first = p.argmax(1)
-        rows = np.arange(len(first))
-        sure += p[rows, first].sum()
-        right += int(hit[rows, first].sum())
+        each = np.arange(len(first))
+        sure += p[each, first].sum()
+        right += int(hit[each, first].sum())
         looked_at += len(first)
     drawn = hits >= _LEAST_HITS
     predicted = expected[drawn] / numbers[drawn]

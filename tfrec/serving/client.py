@@ -39,6 +39,13 @@ def recommend(
     return answer
 
 
+def check_address(server: str) -> None:
+    """Raises `InputError` if an address is not host:port."""
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"`--server` must be host:port. Received: {server!r}.")
+
+
 def recommend_many(
     server: str,
     model: str,
@@ -61,9 +68,7 @@ def recommend_many(
     Raises:
         InputError: See `recommend`.
     """
-    host, _, port = server.rpartition(":")
-    if not host or not port.isdecimal():
-        raise InputError(f"`--server` must be host:port. Received: {server!r}.")
+    check_address(server)
     request = PredictRequest()
     request.model_spec.name = model
     # A server with batching pads with the first value; models skip "".
