@@ -180,7 +180,7 @@ def measure_training(
         model.compile()
         length = model.config.max_length
         # A window of 32 has all lengths.
-        batches = data.training(batch_size, length).take(32)
+        batches = data.training(batch_size, length, epochs=1).take(32)
         longer = data.training(batch_size, length, epochs=5)
         steps, reads = [], []
         for _ in range(config.rounds):

@@ -104,7 +104,7 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(config.threads)
     tf.config.threading.set_inter_op_parallelism_threads(config.threads)
     with dataset(config.data_dir) as data:
-        batches = data.training(config.batch_size, fit_on="all")
+        batches = data.training(config.batch_size, fit_on="all", epochs=1)
         measure(config, data.num_items, batches.take(config.batches))
 
 

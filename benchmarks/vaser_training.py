@@ -75,7 +75,7 @@ def measure_speed(config: VaserBenchmarkConfig) -> None:
             data_dir=config.data_dir,
         )
     )
-    batches = data.training(config.batch_size, max_length=30)
+    batches = data.training(config.batch_size, max_length=30, epochs=1)
     batches = batches.take(config.batches)
     tokens = [int(np.count_nonzero(b.items[:, 1:])) for b in batches]
     sessions = sum(len(batch.items) for batch in batches)
