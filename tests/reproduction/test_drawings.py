@@ -1,6 +1,7 @@
 """The figures that are computed: densities, encodings, lengths."""
 
 import builtins
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from tfrec.reproduction import densities, encodings
 from tfrec.reproduction.drawings import (
     by_length,
     clicks_before,
+    draw,
     session_lengths,
 )
+from tfrec.reproduction.plan import Drawn, Row
 from tfrec.training import TrainingConfig
 from tfrec.training.run import Run
 
@@ -158,3 +161,30 @@ def test_without_scikit_learn_there_is_a_remedy(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(InputError, match=r"pip install 'tfrec\[reproduce\]'"):
         encodings.in_plane(np.zeros([4, 2]))
+
+
+def test_each_model_is_drawn_and_one_that_was_not_run_is_named(monkeypatch):
+    rows = (Row("narm", "NARM"), Row("vaser", "VASER"))
+    part = Drawn("figure2", "F", "P", "encodings", rows, "clicks")
+    narm = rows[0].job("clicks", "ours")
+
+    class Finished:
+        """Stands for measurements of which NARM's run is finished."""
+
+        def runs(self, job):
+            folder = SimpleNamespace(folder="there")
+            return [folder] if job == narm else []
+
+    points = np.random.default_rng(0).normal(size=[9, 4])
+    monkeypatch.setattr(encodings, "encodings", lambda folder: points)
+    monkeypatch.setattr(encodings, "in_plane", lambda points: points[:, :2])
+    absent, words, picture = draw(part, Finished())
+    assert absent == "Not run: VASER."
+    assert words.startswith("NARM: 9 sessions in 4 dimensions, of which they ")
+    assert picture.count("<circle") == len(points)
+
+    def fail(points):
+        raise InputError("no t-SNE here")
+
+    monkeypatch.setattr(encodings, "in_plane", fail)
+    assert draw(part, Finished())[-1] == "Not drawn: no t-SNE here"
