@@ -138,7 +138,9 @@ def _lengths(part: Drawn, measured: Measurements) -> Blocks:
                 )
         head.insert(1, "targets")
         names = ", ".join(f"{i}: {n}" for i, n in enumerate(rows, 1))
-        blocks.append(Table(f"By {title}, seed 0.", head, list(rows.values())))
+        blocks.append(
+            Table(f"By {title}, the first seed.", head, list(rows.values()))
+        )
         blocks += [
             Picture(
                 line_chart(
