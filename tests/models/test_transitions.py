@@ -27,7 +27,9 @@ def strengths(window, decay, row_power, item_power):
     }
 
 
-@pytest.mark.parametrize("history", [[], [9], [6], [3], [1, 2], [5, 1, 3, 2, 2]])
+@pytest.mark.parametrize(
+    "history", [[], [9], [6], [3], [1, 2], [5, 1, 3, 2, 2]]
+)
 @pytest.mark.parametrize("decay", [0.5, 1.0])
 def test_scores_are_shares_of_what_followed_the_history(history, decay):
     model = counted(

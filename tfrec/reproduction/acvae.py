@@ -122,6 +122,7 @@ _ROWS = (
     Row("itemknn", "Item-KNN"),
     Row("rules", "Sequential rules"),
     Row("markov", "Markov chain of counts"),
+    Row("transitions", "Counts of transitions"),
 )
 
 # What is taken away. All are trained with a validation split, so that there

@@ -17,7 +17,16 @@ VARIANTS = {
     "tuned": ("_tuned", "ours, tuned"),
 }
 # Counts and closed forms: a seed changes nothing, so one is enough.
-UNSEEDED = ("pop", "markov", "rules", "itemknn", "vsknn", "ease", "slist")
+UNSEEDED = (
+    "pop",
+    "markov",
+    "transitions",
+    "rules",
+    "itemknn",
+    "vsknn",
+    "ease",
+    "slist",
+)
 
 
 @dataclasses.dataclass(frozen=True)

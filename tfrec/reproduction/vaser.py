@@ -71,6 +71,7 @@ _ROWS = (
     Row("slist", "SLIST"),
     Row("rules", "Sequential rules"),
     Row("markov", "Markov chain of counts"),
+    Row("transitions", "Counts of transitions"),
 )
 
 _METRICS = ("recall@20", "mrr@20")
