@@ -55,6 +55,10 @@ class Page:
     def one(self, selector):
         return self.all(selector)[0]
 
+    def click(self, selector):
+        """Clicks, once more if the page has just been redrawn."""
+        self.until(lambda: self.one(selector).click() or True)
+
     def texts(self, selector):
         """Returns the texts, read in one go: the page may redraw between."""
         return self.driver.execute_script(
@@ -181,12 +185,14 @@ def test_dragging_reorders(page):
 def test_a_click_on_the_list_adds_and_why_shows_each_item(page):
     page.open("i=item+1&i=item+2")
     first = page.until(page.rows)[0]
-    page.one("#lists .row button.plain").click()
+    page.click("#lists .row button.plain")
     page.until(lambda: page.history()[2:] == [first])
     page.until(lambda: first not in page.rows())
     # The intervals of 32 draws.
     page.until(lambda: len(page.all("#lists svg line.spread")) == 9)
-    page.one("#lists button[aria-label^=Why]").click()
+    # The focus is where it was, on the list that is new.
+    page.until(lambda: page.focused() == page.one("#lists button.plain"))
+    page.click("#lists button[aria-label^=Why]")
     reasons = page.until(lambda: page.texts("#lists .why li"))
     assert [text.partition(":")[0] for text in reasons] == page.history()
     assert all("without it)" in text for text in reasons)
@@ -300,7 +306,7 @@ def test_a_server_may_go_and_come_back(page, parts):
         port = int(server.url.rpartition(":")[2].strip("/"))
         own = Page(page.driver, server.url).open("i=item+1")
         server.stop()
-        own.one("#lists button.plain").click()
+        own.click("#lists button.plain")
         own.until(lambda: "does not answer" in own.texts("#gone")[0])
         assert len(own.history()) == 2
         stack.callback(ExplorerServer(*parts, "127.0.0.1", port).stop)

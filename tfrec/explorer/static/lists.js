@@ -126,7 +126,13 @@ function row(list, item, place, targets) {
       element("span", { class: "number" }, String(place + 1)),
       element(
         "button",
-        { type: "button", class: "plain", title: "Add to the history", onclick: () => add(item.id) },
+        {
+          type: "button",
+          class: "plain",
+          title: "Add to the history",
+          "data-key": `add ${item.id}`,
+          onclick: () => add(item.id),
+        },
         title,
       ),
       targets.has(item.id) ? element("span", { class: "mark hit" }, "came next") : null,
@@ -185,6 +191,14 @@ function draw(list) {
     next(list) ?? "",
   );
   if (focused && inside) list.node.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  if (list.place >= 0) list.body.querySelectorAll(".list .plain")[list.place]?.focus();
+  list.place = -1;
+}
+
+// The row that has the focus, which a new list is to give to the same place.
+function focusedPlace(list) {
+  const rows = [...(list?.body.querySelectorAll(".list > li") ?? [])];
+  return rows.findIndex((each) => each.contains(document.activeElement));
 }
 
 function fail(list, error) {
@@ -228,6 +242,7 @@ export async function showLists() {
     const engine = engines[run];
     const list = { run, engine, open: new Set(), answer: null, intervals: null, without: null };
     // The old list stays until the new one is there: nothing jumps.
+    list.place = focusedPlace(before);
     list.body = before?.body ?? element("div");
     list.wait = element("p", { class: "quiet", role: "status" });
     const parts = [element("h2", {}, engine.name), list.wait, list.body];
