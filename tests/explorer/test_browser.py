@@ -202,7 +202,8 @@ def test_a_click_on_the_list_adds_and_why_shows_each_item(page):
 def test_two_runs_stand_side_by_side(page):
     page.open("i=item+1&i=item+2&k=5")
     page.one("#other").send_keys("markov")
-    page.until(lambda: page.rows(2))
+    # Both lists are new when they are marked.
+    page.until(lambda: len(page.texts("#lists .list .mark")) == 10)
     one, other = page.rows(1), page.rows(2)
     assert one != other
     for rows, others, number in ((one, other, 1), (other, one, 2)):
