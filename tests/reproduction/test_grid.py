@@ -73,7 +73,7 @@ def test_a_finished_run_is_not_repeated(grid, capsys):
     assert grid.run([first, second]) == []
     text = capsys.readouterr().out
     assert text.startswith("2 runs, 1 of them finished.\n[1/1] ")
-    assert "seed 1: done in 0 s" in text
+    assert "seed 1: done in " in text
     assert len(calls(grid, first)) == len(calls(grid, second)) == 1
     assert grid.runs(first.job, (0, 1, 2)) == [
         grid.run_dir(first),
