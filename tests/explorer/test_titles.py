@@ -1,6 +1,5 @@
 """Finding items by a part of their title or id."""
 
-
 import pytest
 
 from tfrec.explorer.titles import TitleIndex
