@@ -75,6 +75,10 @@ MAKERS = {
     ),
 }
 
+# Those of which several devices or workers read one stream of batches. ACVAE is
+# fitted by workers that read alone, and on two devices in its contract.
+SHARED = sorted(set(MAKERS) - {"acvae"})
+
 
 def joined(read):
     """Makes one stream of those of two workers, batch by batch."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.training.fits import (
     MAKERS,
+    SHARED,
     assert_alike,
     fit,
     sequences,
@@ -26,8 +27,7 @@ def data(tmp_path_factory):
     return sequences(tmp_path_factory.mktemp("data"))
 
 
-# ACVAE's is a contract of every model, see tests/models.
-@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"acvae"}))
+@pytest.mark.parametrize("name", SHARED)
 def test_two_devices_make_the_same_update_as_one(data, name, monkeypatch):
     silence(monkeypatch)
     assert make_strategy("mirrored").num_replicas_in_sync == 2
