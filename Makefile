@@ -30,7 +30,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 test: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest --numprocesses=3 --dist=loadgroup
+	$(PY) -m pytest --numprocesses=2 --dist=loadfile
 
 demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags \

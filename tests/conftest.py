@@ -30,28 +30,12 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
-CONTRACTS = {
-    f"test_contract_{part}.py" for part in ("keras", "scoring", "training")
-}
-
 # What is imported stays: a collection of garbage need not walk through it.
 gc.freeze()
 
 # A shell without job control starts background jobs deaf to SIGINT, and what
 # they start inherits that: the tests of interruptions would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items):
-    """Lets one process run a file, and one all contracts of the models.
-
-    What they share is made once: the contracts share a trained model for each
-    name.
-    """
-    for item in items:
-        name = item.path.name
-        group = "contracts" if name in CONTRACTS else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
