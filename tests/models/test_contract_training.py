@@ -146,9 +146,7 @@ def fitted_on(distribution, name, data):
         if learns(model):
             # Adam would divide rounding errors by their own size.
             chosen["optimizer"] = keras.optimizers.SGD(0.1)
-        # Steps in graphs are those of tests/training/test_strategy.py; here,
-        # what a model computes on two devices, which is as true eagerly.
-        model.compile(run_eagerly=True, **chosen)
+        model.compile(run_eagerly=distribution == "none", **chosen)
     # Of one epoch whoever reads it, and however often: `adapt` does so too.
     batches = data.training(9, contract.MAX_LENGTH, epochs=1)
     logs = model.fit(batches, verbose=0, shuffle=False).history

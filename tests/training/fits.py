@@ -63,9 +63,9 @@ def vaser(num_items, **changes):
     return VASER(num_items, VASERConfig(**{**config, **changes}))
 
 
+# Of every optimizer and of every kind of term; the contracts have each model.
 MAKERS = {
     "acvae": acvae,
-    "vaser": vaser,
     "sampled": functools.partial(
         vaser,
         loss="sampled_softmax",
@@ -74,10 +74,6 @@ MAKERS = {
         attention_posterior=False,
     ),
 }
-
-# Those of which several devices or workers read one stream of batches. ACVAE is
-# fitted by workers that read alone, and on two devices in its contract.
-SHARED = sorted(set(MAKERS) - {"acvae"})
 
 
 def joined(read):

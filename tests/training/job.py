@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from tests.toy import Toy, ToyConfig, entry, toy_data
-from tests.training.fits import MAKERS, SHARED, fit, sequences, silence
+from tests.training.fits import MAKERS, fit, sequences, silence
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.models import MODELS
@@ -121,8 +121,8 @@ def main(folder):
     with pytest.MonkeyPatch.context() as patch:
         silence(patch)
         data = sequences(own / "sequences")
-        for name in SHARED:
-            np.savez(own / name, **fit(data, "auto", MAKERS[name]))
+        for name, make in MAKERS.items():
+            np.savez(own / name, **fit(data, "auto", make))
         # With a term that compares the sequences of different workers.
         divided = fit(data, "auto", MAKERS["acvae"], divided=True)
         np.savez(own / "divided", **divided)

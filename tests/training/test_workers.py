@@ -16,7 +16,6 @@ import pytest
 
 from tests.training.fits import (
     MAKERS,
-    SHARED,
     assert_alike,
     fit,
     sequences,
@@ -98,7 +97,7 @@ def assert_equal_on_both(folder, name, one):
         np.testing.assert_array_equal(value, second[key], key)
 
 
-@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("name", MAKERS)
 def test_two_workers_make_the_same_update_as_one(
     job, name, tmp_path, monkeypatch
 ):
