@@ -23,6 +23,8 @@ from typing import Any
 from absl import app, flags
 
 from tfrec.durations import duration
+from tfrec.reproduction import acvae, vaser
+from tfrec.reproduction.plan import Plan, Results
 from tfrec.training.tables import estimated, title_of
 
 ROOT = Path(__file__).parents[1]
@@ -33,23 +35,10 @@ _CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
 
 # Where a run was made; nobody else has these.
 _PLACES = ("raw_dir", "data_dir", "run_dir", "verbose")
-# By dataset: the metrics that its table shows, and the published rows.
-TABLES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
-    # ACVAE (WWW'21), Table 2; EASE and the others are in no table of it.
-    "ml_latest": (
-        ("recall@10", "ndcg@10", "mrr@10"),
-        {
-            "pop": ".045 / .055 / .123",
-            "fpmc": ".077 / .077 / .151",
-            "caser": ".058 / .060 / .116",
-            "gru4rec": ".065 / .075 / .151",
-            "bert4rec": ".059 / .057 / .122",
-            "cfgan": ".060 / .070 / .139",
-            "multvae": ".060 / .066 / .145",
-            "svae": ".075 / .074 / .139",
-            "acvae": ".091 / .092 / .170",
-        },
-    ),
+# By dataset: the metrics that its table shows, and the paper that has it.
+TABLES: dict[str, tuple[tuple[str, ...], Plan]] = {
+    "ml_latest": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
+    "yoochoose_1_64": (("recall@20", "mrr@20"), vaser.PLAN),
 }
 
 
@@ -114,7 +103,7 @@ def read(dataset: str) -> dict[str, list[dict[str, Any]]]:
 
 def table(dataset: str) -> str:
     """Returns the table of a dataset in Markdown."""
-    metrics, published = TABLES[dataset]
+    metrics, paper = TABLES[dataset]
     names = [title_of(name) for name in metrics]
     lines = [
         f"| model | published, {' / '.join(names)} | {' | '.join(names)} | "
@@ -123,7 +112,7 @@ def table(dataset: str) -> str:
     ]
     for config, results in read(dataset).items():
         model = results[0]["model"]
-        cells = [f"`{config}`", published.get(model, "")]
+        cells = [f"`{config}`", published(paper, dataset, model, metrics)]
         cells += [estimate(results, name) for name in metrics]
         seconds = statistics.mean(r["wall_seconds"] for r in results)
         cells += [
@@ -132,6 +121,19 @@ def table(dataset: str) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def published(
+    paper: Plan, dataset: str, model: str, metrics: tuple[str, ...]
+) -> str:
+    """Returns what a paper prints for a model, or nothing."""
+    (part,) = (part for part in paper.parts if isinstance(part, Results))
+    (found,) = (each for each in part.datasets if each.name == dataset)
+    if model not in found.scores:
+        return ""
+    scores = dict(zip(part.metrics, found.scores[model], strict=True))
+    digits = part.digits
+    return " / ".join(f"{scores[m]:.{digits}f}".lstrip("0") for m in metrics)
 
 
 def estimate(results: list[dict[str, Any]], metric: str) -> str:

@@ -16,6 +16,7 @@ def test_there_are_results():
 
 def test_the_tables_are_those_of_the_files():
     text = results.PAGE.read_text(encoding="utf-8")
+    assert {path.parent.name for path in FILES} == set(results.TABLES)
     for dataset in results.TABLES:
         assert f"<!-- results: {dataset} -->" in text
     assert results.with_tables(text) == text

@@ -107,5 +107,4 @@ class Catalogue:
 def counted(data: PreparedDataset) -> np.ndarray:
     """Counts the interactions of each item, float64 `[items]`."""
     batches = data.training(batch_size=1024, fit_on="all", epochs=1)
-    items = batches.map(lambda batch: batch.items)
-    return count_items(items, data.num_items).numpy().astype(np.float64)
+    return count_items(batches, data.num_items).numpy().astype(np.float64)

@@ -168,7 +168,7 @@ def _shuffled(run: Measured, seed: int) -> Ranks:
 def _beyond_accuracy(runs: Sequence[Measured]) -> dict[str, list[str]]:
     """Returns what the lists hold: how much of the catalogue, and how rare."""
     data = PreparedDataset.open(runs[0].data_dir)
-    batches = data.training(fit_on="all").map(lambda batch: batch.items)
+    batches = data.training(fit_on="all", epochs=1)
     counts = count_items(batches, data.num_items).numpy()
     # An item of the validation alone counts as half an interaction.
     rarity = -np.log2(np.maximum(counts, 0.5) / counts.sum())

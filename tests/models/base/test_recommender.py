@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models import get_model
 from tfrec.models.base.items import EXCLUDED, count_items, exclude, newest
@@ -38,8 +39,9 @@ def test_excluded_items_score_below_all_others():
 
 
 def test_items_are_counted_without_padding():
-    items = tf.data.Dataset.from_tensor_slices([[1, 3, 0], [3, 3, 0]])
-    np.testing.assert_array_equal(count_items(items, 4), [1, 0, 3, 0])
+    batch = TrainingBatch.of(tf.constant([[1, 3, 0], [3, 3, 0]]))
+    batches = tf.data.Dataset.from_tensors(batch)
+    np.testing.assert_array_equal(count_items(batches, 4), [1, 0, 3, 0])
 
 
 def test_recommend_leaves_the_history_out():

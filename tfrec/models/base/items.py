@@ -57,19 +57,19 @@ def distinct_array(items: np.ndarray) -> np.ndarray:
     return -np.sort(-items, axis=1)
 
 
-def count_items(items: tf.data.Dataset, num_items: int) -> tf.Tensor:
+def count_items(batches: tf.data.Dataset, num_items: int) -> tf.Tensor:
     """Counts each item's interactions.
 
     Args:
-        items: int32 tensors of any shape, 0 for padding.
+        batches: One epoch of `TrainingBatch`.
         num_items: Number of items in the vocabulary.
 
     Returns:
         float32 `[num_items]`; entry j counts item j + 1.
     """
     counts = np.zeros(num_items + 1, np.int64)
-    for batch in items.as_numpy_iterator():
+    for batch in batches.as_numpy_iterator():
         # In place: an array of all items for each batch would cost more, the
         # more items there are.
-        np.add.at(counts, batch, 1)
+        np.add.at(counts, batch.items, 1)
     return tf.constant(counts[1:], tf.float32)

@@ -148,17 +148,21 @@ class Learned(Recommender):
         return tf.maximum(tf.convert_to_tensor(self.epoch_steps), 1)
 
     @property
+    def has_to_count(self) -> bool:
+        """Whether `adapt` has anything to count."""
+        return self.counts_items or self.counts_steps
+
+    @property
     def needs_adapt(self) -> bool:
         """See base class."""
         # A tensor first: on several devices the variable is no number.
         adapted = tf.convert_to_tensor(self.adapted)
-        return (self.counts_items or self.counts_steps) and not int(adapted)
+        return self.has_to_count and not int(adapted)
 
     def adapt(self, batches: tf.data.Dataset) -> None:
         """See base class."""
         if self.counts_items:
-            items = batches.map(lambda batch: batch.items)
-            self.take_counts(count_items(items, self.num_items))
+            self.take_counts(count_items(batches, self.num_items))
         if self.counts_steps:
             steps = int(batches.cardinality())
             if steps == tf.data.UNKNOWN_CARDINALITY:

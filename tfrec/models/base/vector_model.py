@@ -140,19 +140,16 @@ class VectorModel(Learned):
         return self.memory.tables if self.memory else {}
 
     @property
-    def needs_adapt(self) -> bool:
-        """See base class."""
-        adapted = tf.convert_to_tensor(self.adapted)
-        return super().needs_adapt or bool(self.memory and not int(adapted))
+    def has_to_count(self) -> bool:
+        """See base class; what the memory holds, too."""
+        return super().has_to_count or self.memory is not None
 
     def adapt(self, batches: tf.data.Dataset) -> None:
         """See base class; counts what the memory holds."""
         if self.memory:
-            items = batches.map(lambda batch: batch.items)
+            items = (batch.items for batch in batches.as_numpy_iterator())
             counting = memory_counting(self.config)
-            self.memory.remember(
-                counting.count(items.as_numpy_iterator(), self.num_items)
-            )
+            self.memory.remember(counting.count(items, self.num_items))
         super().adapt(batches)
 
     def take_counts(self, counts: tf.Tensor) -> None:

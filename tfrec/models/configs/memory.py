@@ -13,7 +13,8 @@ class MemoryConfig(Settings):
         "none",
         "Add to each item's logit what the training log says follows the "
         "history. fixed: times --memory_scale. learned: times a number that "
-        "is learned from there. gated: times one that depends on the state.",
+        "is learned from there. gated: times one that depends on the state. "
+        "With a memory evaluation scores all items at once, however many.",
         choices=("none", "fixed", "learned", "gated"),
     )
     memory_scale: float = setting(
