@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfrec.layers.item_logits import ItemLogits
 from tfrec.layers.losses import FullSoftmax, Histories, Targets, full_softmax
+from tfrec.layers.losses.evidence import Evidence
 from tfrec.layers.losses.full_softmax import softmax_loss
 
 
@@ -146,3 +147,39 @@ def test_the_layer_scores_as_its_logits_do(cosine_scale, exclude_history):
     expected = -0.3 * log_p[0, 1] - 2.0 * log_p[1, 5]
     received = loss.total(logits, hidden, targets, histories)
     np.testing.assert_allclose(received, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("block", [9, 512])
+def test_evidence_is_a_term_of_the_logits(block, monkeypatch):
+    monkeypatch.setattr(full_softmax, "_BLOCK", block)
+    hidden, kernel, bias, columns, shares, weights = problem()
+    known = tf.nn.relu(tf.random.normal([len(hidden), len(kernel)]))
+    gates = tf.random.uniform([len(hidden)], 0.5, 1.5)
+    starts = []
+
+    def give(start, stop, before):
+        # What it gave with the block before, zeros at first.
+        expected = known[start - 1] if start else tf.zeros_like(bias)
+        np.testing.assert_array_equal(before, expected)
+        starts.append(int(start))
+        return known[start:stop], known[stop - 1]
+
+    with tf.GradientTape(persistent=True) as tape:
+        sources = [hidden, kernel, bias, gates]
+        tape.watch(sources)
+        ours = softmax_loss(
+            *(hidden, kernel, bias, columns, shares, weights),
+            evidence=Evidence(gates, give),
+        )
+        logits = tf.matmul(hidden, kernel, transpose_b=True) + bias
+        log_p = tf.nn.log_softmax(logits + gates[:, None] * known)
+        told = tf.gather(log_p, columns, batch_dims=1)
+        expected = -tf.reduce_sum(weights * tf.reduce_sum(shares * told, 1))
+    assert starts == list(range(0, len(hidden), block))
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+    for a, b in zip(
+        tape.gradient(ours, sources),
+        tape.gradient(expected, sources),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
