@@ -94,7 +94,8 @@ def test_units_have_the_kl_of_their_gaussians(tmp_path):
             return centres + scales * noise, centres
 
     look = LatentDiagnostics(Gaussians(), 10, data, 23)
-    variances, kl = look.units(draws=64)
+    # So few that what is not corrected for their number would be seen.
+    variances, kl = look.units(draws=8)
     items = np.concatenate(
         [
             row[row > 0] / 10
