@@ -66,8 +66,10 @@ class DataConfig(Settings):
     separator: str = setting(",", "csv: text between two fields.")
     timestamps_per_second: int = setting(
         0,
-        "csv with next_click or temporal: what integer times count in a "
-        "second: 1, or 1000 for milliseconds. 0: times are ISO dates or times.",
+        "csv: what integer times count in a second: 1, or 1000 for "
+        "milliseconds. next_click and temporal need it, and the report of a "
+        "run, to tell the time between events. 0: times are ISO dates or "
+        "times, or nobody knows.",
         minimum=0,
     )
     sequence_ids: bool = setting(

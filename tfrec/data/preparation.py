@@ -143,14 +143,14 @@ def _write(
     """Writes all files but the manifest, which it returns."""
     bar.set_description_str(f"reading {config.dataset}")
     protocol = get_protocol(config)
-    log = source.table(engine, config)
+    log, day = source.read(engine, config)
     numbers = itertools.count(1)
 
     def store(table: ir.Table) -> ir.Table:
         return engine.store(f"step_{next(numbers)}", table)
 
     counts = []
-    for step in protocol.steps(log, source.day(config), store):
+    for step in protocol.steps(log, day, store):
         bar.set_description_str(f"counting: {step.name}")
         counts.append(_count(step, counts))
     left = counts[-1]

@@ -3,8 +3,9 @@
 import datetime
 import re
 
-# What one day is, where a time counts microseconds.
+# What one day is, where a time counts microseconds, and where seconds.
 DAY = 86_400_000_000
+DAY_OF_SECONDS = 86_400
 _EPOCH = datetime.datetime(1970, 1, 1)
 _ISO = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?Z?"

@@ -11,7 +11,7 @@ LINES = ["1::10::5::978300760", "1::20::3::978302109", "2::10::4::978301968"]
 
 def rows(engine, folder, dataset="ml-1m"):
     config = DataConfig(dataset=dataset, raw_dir=str(folder))
-    table = get_source(dataset).table(engine, config)
+    table = get_source(dataset).read(engine, config).table
     return table.order_by("position").to_pyarrow().to_pylist()
 
 

@@ -7,7 +7,7 @@ from tfrec.errors import InputError
 
 def read(engine, path, **settings):
     config = DataConfig(dataset="sequences", raw_dir=str(path), **settings)
-    table = get_source("sequences").table(engine, config)
+    table = get_source("sequences").read(engine, config).table
     found = table.order_by("position").to_pyarrow().to_pylist()
     positions = [row["position"] for row in found]
     assert len(set(positions)) == len(positions)

@@ -21,7 +21,7 @@ def write(folder, train="1 2 3\n2 1\n", test="3 1\n"):
 
 def read(engine, settings):
     """Returns (sequence, item, held out) in the order of position and time."""
-    table = get_source("sessions").table(engine, settings)
+    table = get_source("sessions").read(engine, settings).table
     assert (table.timestamp == table.position).all().to_pyarrow().as_py()
     rows = table.order_by("position").to_pyarrow().to_pylist()
     assert len({row["position"] for row in rows}) == len(rows)

@@ -15,7 +15,8 @@ def config(**settings):
 
 def log(settings):
     engine = DuckDBEngine(ibis.duckdb.connect())
-    table = get_source("synthetic").table(engine, settings)
+    table, day = get_source("synthetic").read(engine, settings)
+    assert day == 24 * 3600
     return engine.connection.to_pyarrow(table)
 
 

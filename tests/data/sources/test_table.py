@@ -12,7 +12,7 @@ from tfrec.errors import InputError
 
 def read(engine, path, **settings):
     config = DataConfig(dataset="csv", raw_dir=str(path), **settings)
-    table = get_source("csv").table(engine, config)
+    table = get_source("csv").read(engine, config).table
     found = table.order_by("position").to_pyarrow().to_pylist()
     return [
         tuple(row[name] for name in row if name != "position") for row in found
@@ -253,10 +253,20 @@ def test_the_unit_of_times_is_asked_for_where_days_are_counted(
         read(engine, path, **options)
 
 
-def test_a_day_of_csv_is_that_of_its_unit():
-    source = get_source("csv")
+@pytest.mark.parametrize(
+    ("time", "per_second", "day"),
+    [
+        ("1396867869", 1000, 86_400_000),
+        ("1396867869", 0, None),
+        ("2014-04-07 10:51:09", 0, 86_400_000_000),
+    ],
+)
+def test_a_day_is_known_if_the_unit_of_times_is(
+    engine, tmp_path, time, per_second, day
+):
+    path = tmp_path / "log.csv"
+    path.write_text(f"sequence,item,timestamp\nu,i,{time}\n")
     config = DataConfig(
-        dataset="csv", protocol="next_click", timestamps_per_second=1000
+        dataset="csv", raw_dir=str(path), timestamps_per_second=per_second
     )
-    assert source.day(config) == 86_400_000
-    assert source.day(DataConfig(dataset="csv")) == 86_400_000_000
+    assert get_source("csv").read(engine, config).day == day

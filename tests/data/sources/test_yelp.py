@@ -18,7 +18,7 @@ REVIEW = {
 
 def read(engine, folder):
     config = DataConfig(dataset="yelp", raw_dir=str(folder))
-    table = get_source("yelp").table(engine, config)
+    table = get_source("yelp").read(engine, config).table
     return table.order_by("position").to_pyarrow().to_pylist()
 
 

@@ -3,6 +3,7 @@ import pytest
 from tests import raw_logs
 from tfrec.data import DataConfig, prepare
 from tfrec.data.sources import get_source
+from tfrec.data.times import DAY
 from tfrec.errors import InputError
 
 LINES = [
@@ -19,7 +20,8 @@ def read(engine, path, lines=None):
     settings = DataConfig(
         dataset="yoochoose", protocol="next_click", raw_dir=str(path)
     )
-    table = get_source("yoochoose").table(engine, settings)
+    table, day = get_source("yoochoose").read(engine, settings)
+    assert day == DAY
     rows = table.order_by("position").to_pyarrow().to_pylist()
     return [(r["sequence"], r["item"], r["timestamp"]) for r in rows]
 
@@ -76,8 +78,7 @@ def test_a_day_is_that_of_its_timestamps(engine, tmp_path):
         "1,2014-04-08T10:51:09.277Z,1,0",
     ]
     (_, _, first), (_, _, second) = read(engine, tmp_path, lines)
-    source = get_source("yoochoose")
-    assert source.day(DataConfig()) == second - first
+    assert second - first == DAY
 
 
 def test_the_raw_clicks_of_yoochoose_are_prepared(tmp_path):

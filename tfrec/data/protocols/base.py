@@ -85,13 +85,13 @@ class Protocol:
     # Preparation.
 
     def steps(
-        self, log: "ir.Table", day: int, store: "Store"
+        self, log: "ir.Table", day: int | None, store: "Store"
     ) -> Iterator["Step"]:
         """Yields the raw log, then what each filter and each cut leaves.
 
         Args:
-            log: What `Source.table` returned.
-            day: What `timestamp` counts in a day, if it is a time.
+            log: What `Source.read` returned.
+            day: What `timestamp` counts in a day, if that is known.
             store: Computes a table once for all that is made from it.
 
         Yields:

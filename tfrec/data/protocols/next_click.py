@@ -31,12 +31,7 @@ class NextClick(Protocol):
     """
 
     name = "next_click"
-    own_settings = (
-        "validation_fraction",
-        "repeat_filters",
-        "timestamps_per_second",
-        *CUTS,
-    )
+    own_settings = ("validation_fraction", "repeat_filters", *CUTS)
     has_users = False
     least_length = 2  # In a session of one click there is none to predict.
     dates = True
@@ -52,7 +47,7 @@ class NextClick(Protocol):
             )
 
     def steps(
-        self, log: "ir.Table", day: int, store: "Store"
+        self, log: "ir.Table", day: int | None, store: "Store"
     ) -> Iterator["Step"]:
         from tfrec.data import filters
         from tfrec.data.protocols import session_cuts

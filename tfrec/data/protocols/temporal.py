@@ -41,12 +41,7 @@ class Temporal(Protocol):
     """
 
     name = "temporal"
-    own_settings = (
-        "validation_fraction",
-        "timestamps_per_second",
-        "rank_history",
-        *CUTS,
-    )
+    own_settings = ("validation_fraction", "rank_history", *CUTS)
     dates = True
     splits = ("train", "late", "validation", "test")
 
@@ -73,7 +68,7 @@ class Temporal(Protocol):
         }
 
     def steps(
-        self, log: "ir.Table", day: int, store: "Store"
+        self, log: "ir.Table", day: int | None, store: "Store"
     ) -> Iterator["Step"]:
         from tfrec.data import filters
         from tfrec.data.protocols import time_cuts

@@ -2,12 +2,29 @@
 
 import abc
 from pathlib import Path
+from typing import NamedTuple
 
 import ibis.expr.types as ir
 
-from tfrec.data import times
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
+
+
+class Log(NamedTuple):
+    """A raw log, read and checked.
+
+    Attributes:
+        table: Columns `sequence` string, `item` string, `timestamp` int64
+            (>= 0), `position` int64 (place in the raw log, unique), and
+            `rating` float64 where the log has ratings. `held_out` boolean, one
+            value for each sequence, where the log says which sequences are
+            the test. Rows in any order.
+        day: What `timestamp` counts in a day; None if it is no time, or one
+            whose unit nobody told.
+    """
+
+    table: ir.Table
+    day: int | None
 
 
 class Source(abc.ABC):
@@ -34,23 +51,13 @@ class Source(abc.ABC):
         """
 
     @abc.abstractmethod
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
-        """Returns the interactions, every line checked.
-
-        Columns: `sequence` string, `item` string, `timestamp` int64 (>= 0),
-        `position` int64 (place in the raw log, unique), and `rating` float64
-        where the log has ratings. `held_out` boolean, one value for each
-        sequence, where the log says which sequences are the test. Rows in any
-        order.
+    def read(self, engine: Engine, config: DataConfig) -> Log:
+        """Reads the interactions, every line checked.
 
         Raises:
             InputError: If the raw files are malformed: file, line, what was
                 expected and what stands there.
         """
-
-    def day(self, config: DataConfig) -> int:
-        """Returns what `timestamp` counts in a day, if it is a time."""
-        return times.DAY
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns a table of strings, or None.

@@ -12,10 +12,11 @@ import ibis.expr.types as ir
 from tfrec.data.config import DataConfig
 from tfrec.data.download import Archive, download
 from tfrec.data.engine import Engine
-from tfrec.data.sources.base import Source
+from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import refuse_first, store, store_interactions
 from tfrec.data.sources.lines import Lines
+from tfrec.data.times import DAY_OF_SECONDS
 from tfrec.errors import InputError
 
 _SITE = "https://files.grouplens.org/datasets/movielens/"
@@ -61,7 +62,7 @@ class MovieLensSource(Source):
             )
         return [found]
 
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
+    def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
         (path,) = self.files(config)
         _check_end(path)
@@ -75,17 +76,15 @@ class MovieLensSource(Source):
             )
             raw = Delimited([path])
             fields = raw.table(engine, names)
-            return store_interactions(engine, fields, raw)
+            table = store_interactions(engine, fields, raw)
+            return Log(table, DAY_OF_SECONDS)
         raw = Lines(path)
         fields = _split(
             raw.table(engine), ["sequence", "item", "rating", "timestamp"]
         )
         layout = "4 fields, user::movie::rating::timestamp"
-        return store_interactions(engine, fields, raw, layout=layout)
-
-    def day(self, config: DataConfig) -> int:
-        """Returns what `timestamp` counts in a day: seconds."""
-        return 86_400
+        table = store_interactions(engine, fields, raw, layout=layout)
+        return Log(table, DAY_OF_SECONDS)
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the movies' titles and genres, if their file is there."""

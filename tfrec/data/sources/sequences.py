@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
-from tfrec.data.sources.base import Source
+from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.fields import refuse_first, store
 from tfrec.data.sources.lines import Lines
 from tfrec.errors import InputError
@@ -31,7 +31,7 @@ class SequencesSource(Source):
             f"one .txt file. Received: {path}, with {len(found)} such files."
         )
 
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
+    def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
         raw = Lines(self.files(config)[0])
         lines = raw.table(engine)
@@ -44,7 +44,7 @@ class SequencesSource(Source):
         lines = store(engine, "lines", lines, raw)
         if config.sequence_ids:
             _check_ids(lines, raw)
-        return engine.store("interactions", spread(lines))
+        return Log(engine.store("interactions", spread(lines)), None)
 
 
 def spread(lines: ir.Table) -> ir.Table:

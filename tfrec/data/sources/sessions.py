@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
-from tfrec.data.sources.base import Source
+from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.fields import store
 from tfrec.data.sources.lines import Lines
 from tfrec.data.sources.sequences import spread
@@ -34,7 +34,7 @@ class SessionsSource(Source):
                 )
         return [config.raw_path / name for name in names.values()]
 
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
+    def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, those of the test file `held_out`."""
         train, test = (
             self._lines(engine, name, path)
@@ -47,7 +47,7 @@ class SessionsSource(Source):
         lines = train.mutate(held_out=False).union(
             test.mutate(held_out=True, position=test.position + last + 1)
         )
-        return engine.store("interactions", spread(lines))
+        return Log(engine.store("interactions", spread(lines)), None)
 
     def _lines(self, engine: Engine, name: str, path: Path) -> ir.Table:
         """Reads `position`, `sequence` and `items` of a file's lines."""

@@ -26,7 +26,8 @@ import pyarrow as pa
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
-from tfrec.data.sources.base import Source
+from tfrec.data.sources.base import Log, Source
+from tfrec.data.times import DAY_OF_SECONDS
 from tfrec.errors import InputError
 
 # Every item's appeal lies between these.
@@ -155,7 +156,7 @@ class SyntheticSource(Source):
     def files(self, config: DataConfig) -> list[Path]:
         return []
 
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
+    def read(self, engine: Engine, config: DataConfig) -> Log:
         world = build_world(config)
         rng = np.random.default_rng([config.synthetic_seed, 1])
         shortest, longest = _length_range(config)
@@ -184,7 +185,8 @@ class SyntheticSource(Source):
             "timestamp": timestamps[user, column],
             "position": np.arange(len(user)),
         }
-        return engine.load("interactions", pa.table(log))
+        table = engine.load("interactions", pa.table(log))
+        return Log(table, DAY_OF_SECONDS)
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table:
         world = build_world(config)
@@ -200,7 +202,7 @@ class SyntheticSource(Source):
 _PART = 10_000
 # Seconds: 1 January 2020, UTC, and a year.
 _EPOCH = 1_577_836_800
-_YEAR = 365 * 24 * 3600
+_YEAR = 365 * DAY_OF_SECONDS
 
 
 def _named(names: list[str], indices: np.ndarray) -> pa.Array:

@@ -8,10 +8,11 @@ import ibis.expr.types as ir
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
 from tfrec.data.protocols import get_protocol
-from tfrec.data.sources.base import Source
+from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import reading, store_interactions
 from tfrec.data.sources.parquet import Parquet
+from tfrec.data.times import DAY, DAY_OF_SECONDS
 from tfrec.errors import InputError, nearest_names
 
 _ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
@@ -43,7 +44,7 @@ class TableSource(Source):
             f"with {what}."
         )
 
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
+    def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every record checked."""
         paths = self.files(config)
         names = {
@@ -63,11 +64,11 @@ class TableSource(Source):
         with reading(engine, raw):
             times = _times(fields)
         _check_unit(config, times)
-        return store_interactions(engine, fields, raw, times)
-
-    def day(self, config: DataConfig) -> int:
-        """Returns what `timestamp` counts in a day."""
-        return 86_400 * config.timestamps_per_second or super().day(config)
+        table = store_interactions(engine, fields, raw, times)
+        if times == "iso":
+            return Log(table, DAY)
+        # None where nobody told what integers count.
+        return Log(table, config.timestamps_per_second * DAY_OF_SECONDS or None)
 
 
 def _check_column(
@@ -88,13 +89,15 @@ def _check_column(
 def _check_unit(config: DataConfig, times: str) -> None:
     """Raises if it is not known what integer times count, or is said of ISO."""
     given = config.timestamps_per_second
-    if get_protocol(config).dates and (times == "integer") != (given > 0):
+    expected = ""
+    if times == "iso" and given:
+        expected = "0 where times are ISO dates and times"
+    elif times == "integer" and not given and get_protocol(config).dates:
         expected = (
             "the number that integers count in a second, with "
             f"--protocol={config.protocol}"
-            if times == "integer"
-            else "0 where times are ISO dates and times"
         )
+    if expected:
         raise InputError(
             f"`--timestamps_per_second` must be {expected}. Received: {given}."
         )

@@ -8,9 +8,10 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
-from tfrec.data.sources.base import Source
+from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.fields import store, store_interactions
 from tfrec.data.sources.lines import Lines
+from tfrec.data.times import DAY
 from tfrec.errors import InputError
 
 _REVIEWS = "yelp_academic_dataset_review.json"
@@ -34,7 +35,7 @@ class YelpSource(Source):
             f"Received: {config.raw_path}."
         )
 
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
+    def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
         raw = Lines(self.files(config)[0])
         fields = _members(
@@ -46,7 +47,8 @@ class YelpSource(Source):
             timestamp="date",
         )
         layout = "a JSON object with user_id, business_id, stars and date"
-        return store_interactions(engine, fields, raw, "iso", layout)
+        table = store_interactions(engine, fields, raw, "iso", layout)
+        return Log(table, DAY)
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the businesses' names, if their file is there."""

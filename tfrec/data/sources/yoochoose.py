@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import ibis.expr.types as ir
-
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
-from tfrec.data.sources.base import Source
+from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import store_interactions
+from tfrec.data.times import DAY
 from tfrec.errors import InputError
 
 _FILE = "yoochoose-clicks.dat"
@@ -34,9 +33,9 @@ class YoochooseSource(Source):
             f"folder. Received: {config.raw_path}, without it."
         )
 
-    def table(self, engine: Engine, config: DataConfig) -> ir.Table:
+    def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
         raw = Delimited(self.files(config), columns=_COLUMNS)
         names = {"sequence": "session", "item": "item", "timestamp": "time"}
         fields = raw.table(engine, names)
-        return store_interactions(engine, fields, raw, "iso")
+        return Log(store_interactions(engine, fields, raw, "iso"), DAY)
