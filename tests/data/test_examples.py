@@ -44,11 +44,9 @@ def reference_examples(log):
     index = {item: n for n, item in enumerate(reference_vocabulary(log), 1)}
     result = {"train": [], "late": [], "validation": [], "test": []}
     for name in dict.fromkeys(event["sequence"] for event in log):
-        items = [
-            index[event["item"]]
-            for event in in_time(log)
-            if event["sequence"] == name
-        ]
+        events = [e for e in in_time(log) if e["sequence"] == name]
+        items = [index[event["item"]] for event in events]
+        times = [event["timestamp"] for event in events]
         n = len(items)
         m = n - int(0.2 * n)
         v = m - max(0, min(int(0.1 * m), m - 2))
@@ -56,9 +54,12 @@ def reference_examples(log):
         if v >= 2:
             result["train"].append((name, items[:v], user, items[v:m]))
         if v < m:
-            result["validation"].append((name, items[:v], user, items[v:m]))
+            gaps = [times[v] - times[v - 1]]
+            record = (name, items[:v], user, items[v:m], gaps)
+            result["validation"].append(record)
         if m < n:
-            result["test"].append((name, items[:m], user, items[m:]))
+            gaps = [times[m] - times[m - 1]]
+            result["test"].append((name, items[:m], user, items[m:], gaps))
     return result
 
 
@@ -119,9 +120,15 @@ def test_a_sequence_longer_than_a_batch_stays_whole():
 def grouped_sessions(sessions, chunk):
     """Groups (id, part, items) as whole sequences."""
     rows = [
-        {"sequence": name, "start": 10 * number, "part": part, "index": item}
+        {
+            "sequence": name,
+            "start": 10 * number,
+            "part": part,
+            "index": item,
+            "timestamp": 100 * number + place**2,
+        }
         for number, (name, part, items) in enumerate(sessions)
-        for item in items
+        for place, item in enumerate(items)
     ]
     schema = pa.schema(
         [
@@ -129,6 +136,7 @@ def grouped_sessions(sessions, chunk):
             ("start", pa.int64()),
             ("part", pa.int8()),
             ("index", pa.int64()),
+            ("timestamp", pa.int64()),
         ]
     )
     table = pa.Table.from_pylist(rows, schema=schema)
@@ -156,9 +164,12 @@ def test_whole_sequences_are_rows_of_one_split(chunk):
     )
     # A session is of no user.
     assert found == {
-        "train": [("a", [1, 2, 1], 0), ("d", [4, 5], 0)],
-        "validation": [("b", [3, 3], 0)],
-        "test": [("c", [6, 1, 6, 7, 1], 0), ("e", [2, 6], 0)],
+        "train": [("a", [1, 2, 1], 0, [1, 3]), ("d", [4, 5], 0, [1])],
+        "validation": [("b", [3, 3], 0, [1])],
+        "test": [
+            ("c", [6, 1, 6, 7, 1], 0, [1, 3, 5, 7]),
+            ("e", [2, 6], 0, [1]),
+        ],
     }
     # Nothing is predicted of a first click, and what training never saw is in
     # no history.

@@ -7,10 +7,10 @@ import tensorflow as tf
 from tests.prepared import record_batch
 from tfrec.data.records import (
     ShardWriter,
-    check_shard,
+    check_file,
     file_checksum,
     find_corrupt_record,
-    verify_shard,
+    verify_file,
 )
 from tfrec.errors import InputError
 
@@ -62,7 +62,7 @@ def test_the_summary_counts_what_was_written(tmp_path):
         assert shard["records"] == len(read(path))
         assert shard["bytes"] == path.stat().st_size
         assert shard["sha256"] == file_checksum(path)
-        verify_shard(tmp_path, shard)
+        verify_file(tmp_path, shard)
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path):
@@ -143,10 +143,10 @@ def test_a_changed_byte_is_found_with_its_record(tmp_path):
     path = tmp_path / shard["file"]
     assert find_corrupt_record(path) is None
     damage(path, -5)  # In the last record's data.
-    check_shard(tmp_path, shard)  # The size alone does not tell.
+    check_file(tmp_path, shard)  # The size alone does not tell.
     assert find_corrupt_record(path).startswith("record 8: corrupted record")
     with pytest.raises(InputError, match=rf"{shard['file']}.*record 8"):
-        verify_shard(tmp_path, shard)
+        verify_file(tmp_path, shard)
 
 
 def test_a_truncated_shard_is_found_with_its_record(tmp_path):
@@ -154,14 +154,14 @@ def test_a_truncated_shard_is_found_with_its_record(tmp_path):
     path = tmp_path / shard["file"]
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(InputError, match="record 8: truncated record"):
-        check_shard(tmp_path, shard)
+        check_file(tmp_path, shard)
 
 
 def test_a_shard_cut_between_records_is_found_by_its_size(tmp_path):
     (shard,) = write(tmp_path, ROWS, shards=1)["shards"]
     (shorter,) = write(tmp_path, ROWS[:-1], shards=1)["shards"]
     with pytest.raises(InputError) as error:
-        check_shard(tmp_path, shard)
+        check_file(tmp_path, shard)
     assert f"expected {shard['bytes']} bytes" in str(error.value)
     assert f"received {shorter['bytes']}" in str(error.value)
     assert "prepare the dataset again" in str(error.value)
@@ -171,7 +171,7 @@ def test_a_missing_shard_is_named(tmp_path):
     (shard,) = write(tmp_path, ROWS, shards=1)["shards"]
     (tmp_path / shard["file"]).unlink()
     with pytest.raises(InputError, match=rf"{shard['file']} is missing"):
-        check_shard(tmp_path, shard)
+        check_file(tmp_path, shard)
 
 
 def test_a_record_that_is_no_example_is_found(tmp_path):

@@ -67,7 +67,7 @@ def order_rows(
 
     Returns:
         Columns `sequence` (string), `start` (int64, one for each sequence),
-        `index` (int64) and `part` (int8, see `parts`), in order.
+        `part` (int8, see `parts`), `index` and `timestamp` (int64), in order.
     """
     whole = ibis.window(group_by=table.sequence)
     in_time = ibis.window(
@@ -80,7 +80,7 @@ def order_rows(
     )
     ranked = ranked.mutate(part=protocol.parts(ranked))
     rows = ranked.join(items, "item").order_by(["start", "rank"])
-    return rows.select("sequence", "start", "part", "index")
+    return rows.select("sequence", "start", "part", "index", "timestamp")
 
 
 def group_rows(
@@ -95,7 +95,9 @@ def group_rows(
     Yields:
         For each split a batch with the columns `id`, `items`, `user` and,
         where sequences are divided, `targets`. Users are numbered from 1 in
-        the order of their training records.
+        the order of their training records. Those to be evaluated have `gaps`
+        too: for each example of a record, what the clock counted from the last
+        event of its history to the next one.
     """
     rest: list[pa.RecordBatch] = []
     users = 0
@@ -125,12 +127,16 @@ def whole(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
         rows: Of whole sequences, as `order_rows` returns them.
     """
     first = _first_rows(rows)
-    offsets = pa.array(np.append(first, len(rows)).astype(np.int32))
+    ends = np.append(first, len(rows)).astype(np.int32)
+    # Each click but the first of a session is an example.
+    gaps = np.delete(_gaps(rows), first)
+    clicks = ends - np.arange(len(ends), dtype=np.int32)
     batch = pa.RecordBatch.from_pydict(
         {
             "id": rows.column("sequence").take(pa.array(first)),
-            "items": pa.ListArray.from_arrays(offsets, rows.column("index")),
+            "items": pa.ListArray.from_arrays(ends, rows.column("index")),
             "user": pa.array(np.full(len(first), UNKNOWN_USER)),
+            "gaps": pa.ListArray.from_arrays(clicks, gaps),
         }
     )
     part = rows.column("part").to_numpy()[first]
@@ -175,18 +181,33 @@ def divided(rows: pa.RecordBatch, users: int) -> dict[str, pa.RecordBatch]:
     late = ~enough & (history_lengths >= MIN_TRAINING_ITEMS)
     user = np.where(enough, users + np.cumsum(enough), UNKNOWN_USER)
 
-    def batch(items, targets, kept: np.ndarray) -> pa.RecordBatch:
+    # One for each sequence: before the first item that is not of the history.
+    gaps, single = _gaps(rows), np.arange(len(first) + 1, dtype=np.int32)
+
+    def since(lengths: np.ndarray) -> pa.ListArray:
+        next_rows = np.minimum(first + lengths, len(rows) - 1)
+        return pa.ListArray.from_arrays(single, gaps[next_rows])
+
+    def batch(items, targets, kept: np.ndarray, **more) -> pa.RecordBatch:
         columns = {"id": ids, "items": items, "user": pa.array(user)}
         return pa.RecordBatch.from_pydict(
-            {**columns, "targets": targets}
+            {**columns, "targets": targets, **more}
         ).filter(pa.array(kept))
 
     return {
         "train": batch(fit, tail, enough),
         "late": batch(history, nothing, late),
-        "validation": batch(fit, tail, (tail_lengths > 0) & (fit_lengths > 0)),
+        "validation": batch(
+            fit,
+            tail,
+            (tail_lengths > 0) & (fit_lengths > 0),
+            gaps=since(fit_lengths),
+        ),
         "test": batch(
-            history, targets, (target_lengths > 0) & (history_lengths > 0)
+            history,
+            targets,
+            (target_lengths > 0) & (history_lengths > 0),
+            gaps=since(history_lengths),
         ),
     }
 
@@ -195,6 +216,12 @@ def _first_rows(rows: pa.RecordBatch) -> np.ndarray:
     """Returns the number of each sequence's first row."""
     start = rows.column("start").to_numpy()
     return np.flatnonzero(np.diff(start, prepend=start[0] - 1))
+
+
+def _gaps(rows: pa.RecordBatch) -> np.ndarray:
+    """Returns what the clock counted since the row before, int64 [rows]."""
+    times = rows.column("timestamp").to_numpy()
+    return np.diff(times, prepend=times[:1])
 
 
 def count_targets(records: pa.RecordBatch, num_items: int) -> dict[str, int]:

@@ -46,7 +46,8 @@ class Manifest:
             shards: [{file, records, bytes, sha256}]}, as
             `ShardWriter.summary` gives it; for validation and test as well
             {targets, targets_in_history, unseen_targets}, see
-            `examples.count_targets`.
+            `examples.count_targets`, and {gaps}, see `gaps.GapWriter`, which
+            datasets prepared earlier do not have.
         data_checksum: See `data_checksum`.
         short_sequences: Sequences that are not in train because their
             training part has fewer than 2 items.
@@ -98,12 +99,12 @@ class Manifest:
             ) from error
         version = values.get("format_version")
         if version != FORMAT_VERSION:
-            settings = values.get("settings")
+            command = prepare_command(values.get("settings"), folder)
             raise InputError(
                 f"{path} has format version {version}; this tfrec "
                 f"({tfrec.__version__}) reads version {FORMAT_VERSION}. "
                 "Prepare the dataset again: delete the folder and run "
-                f"`{_command(settings, folder)}`. Or use the tfrec that wrote "
+                f"`{command}`. Or use the tfrec that wrote "
                 f"it: {values.get('created_with', 'unknown')}."
             )
         names = {field.name for field in dataclasses.fields(cls)}
@@ -116,7 +117,7 @@ class Manifest:
         return cls(**values)
 
 
-def _command(settings: Any, folder: Path) -> str:
+def prepare_command(settings: Any, folder: Path) -> str:
     """Returns the command that prepares a dataset, by what is known of it.
 
     Args:

@@ -8,6 +8,7 @@ equal lengths and little is spent on padding.
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import (
@@ -24,6 +25,8 @@ from tfrec.shapes import fixed_size
 _SHUFFLE_BYTES = 256 << 20
 # What TensorFlow needs for each of them besides its bytes.
 _BYTES_PER_STRING = 150
+# Records of a shard that are read before those of the next shard.
+_BLOCK = 16
 
 
 # Nothing in this package needs AutoGraph, and to convert takes seconds.
@@ -240,8 +243,19 @@ def read_shards(files: tf.Tensor) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(files).interleave(
         tf.data.TFRecordDataset,
         cycle_length=files.shape[0],
-        block_length=16,
+        block_length=_BLOCK,
     )
+
+
+def read_order(records: int, shards: int) -> np.ndarray:
+    """Returns the numbers of records in the order of `read_shards`.
+
+    Args:
+        records: How many `ShardWriter` wrote, numbered as they came.
+        shards: To how many files.
+    """
+    places, shard = np.divmod(np.arange(records), shards)
+    return np.lexsort((places, shard, places // _BLOCK))
 
 
 def deal(rows: tf.data.Dataset, plan: Cut) -> tf.data.Dataset:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from tfrec.data import examples, filters
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine, connect
+from tfrec.data.gaps import GapWriter
 from tfrec.data.manifest import FILE_NAME, Manifest, data_checksum, versions
 from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
 from tfrec.data.protocols import Protocol, get_protocol
@@ -174,6 +175,7 @@ def _write(
         protocol,
         vocabulary.count().to_pyarrow().as_py(),
         min(config.shards, -(-left["sequences"] // _SEQUENCES_PER_SHARD)),
+        day,
     )
     trained = sum(splits[s]["records"] for s in protocol.training_splits("all"))
     return Manifest(
@@ -206,8 +208,9 @@ def write_records(
     protocol: Protocol,
     num_items: int,
     shards: int,
+    day: int | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Writes the shards of all splits, and `users.txt`.
+    """Writes the shards and the gaps of all splits, and `users.txt`.
 
     Args:
         folder: An existing folder.
@@ -215,11 +218,13 @@ def write_records(
         protocol: Names the splits.
         num_items: Size of the vocabulary.
         shards: Number of files in each split.
+        day: What `timestamp` counts in a day; None if that is not known.
 
     Returns:
         What the manifest says of each split.
     """
     targets = {name: collections.Counter() for name in EVALUATION_SPLITS}
+    gaps = {name: GapWriter(folder, name, day) for name in EVALUATION_SPLITS}
     with contextlib.ExitStack() as stack:
         writers = {
             split: stack.enter_context(ShardWriter(folder, split, shards))
@@ -232,8 +237,13 @@ def write_records(
             Vocabulary.write(folder, users if protocol.has_users else (), USERS)
             for split, total in targets.items():
                 total.update(protocol.count_targets(batches[split], num_items))
+                gaps[split].write(batches[split])
+    more = {
+        name: {**targets[name], "gaps": gaps[name].close()}
+        for name in EVALUATION_SPLITS
+    }
     return {
-        split: {**writer.summary, **targets.get(split, {})}
+        split: {**writer.summary, **more.get(split, {})}
         for split, writer in writers.items()
     }
 

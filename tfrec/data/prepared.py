@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class PreparedDataset:
     def open(cls, data_dir: str | Path) -> "PreparedDataset":
         """Opens a folder that `prepare` wrote.
 
-        Checks the format, and that every shard is there with its size;
+        Checks the format, and that every file is there with its size;
         `verify` checks the contents.
 
         Raises:
@@ -53,9 +54,8 @@ class PreparedDataset:
         """
         data_dir = Path(data_dir)
         manifest = Manifest.load(data_dir)
-        for split in manifest.splits.values():
-            for shard in split["shards"]:
-                records.check_shard(data_dir, shard)
+        for file in _files(manifest):
+            records.check_file(data_dir, file)
         vocabulary = Vocabulary.load(data_dir)
         return cls(data_dir, manifest, vocabulary)
 
@@ -65,9 +65,8 @@ class PreparedDataset:
         Raises:
             InputError: Naming the damaged file, and the record where known.
         """
-        for split in self.manifest.splits.values():
-            for shard in split["shards"]:
-                records.verify_shard(self.data_dir, shard)
+        for file in _files(self.manifest):
+            records.verify_file(self.data_dir, file)
         expected = self.manifest.data_checksum
         received = data_checksum(
             self.manifest.splits,
@@ -322,3 +321,11 @@ class PreparedDataset:
 
     def _files(self, shards: list[dict[str, Any]]) -> list[str]:
         return [str(self.data_dir / shard["file"]) for shard in shards]
+
+
+def _files(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """Yields {file, bytes, sha256} of each file whose contents are known."""
+    for split in manifest.splits.values():
+        yield from split["shards"]
+        if gaps := split.get("gaps"):
+            yield gaps

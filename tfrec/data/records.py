@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from tfrec.batches import UNKNOWN_USER
 from tfrec.errors import InputError
 
+SUFFIX = ".tfrecord"
 REMEDY = (
     "Delete the folder and prepare the dataset again "
     "(`python -m tfrec.prepare`)."
@@ -51,7 +52,7 @@ class ShardWriter:
 
     def __init__(self, folder: Path, split: str, shards: int):
         self._paths = [
-            Path(folder) / f"{split}-{shard:05d}-of-{shards:05d}.tfrecord"
+            Path(folder) / f"{split}-{shard:05d}-of-{shards:05d}{SUFFIX}"
             for shard in range(shards)
         ]
         self._writers: list[tf.io.TFRecordWriter] = []
@@ -179,51 +180,52 @@ def file_checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_shard(folder: Path, shard: dict[str, Any]) -> None:
-    """Raises if a shard is missing or has not its recorded size.
+def check_file(folder: Path, file: dict[str, Any]) -> None:
+    """Raises if a file is missing or has not its recorded size.
 
     Args:
         folder: The prepared dataset's folder.
-        shard: An entry of the manifest: `file`, `records`, `bytes`, `sha256`.
+        file: An entry of the manifest: `file`, `bytes`, `sha256`.
 
     Raises:
-        InputError: Naming the file, and the first bad record when the file
-            is too short.
+        InputError: Naming the file, and the first bad record when a shard is
+            too short.
     """
-    path = Path(folder) / shard["file"]
+    path = Path(folder) / file["file"]
     if not path.is_file():
-        raise InputError(f"Shard {path} is missing. {REMEDY}")
+        raise InputError(f"{path} is missing. {REMEDY}")
     size = path.stat().st_size
-    if size != shard["bytes"]:
-        found = find_corrupt_record(path)
-        where = f" ({found})" if found else ""
-        raise InputError(
-            f"Shard {path} is damaged{where}: expected {shard['bytes']} bytes, "
-            f"received {size}. {REMEDY}"
-        )
+    if size != file["bytes"]:
+        raise _damaged(path, f"{file['bytes']} bytes", str(size))
 
 
-def verify_shard(folder: Path, shard: dict[str, Any]) -> None:
-    """Raises if a shard's bytes are not those that were written.
+def verify_file(folder: Path, file: dict[str, Any]) -> None:
+    """Raises if a file's bytes are not those that were written.
 
     Args:
         folder: The prepared dataset's folder.
-        shard: An entry of the manifest.
+        file: An entry of the manifest.
 
     Raises:
-        InputError: Naming the file, and the first bad record where one
-            fails its own checksum.
+        InputError: Naming the file, and the first bad record of a shard where
+            one fails its own checksum.
     """
-    check_shard(folder, shard)
-    path = Path(folder) / shard["file"]
+    check_file(folder, file)
+    path = Path(folder) / file["file"]
     received = file_checksum(path)
-    if received != shard["sha256"]:
+    if received != file["sha256"]:
+        raise _damaged(path, f"SHA-256 {file['sha256']}", received)
+
+
+def _damaged(path: Path, expected: str, received: str) -> InputError:
+    found = None
+    if path.suffix == SUFFIX:
         found = find_corrupt_record(path)
-        where = f" ({found})" if found else ""
-        raise InputError(
-            f"Shard {path} is damaged{where}: expected SHA-256 "
-            f"{shard['sha256']}, received {received}. {REMEDY}"
-        )
+    where = f" ({found})" if found else ""
+    return InputError(
+        f"{path} is damaged{where}: expected {expected}, received {received}. "
+        f"{REMEDY}"
+    )
 
 
 def find_corrupt_record(path: Path) -> str | None:

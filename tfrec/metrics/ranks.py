@@ -1,8 +1,6 @@
 """The ranks of a test, kept with its run: what comparisons are made from."""
 
 import dataclasses
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -10,11 +8,9 @@ from typing import BinaryIO
 import numpy as np
 import tensorflow as tf
 
-from tfrec.errors import InputError
+from tfrec.arrays import load_arrays
 from tfrec.metrics.ranking import NEVER, RankingMetric, ranking_metrics
 
-# What NumPy raises for a file that is cut or changed.
-_DAMAGES = (EOFError, zipfile.BadZipFile, zlib.error)
 # How many items of each list are counted in `Ranks.shown`.
 SHOWN = 10
 
@@ -68,12 +64,9 @@ class Ranks:
         Raises:
             InputError: If the file is damaged.
         """
-        try:
-            with np.load(path) as saved:
-                ranks, lengths = saved["ranks"], saved["lengths"]
-                records, shown = saved["records"], saved["shown"]
-        except (*_DAMAGES, OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path} cannot be read: {error}.") from error
+        ranks, lengths, records, shown = load_arrays(
+            path, "ranks", "lengths", "records", "shown"
+        )
         targets = np.zeros([len(lengths), max(lengths, default=0)], np.int32)
         filled = np.arange(targets.shape[1]) < lengths[:, None]
         targets[filled] = np.where(ranks == 0, NEVER, ranks)
