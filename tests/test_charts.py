@@ -12,9 +12,9 @@ from tfrec.charts import (
     bar_chart,
     histogram,
     line_chart,
-    page,
     scatter,
 )
+from tfrec.web_page import page
 
 SVG = "{http://www.w3.org/2000/svg}"
 

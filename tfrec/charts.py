@@ -1,12 +1,13 @@
 """Charts as SVG for a web page of one file, with their numbers below.
 
 Each function returns a `<figure>`: a picture that follows the colours of the
-page, light or dark, and a folded table of what is drawn. `page` makes a whole
-document of such parts. Only the standard library is used.
+page, light or dark, and a folded table of what is drawn. `web_page.page` makes
+a whole document of such parts. Only the standard library is used.
 
 Example:
 
-    from tfrec.charts import Series, line_chart, page
+    from tfrec.charts import Series, line_chart
+    from tfrec.web_page import page
 
     loss = Series("loss", [1, 2, 3], [9.5, 7.25, 6.0])
     html = page("A run", [line_chart("Loss", [loss], "epoch", "loss")])
@@ -22,7 +23,6 @@ from tfrec.svg import (
     TOP,
     Axes,
     document,
-    escape,
     figure,
     fill,
     legend_of,
@@ -31,24 +31,9 @@ from tfrec.svg import (
     stroke,
     text,
 )
+from tfrec.web_page import escape
 
 _BAR = 14
-
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto;
-  max-width: 60rem; padding: 0 1rem; }
-table { border-collapse: collapse; margin: .5rem 0; }
-.wide { overflow-x: auto; }
-caption { text-align: left; padding-bottom: .5rem; }
-th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; }
-th { border-bottom: 1px solid; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 1.5rem 0; }
-figure svg { max-width: 100%; height: auto; }
-details { font-size: 13px; }
-details div { max-height: 20rem; overflow: auto; }
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,22 +201,6 @@ def bar_chart(
         for c in categories
     ]
     return figure(svg, ["", *(s.name for s in series)], rows)
-
-
-def page(title: str, parts: Iterable[str]) -> str:
-    """Returns an HTML document that needs nothing beside itself.
-
-    Args:
-        title: Its title, as text.
-        parts: What it holds, as HTML: figures and what the caller wrote.
-    """
-    body = "\n".join(parts)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
-        f"<h1>{escape(title)}</h1>\n{body}\n</html>\n"
-    )
 
 
 def _plane(title, series, x_label, y_label, description, lines: bool) -> str:

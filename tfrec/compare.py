@@ -3,8 +3,8 @@
     # Runs of one dataset under one protocol, the best first.
     python -m tfrec.compare runs/acvae runs/pop runs/rules
 
-    # For a report.
-    python -m tfrec.compare runs/* --format=html --output=table.html
+    # As a page with pictures: by group of users and items, coverage, novelty.
+    python -m tfrec.compare runs/* --format=html --output=comparison.html
 
     # How much of each score comes from the order of the histories.
     python -m tfrec.compare runs/acvae runs/rules --shuffle_histories
@@ -48,7 +48,11 @@ class ComparisonConfig(Settings):
     seed: int = setting(
         0, "Seed of the bootstrap and of the random orders.", minimum=0
     )
-    format: str = setting("text", "How to write the table.", choices=FORMATS)
+    format: str = setting(
+        "text",
+        "How to write the table; html: a page that draws it, too.",
+        choices=(*FORMATS, "html"),
+    )
     output: str = setting("", "File to write. Empty: to the terminal.")
 
 
@@ -67,7 +71,12 @@ def main() -> None:
 
     runs = read_runs(config.run_dirs, config.data_dir)
     table = compare(runs, names, metric, config.seed, config.shuffle_histories)
-    text = table.render(config.format)
+    if config.format == "html":
+        from tfrec.reporting.comparison import comparison
+
+        text = comparison(runs, table, names, metric, config.seed).rstrip()
+    else:
+        text = table.render(config.format)
     if not config.output:
         print(text)
         return

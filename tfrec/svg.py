@@ -5,9 +5,10 @@ lines and text have its colour, and series have variables of CSS.
 """
 
 import dataclasses
-import html
 import math
 from collections.abc import Sequence
+
+from tfrec.web_page import escape, table
 
 WIDTH, HEIGHT = 640, 340
 LEFT, RIGHT, TOP, BOTTOM = 70, 16, 40, 46
@@ -126,18 +127,9 @@ def document(title, description, marks, height: float = HEIGHT) -> str:
 
 def figure(svg: str, head: Sequence[str], rows: Sequence[Sequence]) -> str:
     """Returns a picture, and a folded table of its numbers."""
-
-    def row(cells: Sequence[str], tag: str) -> str:
-        return (
-            "<tr>"
-            + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells)
-            + "</tr>"
-        )
-
-    table = "\n".join([row(head, "th"), *(row(cells, "td") for cells in rows)])
     return (
-        f"<figure>{svg}<details><summary>Numbers</summary><div><table>\n"
-        f"{table}\n</table></div></details></figure>"
+        f"<figure>{svg}<details><summary>Numbers</summary><div>"
+        f"{table(head, rows)}</div></details></figure>"
     )
 
 
@@ -187,8 +179,3 @@ def number(value) -> str:
     if value == int(value) and abs(value) < 1e9:
         return str(int(value))
     return f"{value:.5g}"
-
-
-def escape(text: str) -> str:
-    """Returns text as HTML shows it."""
-    return html.escape(str(text))

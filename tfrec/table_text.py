@@ -1,31 +1,15 @@
-"""Tables as text: for a terminal, Markdown, CSV and a web page."""
+"""Tables as text: for a terminal, Markdown, CSV, and as a part of a page."""
 
 import csv
 import dataclasses
-import html
 import io
 import textwrap
 from collections.abc import Sequence
 
-_WIDTH = 78
-FORMATS = ("text", "markdown", "csv", "html")
+from tfrec.web_page import note, table
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }}
-table {{ border-collapse: collapse; }}
-caption {{ text-align: left; padding-bottom: .5rem; }}
-th, td {{ padding: .3rem .8rem; text-align: right; white-space: nowrap; }}
-th {{ border-bottom: 1px solid; }}
-th:first-child, td:first-child {{ text-align: left; }}
-</style>
-{table}
-</html>"""
+_WIDTH = 78
+FORMATS = ("text", "markdown", "csv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +44,7 @@ class Table:
             ).rstrip()
             for line in lines
         ]
-        notes = [textwrap.fill(note, _WIDTH) for note in self.notes]
+        notes = [textwrap.fill(text, _WIDTH) for text in self.notes]
         return "\n".join([self.caption, *aligned, *notes])
 
     def _markdown(self) -> str:
@@ -70,7 +54,7 @@ class Table:
             "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
             for line in lines
         ]
-        notes = [line for note in self.notes for line in ("", note)]
+        notes = [line for text in self.notes for line in ("", text)]
         return "\n".join([self.caption, "", *table, *notes])
 
     def _csv(self) -> str:
@@ -78,25 +62,9 @@ class Table:
         csv.writer(file, lineterminator="\n").writerows([self.head, *self.rows])
         return file.getvalue().rstrip("\n")
 
-    def _html(self) -> str:
-        return _PAGE.format(
-            title=html.escape(self.caption), table=self.fragment()
-        )
-
     def fragment(self) -> str:
-        """Returns the table and its notes as HTML, for a page with others."""
-
-        def row(cells: Sequence[str], tag: str) -> str:
-            cells = "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells)
-            return f"<tr>{cells}</tr>"
-
+        """Returns the table and its notes as HTML, for a page."""
+        shown = table(self.head, self.rows, self.caption)
         return "\n".join(
-            [
-                "<table>",
-                f"<caption>{html.escape(self.caption)}</caption>",
-                row(self.head, "th"),
-                *(row(cells, "td") for cells in self.rows),
-                "</table>",
-                *(f"<p>{html.escape(note)}</p>" for note in self.notes),
-            ]
+            [f'<div class="wide">{shown}</div>', *map(note, self.notes)]
         )

@@ -1,6 +1,7 @@
 """The report of a run."""
 
 import csv
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -9,14 +10,23 @@ import numpy as np
 import pytest
 
 from tests.toy import Toy, entry, toy_data
+from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
+from tfrec.metrics.ranking import NDCG
 from tfrec.metrics.ranks import Ranks
 from tfrec.models import MODELS
-from tfrec.reporting.accuracy import by_length, by_popularity, rank_histogram
+from tfrec.reporting.accuracy import (
+    by_length,
+    by_popularity,
+    by_time,
+    rank_histogram,
+)
+from tfrec.reporting.comparison import comparison
 from tfrec.reporting.curves import read_epochs
 from tfrec.reporting.page import report
 from tfrec.reporting.parts import Examples
-from tfrec.training import TrainingConfig, load_run, train
+from tfrec.training import TrainingConfig, train
+from tfrec.training.comparison import compare, read_runs
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -45,8 +55,12 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tested(folders):
-    run = load_run(folders / "markov")
-    return Examples.of(run, Ranks.load(folders / "markov" / "ranks.npz"))
+    return Examples.of(PreparedDataset.open(folders / "data"))
+
+
+@pytest.fixture(scope="module")
+def ranks(folders):
+    return Ranks.load(folders / "markov" / "ranks.npz")
 
 
 def headings(text):
@@ -110,14 +124,19 @@ def test_damaged_files_are_named(folders, tmp_path):
 
 
 def table_of(part):
-    """Returns the numbers below a chart: rows of cells."""
+    """Returns the numbers of the only chart of a part."""
     (text,) = [p for p in part if p.startswith("<figure")]
-    rows = re.findall("<tr>(.*?)</tr>", text)
+    return rows_of(text)
+
+
+def rows_of(figure):
+    """Returns the numbers below a chart: rows of cells."""
+    rows = re.findall("<tr>(.*?)</tr>", figure)
     return [re.findall("<t[dh]>(.*?)</t[dh]>", row) for row in rows][1:]
 
 
-def test_accuracy_is_that_of_the_ranks_by_group(tested):
-    found = tested.ranks.targets <= 10
+def test_accuracy_is_that_of_the_ranks_by_group(tested, ranks):
+    found = ranks.targets <= 10
     by_group = {}
     for row, targets in enumerate(tested.targets):
         for place, item in enumerate(targets):
@@ -128,12 +147,71 @@ def test_accuracy_is_that_of_the_ranks_by_group(tested):
     expected = {names[g]: np.mean(hits) for g, hits in by_group.items()}
     shown = {
         name: float(cell.split()[0])
-        for name, cell in table_of(by_popularity(tested))
+        for name, cell in table_of(by_popularity(tested, {"run": ranks}))
     }
     assert shown == pytest.approx(expected, rel=1e-4)
-    groups = [row[0] for row in table_of(by_length(tested))]
+    groups = [row[0] for row in table_of(by_length(tested, {"run": ranks}))]
     counts = [int(re.search(r"([\d,]+) examples", g)[1]) for g in groups]
     assert sum(counts) == len(tested.lengths) == 23
+
+
+def test_accuracy_by_time_is_that_of_the_gaps(tested, ranks):
+    examples = len(tested.lengths)
+    gaps = np.full(examples, 3.0, np.float32)
+    gaps[:4], gaps[4:9] = 59.9, 40 * 86_400.0
+    timed = dataclasses.replace(tested, gaps=gaps)
+    rows = table_of(by_time(timed, {"run": ranks}, [NDCG(10)]))
+    assert [row[0] for row in rows] == [
+        "under 10 s, 14 examples",
+        "10 s to 1 min, 4 examples",
+        "30 days to 1 year, 5 examples",
+    ]
+    values = ranks.values(NDCG(10))
+    found = [float(row[1].split()[0]) for row in rows]
+    expected = [values[9:].mean(), values[:4].mean(), values[4:9].mean()]
+    assert found == pytest.approx(expected, abs=1e-4)
+    (text,) = [p for p in by_time(tested, {"run": ranks}) if "Not known" in p]
+    assert "--timestamps_per_second" in text
+
+
+def test_runs_are_compared_in_the_parts_of_the_report(folders, tested):
+    runs = read_runs([folders / "toy", folders / "markov"])
+    table = compare(runs, ["ndcg@5", "ndcg@10"], "ndcg@10")
+    text = comparison(runs, table, ["ndcg@5", "ndcg@10"], "ndcg@10")
+    assert headings(text) == [
+        "Accuracy",
+        "Ranks of the targets",
+        "By length of the history",
+        "By popularity of the item",
+        "By time since the last event",
+        "Coverage and novelty",
+        "What is recommended",
+    ]
+    assert not re.search(r"(src|href|url)\s*[=(]", text)
+    assert table.fragment() in text
+    figures = re.findall("<figure.*?</figure>", text, re.DOTALL)
+    tables = {
+        re.search("<title>(.*?)</title>", each)[1]: rows_of(each)
+        for each in figures
+    }
+    for run in runs:
+        for cutoff in ("5", "10"):
+            row = dict(tables[f"Accuracy of the first {cutoff}"])[
+                run.folder.name
+            ]
+            mean = run.totals(f"ndcg@{cutoff}").mean
+            assert float(row.split()[0]) == pytest.approx(mean, abs=1e-4)
+        covered = dict(tables["Coverage of the first 10"])[run.folder.name]
+        shown = np.mean(run.ranks.shown > 0)
+        assert float(covered) == pytest.approx(shown, abs=1e-4)
+    (head, *_) = re.findall("<tr><th></th>(.*?)</tr>", figures[3])
+    assert sorted(re.findall("<th>(.*?)</th>", head)) == ["markov", "toy"]
+
+
+def test_ranks_of_another_test_are_refused(tested, ranks):
+    fewer = dataclasses.replace(ranks, records=ranks.records[1:])
+    with pytest.raises(InputError, match=r"x has 22 examples, and .* has 23"):
+        tested.check(fewer, Path("x"))
 
 
 def test_popularity_groups_share_the_interactions(tested):
@@ -145,9 +223,9 @@ def test_popularity_groups_share_the_interactions(tested):
     assert (np.diff(tested.popularity[order]) >= 0).all()
 
 
-def test_ranks_and_chance_are_shares(tested):
-    rows = table_of(rank_histogram(tested))
-    ranked = tested.ranks.targets[tested.ranks.targets > 0] <= 12
+def test_ranks_and_chance_are_shares(tested, ranks):
+    rows = table_of(rank_histogram(tested, {"run": ranks}))
+    ranked = ranks.targets[ranks.targets > 0] <= 12
     assert sum(float(row[1]) for row in rows) == pytest.approx(
         ranked.mean(), abs=1e-3
     )

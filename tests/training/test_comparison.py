@@ -152,6 +152,13 @@ def test_the_command_writes_a_file(folders, tmp_path, monkeypatch, capsys):
     assert text.startswith("run,model,Recall@5,NDCG@5,MRR@5,Recall@10,")
     assert len(text.splitlines()) == 3
 
+    web = dataclasses.replace(config, format="html")
+    monkeypatch.setattr(command.settings, "from_flags", lambda _: web)
+    command.main()
+    text = (tmp_path / "table.csv").read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert text.count("<svg") == 8
+
     missing = dataclasses.replace(config, output=str(tmp_path / "no" / "x"))
     monkeypatch.setattr(command.settings, "from_flags", lambda _: missing)
     with pytest.raises(InputError, match="Give `--output` a folder"):

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.explorer.titles import TitleIndex
-from tfrec.models.base.items import count_items
+from tfrec.models.base.items import count_interactions
 
 # Values of a column that get a colour of their own on the map.
 _COLOURS = 8
@@ -44,7 +44,7 @@ class Catalogue:
         return cls(
             ids,
             [data.titles.get(item, "") for item in ids],
-            counted(data) if counts is None else counts,
+            count_interactions(data) if counts is None else counts,
             {
                 name: [values.get(item, "") for item in ids]
                 for name, values in data.columns.items()
@@ -102,9 +102,3 @@ class Catalogue:
             "values": values,
             "group": [numbers.get(value, -1) for value in column],
         }
-
-
-def counted(data: PreparedDataset) -> np.ndarray:
-    """Counts the interactions of each item, float64 `[items]`."""
-    batches = data.training(batch_size=1024, fit_on="all", epochs=1)
-    return count_items(batches, data.num_items).numpy().astype(np.float64)

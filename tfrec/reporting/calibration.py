@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from tfrec.charts import Series, line_chart
 from tfrec.models.base.items import exclude
-from tfrec.reporting.parts import heading, note
 from tfrec.training.run import Run
+from tfrec.web_page import heading, note
 
 # Scores that are looked at; batches are left out evenly beyond that.
 _MOST_SCORES = 100_000_000

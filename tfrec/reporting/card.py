@@ -7,13 +7,12 @@ from tfrec.data import DataConfig
 from tfrec.data.summary import card as data_card
 from tfrec.durations import duration
 from tfrec.models import get_entry
-from tfrec.reporting.parts import heading, note
 from tfrec.settings import Settings
-from tfrec.svg import escape
 from tfrec.table_text import Table
 from tfrec.training.config import TrainingConfig
 from tfrec.training.run import Run
 from tfrec.training.tables import metric_table
+from tfrec.web_page import escape, heading, note
 
 
 def card(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tfrec.charts import Series, line_chart
 from tfrec.errors import InputError
-from tfrec.reporting.parts import heading, note
+from tfrec.web_page import heading, note
 
 FILE_NAME = "epochs.csv"
 _COUNTS = ("epoch", "step", "tokens_per_second", "steps_per_second")

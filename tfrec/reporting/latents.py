@@ -3,9 +3,9 @@
 import numpy as np
 
 from tfrec.charts import Series, histogram, scatter
-from tfrec.reporting.parts import heading, note
 from tfrec.training.diagnostics import ACTIVE_VARIANCE, LatentDiagnostics
 from tfrec.training.run import Run
+from tfrec.web_page import heading, note
 
 _SEQUENCES = 128
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from tfrec.charts import page
-from tfrec.errors import InputError
 from tfrec.metrics.ranks import Ranks
 from tfrec.reporting.accuracy import (
     by_length,
@@ -16,11 +14,12 @@ from tfrec.reporting.calibration import calibration
 from tfrec.reporting.card import card
 from tfrec.reporting.curves import curves
 from tfrec.reporting.latents import latents
-from tfrec.reporting.parts import Examples, heading, note
+from tfrec.reporting.parts import Examples
 from tfrec.reporting.people import ten_people
 from tfrec.training.description import read_description
 from tfrec.training.files import read_json
 from tfrec.training.run import METRICS, RANKS, explained, load_run
+from tfrec.web_page import heading, note, page
 
 
 def report(
@@ -50,13 +49,8 @@ def report(
         if run.data.manifest.splits["test"]["records"]:
             stored = folder / RANKS
             ranks = Ranks.load(stored) if stored.exists() else run.rank("test")
-            tested = Examples.of(run, ranks)
-            if len(tested.lengths) != len(ranks.records):
-                raise InputError(
-                    f"{stored} has {len(ranks.records):,} examples, and the "
-                    f"test of {run.data.data_dir} has {len(tested.lengths):,}. "
-                    "Delete the file: the run is then ranked again."
-                )
+            tested = Examples.of(run.data)
+            tested.check(ranks, stored)
             for part in (
                 rank_histogram,
                 by_length,
@@ -64,9 +58,9 @@ def report(
                 by_time,
                 shown_items,
             ):
-                parts += part(tested)
+                parts += part(tested, {"this run": ranks})
             parts += calibration(run)
-            parts += ten_people(tested, seed)
+            parts += ten_people(run, ranks, seed)
         else:
             parts += [heading("Test"), note("The dataset has no test split.")]
         parts += latents(run)

@@ -1,74 +1,80 @@
-"""What the parts of a report share: headings, and the test by example."""
+"""What the parts of a report share: the test by example, and its groups."""
 
 import dataclasses
 import functools
+from pathlib import Path
 
 import numpy as np
 
 from tfrec.charts import Series
-from tfrec.explorer.catalogue import counted
+from tfrec.data import PreparedDataset
+from tfrec.data.gaps import read_gaps
+from tfrec.errors import InputError
 from tfrec.metrics.ranks import Ranks, padded
 from tfrec.metrics.statistics import Totals, interval
-from tfrec.svg import escape
-from tfrec.training.run import Run
+from tfrec.models.base.items import count_interactions
 
 # Groups of items, each with as many interactions as any other.
 _POPULARITY_GROUPS = 5
 
 
-def heading(text: str) -> str:
-    """Returns the heading of a part."""
-    return f"<h2>{escape(text)}</h2>"
-
-
-def note(text: str) -> str:
-    """Returns a paragraph."""
-    return f"<p>{escape(text)}</p>"
-
-
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """The test of a run, example by example.
+    """A test, example by example, in the order of the `Ranks` of a run.
 
     Attributes:
-        run: The run.
-        ranks: Where it ranked the targets.
+        data: The dataset.
+        records: int32 `[examples]`, the record of each.
         lengths: int64 `[examples]`, the length of each history.
-        targets: int32 `[examples, n]`, as laid out in `ranks.targets`.
+        targets: int32 `[examples, n]`, as laid out in `Ranks.targets`.
         counts: float64 `[num_items]`, the interactions of each item in the
             training and the validation.
+        gaps: float32 `[examples]`, the seconds between the last event of each
+            history and the next one; None if the dataset has no times.
     """
 
-    run: Run
-    ranks: Ranks
+    data: PreparedDataset
+    records: np.ndarray
     lengths: np.ndarray
     targets: np.ndarray
     counts: np.ndarray
+    gaps: np.ndarray | None
 
     @classmethod
-    def of(cls, run: Run, ranks: Ranks) -> "Examples":
-        """Reads the test split again, in the order of the ranks.
-
-        Args:
-            run: The run.
-            ranks: Of its test.
-        """
+    def of(cls, data: PreparedDataset) -> "Examples":
+        """Reads the test of a dataset."""
         lengths, targets, records = [], [], []
-        for batch in run.data.evaluation("test"):
+        for batch in data.evaluation("test"):
             lengths.append((batch.history.numpy() > 0).sum(1))
             targets.append(batch.targets.numpy())
             records.append(batch.record.numpy())
-        order = np.argsort(np.concatenate(records), kind="stable")
+        records = np.concatenate(records)
+        order = np.argsort(records, kind="stable")
         targets = padded(targets)[order]
         # Ranks are kept without columns of padding alone.
-        width = ranks.targets.shape[1]
+        width = int((targets > 0).sum(1).max(initial=0))
         return cls(
-            run,
-            ranks,
+            data,
+            records[order],
             np.concatenate(lengths)[order],
             targets[:, :width],
-            counted(run.data),
+            count_interactions(data),
+            read_gaps(data, "test"),
         )
+
+    def check(self, ranks: Ranks, path: Path) -> None:
+        """Raises `InputError` if ranks are not of this test.
+
+        Args:
+            ranks: Of a run.
+            path: Their file.
+        """
+        if len(self.records) != len(ranks.records):
+            raise InputError(
+                f"{path} has {len(ranks.records):,} examples, and the test of "
+                f"{self.data.data_dir} has {len(self.records):,}. Delete the "
+                "file: `tfrec report` then ranks the run again."
+            )
 
     @functools.cached_property
     def popularity(self) -> np.ndarray:

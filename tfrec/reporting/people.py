@@ -2,27 +2,30 @@
 
 import numpy as np
 
+from tfrec.data import PreparedDataset
 from tfrec.data.people import People, Person
 from tfrec.explorer.engines import RunEngine
 from tfrec.metrics.ranking import NEVER
-from tfrec.reporting.parts import Examples, heading, note
+from tfrec.metrics.ranks import Ranks
 from tfrec.table_text import Table
+from tfrec.training.run import Run
+from tfrec.web_page import heading, note
 
 _BEST, _WORST, _ANYONE = 3, 3, 4
 # Items of each that are shown.
 _SHOWN = 5
 
 
-def ten_people(tested: Examples, seed: int = 0) -> list[str]:
+def ten_people(run: Run, ranks: Ranks, seed: int = 0) -> list[str]:
     """Returns histories, what came next and what was recommended.
 
     Args:
-        tested: The test of a run.
+        run: The run.
+        ranks: Of its test.
         seed: Of those taken at random.
     """
-    run = tested.run
     people, engine = People(run.data), RunEngine(run, run.folder.name)
-    records, quality = _quality(tested)
+    records, quality = _quality(ranks)
     order = records[np.argsort(-quality, kind="stable")]
     best = order[:_BEST].tolist()
     rest = order[len(best) :]
@@ -45,20 +48,20 @@ def ten_people(tested: Examples, seed: int = 0) -> list[str]:
         ("At random", anyone),
     ):
         for record in chosen:
-            parts.append(_told(title, people.at(record), engine, tested))
+            parts.append(_told(title, people.at(record), engine, run.data))
     return parts
 
 
-def _quality(tested: Examples) -> tuple[np.ndarray, np.ndarray]:
+def _quality(found: Ranks) -> tuple[np.ndarray, np.ndarray]:
     """Returns each record that has a target, and how well it is ranked."""
-    ranks = tested.ranks.targets.astype(np.float64)
+    ranks = found.targets.astype(np.float64)
     gain = np.where(
         (ranks > 0) & (ranks < NEVER), 1 / np.log2(1 + np.maximum(ranks, 1)), 0
     )
     lengths = (ranks > 0).sum(1)
     places = np.arange(1, ranks.shape[1] + 1)
     ideal = np.cumsum(1 / np.log2(1 + places))[np.maximum(lengths, 1) - 1]
-    records = tested.ranks.records[lengths > 0]
+    records = found.records[lengths > 0]
     each = (gain.sum(1) / ideal)[lengths > 0]
     sums, counts = np.bincount(records, each), np.bincount(records)
     there = np.flatnonzero(counts)
@@ -66,9 +69,8 @@ def _quality(tested: Examples) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _told(
-    title: str, person: Person, engine: RunEngine, tested: Examples
+    title: str, person: Person, engine: RunEngine, data: PreparedDataset
 ) -> str:
-    data = tested.run.data
     ids = data.vocabulary.lookup(person.history)
     known = [item for item in person.targets if item <= data.num_items]
     following = data.vocabulary.lookup(known)
@@ -105,4 +107,4 @@ def _told(
         list(rows),
         notes,
     )
-    return f'<div class="wide">{table.fragment()}</div>'
+    return table.fragment()

@@ -1,11 +1,9 @@
 """Writes the report: Markdown, and one web page that needs nothing else."""
 
-import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfrec.charts import page
 from tfrec.reproduction.drawings import draw
 from tfrec.reproduction.grid import Grid
 from tfrec.reproduction.measured import Measurements
@@ -14,6 +12,7 @@ from tfrec.reproduction.sections import Picture, Reader, Section
 from tfrec.table_text import Table
 from tfrec.training.description import versions
 from tfrec.training.files import write_text
+from tfrec.web_page import heading, note, page
 
 PICTURES = "pictures"
 _FLAG = "--output_dir"
@@ -108,12 +107,12 @@ def _html(sections: Sequence[Section]) -> list[str]:
     parts = []
     for section in sections:
         if section.title:
-            parts.append(f"<h2>{html.escape(section.title)}</h2>")
+            parts.append(heading(section.title))
         for block in section.blocks:
             if isinstance(block, Table):
-                parts.append(f'<div class="wide">{block.fragment()}</div>')
+                parts.append(block.fragment())
             elif isinstance(block, Picture):
                 parts.append(block)
             else:
-                parts.append(f"<p>{html.escape(block)}</p>")
+                parts.append(note(block))
     return parts

@@ -4,17 +4,17 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.durations import duration
 from tfrec.errors import InputError
-from tfrec.metrics.ranking import ranking_metrics
+from tfrec.metrics.ranking import RankingMetric, ranking_metrics
 from tfrec.metrics.ranks import SHOWN, Ranks
 from tfrec.metrics.statistics import Totals, difference, holm, interval
-from tfrec.models.base.items import count_items
+from tfrec.models.base.items import count_interactions
 from tfrec.table_text import Table
 from tfrec.training.description import read_description
 from tfrec.training.files import read_json
@@ -51,9 +51,14 @@ class Measured:
             ranks: Instead of those of its test.
         """
         ranks = ranks or self.ranks
-        cutoff = int(name.partition("@")[2])
-        (metric,) = (m for m in ranking_metrics([cutoff]) if m.name == name)
-        return Totals.of(ranks.values(metric), ranks.records)
+        return Totals.of(ranks.values(metric_of(name)), ranks.records)
+
+
+def metric_of(name: str) -> RankingMetric:
+    """Returns the metric of a name, such as "ndcg@10"."""
+    cutoff = int(name.partition("@")[2])
+    (metric,) = (m for m in ranking_metrics([cutoff]) if m.name == name)
+    return metric
 
 
 def read_runs(
@@ -102,6 +107,11 @@ def _read(folder: Path, data_dir: str | Path) -> Measured:
     )
 
 
+def best_first(runs: Sequence[Measured], by: str) -> list[Measured]:
+    """Returns runs in the order of a metric, such as "ndcg@10"."""
+    return sorted(runs, key=lambda run: -run.totals(by).mean)
+
+
 def compare(
     runs: Sequence[Measured],
     metrics: Sequence[str],
@@ -121,7 +131,7 @@ def compare(
     Raises:
         InputError: If the dataset is not there.
     """
-    runs = sorted(runs, key=lambda run: -run.totals(by).mean)
+    runs = best_first(runs, by)
     best = runs[0].totals(by)
     p_values = holm([difference(run.totals(by), best) for run in runs[1:]])
     columns = {
@@ -138,7 +148,16 @@ def compare(
             _estimate(run.totals(by, _shuffled(run, seed)), seed)
             for run in runs
         ]
-    columns |= _beyond_accuracy(runs)
+    data = PreparedDataset.open(runs[0].data_dir)
+    shown = beyond_accuracy(runs, count_interactions(data))
+    for name, form in {
+        "coverage": "{:.1%}",
+        "popularity": "{:,.0f}",
+        "novelty": "{:.1f}",
+    }.items():
+        columns[f"{name}@{SHOWN}"] = [
+            form.format(getattr(each, name)) for each in shown
+        ]
     columns["time"] = [duration(r.numbers["wall_seconds"]) for r in runs]
     columns["parameters"] = [f"{run.numbers['parameters']:,}" for run in runs]
     return Table(
@@ -165,21 +184,41 @@ def _shuffled(run: Measured, seed: int) -> Ranks:
     return trained.rank("test", shuffle=seed)
 
 
-def _beyond_accuracy(runs: Sequence[Measured]) -> dict[str, list[str]]:
-    """Returns what the lists hold: how much of the catalogue, and how rare."""
-    data = PreparedDataset.open(runs[0].data_dir)
-    batches = data.training(fit_on="all", epochs=1)
-    counts = count_items(batches, data.num_items).numpy()
-    # An item of the validation alone counts as half an interaction.
+class Beyond(NamedTuple):
+    """What the lists of a run hold.
+
+    Attributes:
+        coverage: The share of the items that are in someone's list.
+        popularity: Mean interactions of an item shown.
+        novelty: Mean bits of its rarity, -log2 of its share of all
+            interactions.
+    """
+
+    coverage: float
+    popularity: float
+    novelty: float
+
+
+def beyond_accuracy(
+    runs: Sequence[Measured], counts: np.ndarray
+) -> list[Beyond]:
+    """Returns what the lists of each run hold: how much, and how rare.
+
+    Args:
+        runs: The runs.
+        counts: float64 `[num_items]`, the interactions of each item.
+    """
+    # An item that training never saw counts as half an interaction.
     rarity = -np.log2(np.maximum(counts, 0.5) / counts.sum())
-    found: dict[str, list[str]] = {
-        f"{name}@{SHOWN}": [] for name in ("coverage", "popularity", "novelty")
-    }
-    coverage, popularity, novelty = found.values()
+    found = []
     for run in runs:
         shown = run.ranks.shown
         shares = shown / shown.sum()
-        coverage.append(f"{np.mean(shown > 0):.1%}")
-        popularity.append(f"{shares @ counts:,.0f}")
-        novelty.append(f"{shares @ rarity:.1f}")
+        found.append(
+            Beyond(
+                float(np.mean(shown > 0)),
+                float(shares @ counts),
+                float(shares @ rarity),
+            )
+        )
     return found

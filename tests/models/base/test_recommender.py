@@ -5,10 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.prepared import prepare_sequences
 from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models import get_model
-from tfrec.models.base.items import EXCLUDED, count_items, exclude, newest
+from tfrec.models.base.items import (
+    EXCLUDED,
+    count_interactions,
+    count_items,
+    exclude,
+    newest,
+)
 from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.pop import PopConfig
 
@@ -42,6 +49,13 @@ def test_items_are_counted_without_padding():
     batch = TrainingBatch.of(tf.constant([[1, 3, 0], [3, 3, 0]]))
     batches = tf.data.Dataset.from_tensors(batch)
     np.testing.assert_array_equal(count_items(batches, 4), [1, 0, 3, 0])
+
+
+def test_interactions_of_long_sequences_all_count(tmp_path):
+    data = prepare_sequences(
+        tmp_path, [[1] * 300 + [2], [2, 3]], tails=[[3], []], num_items=4
+    )
+    np.testing.assert_array_equal(count_interactions(data), [300, 2, 2, 0])
 
 
 def test_recommend_leaves_the_history_out():

@@ -1,12 +1,19 @@
 """What models do with items: leave out, keep the newest, once each, count."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 
 from tfrec.metrics.ranking import set_scores
 
+if TYPE_CHECKING:
+    from tfrec.data import PreparedDataset
+
 # Below every log-probability, yet finite: what excluded items score.
 EXCLUDED = tf.float32.min
+# Longer than any sequence.
+_WHOLE = 2**30
 
 
 def exclude(scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
@@ -73,3 +80,18 @@ def count_items(batches: tf.data.Dataset, num_items: int) -> tf.Tensor:
         # more items there are.
         np.add.at(counts, batch.items, 1)
     return tf.constant(counts[1:], tf.float32)
+
+
+def count_interactions(data: "PreparedDataset") -> np.ndarray:
+    """Counts each item's interactions in the training and the validation.
+
+    Sequences count whole, however little of them a model reads.
+
+    Args:
+        data: A prepared dataset.
+
+    Returns:
+        float64 `[num_items]`; entry j counts item j + 1.
+    """
+    batches = data.training(1024, _WHOLE, fit_on="all", epochs=1)
+    return count_items(batches, data.num_items).numpy().astype(np.float64)
