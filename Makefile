@@ -33,8 +33,7 @@ test: $(DEV)
 	$(PY) -m pytest --numprocesses=2 --dist=loadfile
 
 demo: $(CORE)
-	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags \
-		--run_dir=$(RUN_DIR)
+	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags --run_dir=$(RUN_DIR)
 	$(PY) -m tfrec.recommend --run_dir=$(RUN_DIR) --history=$(HISTORY)
 	$(PY) -m tfrec.export --run_dir=$(RUN_DIR) --export_dir=$(EXPORT_DIR)
 	@# On free ports, which the server prints; stopped whatever happens.
