@@ -1,4 +1,4 @@
-"""Draws docs/explorer.png and docs/report.png: the pages in a browser.
+"""Draws explorer.png, report.png and comparison.png of docs, in a browser.
 
     make demo  # or its first command
     python -m tfrec.train --dataset=synthetic --model=markov \\
@@ -22,10 +22,13 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tfrec import cli, settings
 from tfrec.errors import InputError
 from tfrec.explorer.server import ExplorerServer, of_runs
+from tfrec.reporting.comparison import comparison
 from tfrec.reporting.page import report
 from tfrec.settings import Settings, setting
+from tfrec.training.comparison import compare, read_runs
 
 _STATE = "i=salsa-001&i=bluegrass-015&i=bluegrass-003&k=5&beside=1&map=1"
+_METRICS = ("ndcg@10", "recall@10", "mrr@10")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,19 +76,26 @@ def main() -> None:
         )
         time.sleep(1)
         page.save_screenshot(str(folder / "explorer.png"))
-        with tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch, "report.html")
-            path.write_text(
-                report(config.run_dirs[0], config.data_dir), encoding="utf-8"
-            )
-            page.get(path.as_uri())
-            ranks = "//h2[contains(., 'Ranks of the targets')]"
-            heading = page.find_element("xpath", ranks)
-            page.execute_script("arguments[0].scrollIntoView()", heading)
-            page.save_screenshot(str(folder / "report.png"))
+        run = report(config.run_dirs[0], config.data_dir)
+        _draw(page, run, "Ranks of the targets", folder / "report.png")
+        runs = read_runs(config.run_dirs, config.data_dir)
+        table = compare(runs, _METRICS, _METRICS[0])
+        compared = comparison(runs, table, _METRICS, _METRICS[0])
+        _draw(page, compared, "Accuracy", folder / "comparison.png")
     finally:
         page.quit()
         server.stop()
+
+
+def _draw(browser: webdriver.Chrome, text: str, title: str, path: Path) -> None:
+    """Draws a page from one of its headings on."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "page.html")
+        file.write_text(text, encoding="utf-8")
+        browser.get(file.as_uri())
+        heading = browser.find_element("xpath", f"//h2[. = '{title}']")
+        browser.execute_script("arguments[0].scrollIntoView()", heading)
+        browser.save_screenshot(str(path))
 
 
 if __name__ == "__main__":

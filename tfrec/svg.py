@@ -84,7 +84,7 @@ def legend_of(names: Sequence[str], lines: bool) -> Legend:
         return Legend([], 0)
     marks, x, y = [], 16, TOP + 4
     for index, name in enumerate(names):
-        width = 44 + 7 * len(name)
+        width = 44 + 8 * len(name)
         if x > 16 and x + width > WIDTH:
             x, y = 16, y + 18
         if lines:

@@ -13,6 +13,7 @@ from tfrec.data.gaps import why_no_gaps
 from tfrec.metrics.ranking import NDCG, NEVER, RankingMetric, Recall
 from tfrec.metrics.ranks import SHOWN, Ranks
 from tfrec.reporting.parts import Examples, means
+from tfrec.training.tables import title_of
 from tfrec.web_page import heading, note
 
 Ranked = Mapping[str, Ranks]
@@ -128,7 +129,7 @@ def _in_groups(
     }
     found = {
         (run, metric.name): means(
-            run if len(ranked) > 1 else metric.name,
+            run if len(ranked) > 1 else title_of(metric.name),
             ranks.values(metric),
             ranks.records,
             groups,
@@ -137,9 +138,11 @@ def _in_groups(
         for metric in metrics
     }
     names = [metric.name for metric in metrics]
-    charts = {name: [found[run, name] for run in ranked] for name in names}
+    charts = {
+        title_of(name): [found[run, name] for run in ranked] for name in names
+    }
     if len(ranked) == 1:
-        charts = {" and ".join(names): list(found.values())}
+        charts = {" and ".join(charts): list(found.values())}
     return [
         bar_chart(
             f"{title} by {by}", series, "mean, with 95% intervals over users"
