@@ -1,5 +1,6 @@
 """What the explorer answers its page, over HTTP."""
 
+import socket
 import urllib.request
 
 import numpy as np
@@ -229,6 +230,20 @@ def test_a_server_that_is_gone_is_named():
         assert "no map" in get(explorer.url, "map")[1]["error"]
     finally:
         explorer.stop()
+
+
+def test_a_server_that_answers_too_slowly_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        explorer = ExplorerServer(
+            *of_server(address, "mine", 0.3), "127.0.0.1", 0
+        )
+        try:
+            status, answer = get(explorer.url, "recommend", history=["a"])
+        finally:
+            explorer.stop()
+    assert status == 400
+    assert answer["error"].startswith(f"{address} answered DEADLINE_EXCEEDED")
 
 
 def test_a_catalogue_without_titles_shows_ids():

@@ -21,7 +21,7 @@ from tfrec.reporting.accuracy import (
     by_time,
     rank_histogram,
 )
-from tfrec.reporting.comparison import comparison
+from tfrec.reporting.comparison import comparison, names_of
 from tfrec.reporting.curves import read_epochs
 from tfrec.reporting.page import report
 from tfrec.reporting.parts import Examples
@@ -206,6 +206,13 @@ def test_runs_are_compared_in_the_parts_of_the_report(folders, tested):
         assert float(covered) == pytest.approx(shown, abs=1e-4)
     (head, *_) = re.findall("<tr><th></th>(.*?)</tr>", figures[3])
     assert sorted(re.findall("<th>(.*?)</th>", head)) == ["markov", "toy"]
+
+
+def test_runs_have_short_names_that_differ():
+    folders = [Path("runs/a/seed_0"), Path("runs/b/seed_0"), Path("c")]
+    assert names_of(folders) == ["a/seed_0", "b/seed_0", "c"]
+    assert names_of(folders[1:]) == ["seed_0", "c"]
+    assert names_of([Path("a/c"), Path("c"), Path("c")]) == ["a/c", "c", "c"]
 
 
 def test_ranks_of_another_test_are_refused(tested, ranks):

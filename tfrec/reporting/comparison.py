@@ -1,6 +1,8 @@
 """Runs beside each other as a page: the table, and pictures of it."""
 
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 from tfrec.charts import Series, bar_chart
 from tfrec.data import PreparedDataset
@@ -49,7 +51,7 @@ def comparison(
     tested = Examples.of(PreparedDataset.open(runs[0].data_dir))
     for run in runs:
         tested.check(run.ranks, run.folder / RANKS)
-    names = _names(runs)
+    names = names_of([run.folder.absolute() for run in runs])
     ranked = {name: run.ranks for name, run in zip(names, runs, strict=True)}
     shown = [metric_of(by)]
     return page(
@@ -67,12 +69,15 @@ def comparison(
     )
 
 
-def _names(runs: Sequence[Measured]) -> list[str]:
-    """Returns how runs are called: by the folder if that tells them apart."""
-    names = [run.folder.name for run in runs]
-    if len(set(names)) < len(names):
-        return [str(run.folder) for run in runs]
-    return names
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """Returns the ends of paths that tell them apart, as short as they can be.
+
+    The same folder twice has one name.
+    """
+    for length in itertools.count(1):
+        names = ["/".join(folder.parts[-length:]) for folder in folders]
+        if len(set(names)) == len(set(folders)):
+            return names
 
 
 def _intervals(
