@@ -1,10 +1,10 @@
 """The command export, as a user runs it."""
 
-import subprocess
-import sys
+import functools
 
 import pytest
 
+from tests import commands
 from tests.toy import toy_data
 from tfrec.training import TrainingConfig, train
 
@@ -19,12 +19,7 @@ def run_dir(tmp_path_factory):
     return folder / "run"
 
 
-def export(*flags):
-    return subprocess.run(
-        [sys.executable, "-m", "tfrec.export", *flags],
-        capture_output=True,
-        text=True,
-    )
+export = functools.partial(commands.run, "tfrec.export")
 
 
 def test_export_prints_the_signatures_and_how_to_serve(run_dir, tmp_path):

@@ -1,19 +1,14 @@
 import subprocess
 import sys
 
-
-def run(*flags):
-    return subprocess.run(
-        [sys.executable, "-m", "tfrec.prepare", *flags],
-        capture_output=True,
-        text=True,
-    )
+from tests.commands import run
 
 
 def test_the_card_is_printed(tmp_path):
     lines = [f"u{u} " + " ".join(f"i{n}" for n in range(10)) for u in range(9)]
     (tmp_path / "log.txt").write_text("\n".join(lines))
     result = run(
+        "tfrec.prepare",
         "--dataset=sequences",
         f"--raw_dir={tmp_path / 'log.txt'}",
         f"--data_dir={tmp_path / 'out'}",
@@ -30,6 +25,7 @@ def test_the_card_is_printed(tmp_path):
 def test_targets_that_can_only_be_missed_are_one_warning(tmp_path):
     (tmp_path / "log.txt").write_text("u a b a b a\nv a b c d a\n")
     result = run(
+        "tfrec.prepare",
         "--dataset=sequences",
         f"--raw_dir={tmp_path / 'log.txt'}",
         f"--data_dir={tmp_path / 'out'}",
@@ -43,6 +39,7 @@ def test_targets_that_can_only_be_missed_are_one_warning(tmp_path):
 def test_a_bad_line_is_one_error(tmp_path):
     (tmp_path / "ratings.dat").write_text("1::2::3::4\n1::2\n")
     result = run(
+        "tfrec.prepare",
         "--dataset=ml-1m",
         f"--raw_dir={tmp_path}",
         f"--data_dir={tmp_path / 'out'}",

@@ -1,10 +1,10 @@
 """`python -m tfrec.recommend --server`; a run's is in test_train.py."""
 
-import subprocess
-import sys
+import functools
 
 import pytest
 
+from tests import commands
 from tests.serving.exports import write_version
 from tfrec import settings
 from tfrec.errors import InputError
@@ -12,13 +12,7 @@ from tfrec.recommend import RecommendationConfig, main
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.server import Server
 
-
-def recommend(*flags):
-    return subprocess.run(
-        [sys.executable, "-m", "tfrec.recommend", *flags],
-        capture_output=True,
-        text=True,
-    )
+recommend = functools.partial(commands.run, "tfrec.recommend")
 
 
 def test_a_server_is_asked_for_acvae_unless_told_otherwise(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.commands import Command, run
 from tfrec.errors import InputError
 from tfrec.training import report
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
@@ -34,22 +35,6 @@ FLAGS = """
 """
 
 
-def start(name, *flags, **options):
-    return subprocess.Popen(
-        [sys.executable, "-m", f"tfrec.{name}", *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
-def run(name, *flags):
-    process = start(name, *flags)
-    output, errors = process.communicate()
-    return process.returncode, output, errors
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("commands")
@@ -64,9 +49,16 @@ def flags(folder):
 @pytest.fixture(scope="module")
 def whole(folder, flags):
     """The folder and the output of a run that nobody interrupted."""
-    code, output, errors = run("train", *flags, f"--run_dir={folder / 'whole'}")
-    assert code == 0, errors
-    return folder / "whole", output
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "tfrec.train", *flags),
+            f"--run_dir={folder / 'whole'}",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder / "whole", result.stdout
 
 
 def numbers(folder):
@@ -87,22 +79,22 @@ def test_a_killed_run_ends_bit_for_bit_like_one_that_was_not(
     folder, flags, whole
 ):
     torn = folder / "torn"
-    process = start("train", *flags, f"--run_dir={torn}")
+    command = Command("tfrec.train", *flags, f"--run_dir={torn}")
     # Each step writes a checkpoint, so that the kill may well hit one.
-    while process.poll() is None:
+    while command.running():
         # The files may be replaced while they are read.
         with contextlib.suppress(InputError):
             newest = newest_checkpoint(torn / "checkpoints")
             if newest and read_progress(newest).step >= 2:
                 break
         time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    command.kill()
+    command.result()
     step = read_progress(newest_checkpoint(torn / "checkpoints")).step
     assert 2 <= step < 10
     assert not (torn / "metrics.json").exists()
 
-    code, output, errors = run("train", *flags, f"--run_dir={torn}")
+    code, output, errors = run("tfrec.train", *flags, f"--run_dir={torn}")
     assert code == 0, errors
     assert "Resuming" in output
     one, two = (
@@ -127,13 +119,15 @@ def test_a_killed_run_ends_bit_for_bit_like_one_that_was_not(
 def test_evaluate_repeats_the_numbers(whole):
     folder, output = whole
     code, repeated, errors = run(
-        "evaluate", f"--run_dir={folder}", "--evaluation_block_items=5"
+        "tfrec.evaluate", f"--run_dir={folder}", "--evaluation_block_items=5"
     )
     assert code == 0, errors
     protocol = "test: holdout 0.2, history excluded, 40 users\n"
     assert repeated.startswith(protocol)
     assert output.endswith(f"\n{repeated}")
-    code, best, errors = run("evaluate", f"--run_dir={folder}", "--oracle")
+    code, best, errors = run(
+        "tfrec.evaluate", f"--run_dir={folder}", "--oracle"
+    )
     assert code == 0, errors
     protocol, header, *rows = best.splitlines()
     assert protocol == repeated.splitlines()[0]
@@ -151,7 +145,7 @@ def test_evaluate_repeats_the_numbers(whole):
 def test_recommend_names_items_and_skips_unknown_ones(whole, folder):
     items = (folder / "d" / "items.txt").read_text().split()
     code, output, errors = run(
-        "recommend",
+        "tfrec.recommend",
         f"--run_dir={whole[0]}",
         f"--history={items[0]},no-such,{items[1]}",
         "--k=3",
@@ -169,7 +163,7 @@ def test_a_mistake_is_one_line(folder):
         (["--model=acvea"], "Received: acvea. Did you mean 'acvae'"),
         (["--model=pop", "--dropout=0.1"], "means nothing with --model=pop"),
     ):
-        code, _, errors = run("train", *flags)
+        code, _, errors = run("tfrec.train", *flags)
         assert code == 1
         assert message in errors
         assert len(errors.splitlines()) == 1

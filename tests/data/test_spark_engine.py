@@ -4,14 +4,12 @@ import dataclasses
 import gzip
 import os
 import shutil
-import subprocess
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests import raw_logs
+from tests import commands, raw_logs
 from tfrec.data import DataConfig, preparation, prepare
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import store
@@ -272,21 +270,15 @@ def test_the_command_starts_spark_quietly_and_ends_it(tmp_path):
     conf.mkdir()
     lines = [f"{name} {value}\n" for name, value in _QUICK.items()]
     (conf / "spark-defaults.conf").write_text("".join(lines))
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tfrec.prepare",
-            "--dataset=sequences",
-            f"--raw_dir={path}",
-            f"--data_dir={tmp_path / 'out'}",
-            "--engine=pyspark",
-            "--engine_url=local[1]",
-            "--memory_limit=600MB",
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "SPARK_CONF_DIR": str(conf)},
+    result = commands.run(
+        "tfrec.prepare",
+        "--dataset=sequences",
+        f"--raw_dir={path}",
+        f"--data_dir={tmp_path / 'out'}",
+        "--engine=pyspark",
+        "--engine_url=local[1]",
+        "--memory_limit=600MB",
+        SPARK_CONF_DIR=str(conf),
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert "9 users" in result.stdout

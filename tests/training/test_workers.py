@@ -3,17 +3,15 @@
 import contextlib
 import csv
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.commands import Command
 from tests.training.fits import (
     MAKERS,
     assert_alike,
@@ -53,22 +51,12 @@ def workers(module, *arguments):
     for index in range(2):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": cluster, "task": task})
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                env={**os.environ, "TF_CONFIG": config},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
+        started.append(Command(module, *arguments, TF_CONFIG=config))
     try:
         yield started
     finally:
-        for process in started:
-            process.kill()
-            process.wait()
-            process.stdout.close()
+        for command in started:
+            command.kill()
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +64,14 @@ def job(tmp_path_factory):
     """The folder of a job that ran, and what its two workers heard."""
     folder = tmp_path_factory.mktemp("job")
     with workers("tests.training.job", str(folder)) as started:
-        outputs = [process.communicate()[0] for process in started]
-        for process, output in zip(started, outputs, strict=True):
-            assert process.returncode == 0, output
+        results = [command.result() for command in started]
+        for result in results:
+            assert result.returncode == 0, result.stdout + result.stderr
     heard = [
         json.loads((folder / f"worker{index}" / "heard.json").read_text())
         for index in range(2)
     ]
-    return folder, heard, outputs
+    return folder, heard, [result.stdout for result in results]
 
 
 def assert_equal_on_both(folder, name, one):
@@ -216,7 +204,7 @@ def test_a_job_that_lost_a_worker_ends_and_resumes(tmp_path):
     )
     checkpoints = run / "checkpoints"
     with workers("tfrec.train", *arguments) as (chief, other):
-        while chief.poll() is None:
+        while chief.running():
             # The files may be replaced while they are read.
             with contextlib.suppress(InputError):
                 newest = newest_checkpoint(checkpoints)
@@ -224,17 +212,21 @@ def test_a_job_that_lost_a_worker_ends_and_resumes(tmp_path):
                     break
             time.sleep(0.01)
         other.kill()
-        output = chief.communicate()[0]
-        assert chief.returncode == 1, output
-        assert "workers failed or was lost. Start all of them again" in output
+        result = chief.result()
+        assert result.returncode == 1, result.stderr
+        assert (
+            "workers failed or was lost. Start all of them again"
+            in result.stderr
+        )
     step = read_progress(newest_checkpoint(checkpoints)).step
     assert 2 <= step < 10
 
     with workers("tfrec.train", *arguments) as started:
-        outputs = [process.communicate()[0] for process in started]
-        assert [process.returncode for process in started] == [0, 0], outputs
+        results = [command.result() for command in started]
+    assert [result.returncode for result in results] == [0, 0], results
     assert (
-        f"Resuming {run} after {step // 5} epochs, {step} steps" in outputs[0]
+        f"Resuming {run} after {step // 5} epochs, {step} steps"
+        in results[0].stdout
     )
     numbers = json.loads(Path(run, "metrics.json").read_text())
     assert (numbers["epochs"], numbers["steps"]) == (2, 10)
