@@ -122,9 +122,6 @@ def test_what_is_prepared_is_opened_again(tmp_path):
     written = (first.data_dir / "manifest.json").stat()
     again = prepare(config)
     assert (again.data_dir / "manifest.json").stat() == written
-    # The raw log may be gone by then.
-    (tmp_path / "log.csv").unlink()
-    assert prepare(config).manifest == first.manifest
 
 
 def test_other_settings_for_one_folder_are_named(tmp_path):
@@ -134,13 +131,6 @@ def test_other_settings_for_one_folder_are_named(tmp_path):
         prepare(config)
     assert "protocol=holdout (asked for: leave_one_out)" in str(error.value)
     assert "shards" not in str(error.value)
-
-
-def test_a_raw_log_that_changed_since_is_noticed(tmp_path):
-    prepare(make_config(tmp_path, make_lines()))
-    config = make_config(tmp_path, make_lines(21))
-    with pytest.raises(InputError, match=r"raw files.*log\.csv.*found now"):
-        prepare(config)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

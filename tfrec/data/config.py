@@ -24,6 +24,7 @@ ENGINES = tuple(_OWN_SETTINGS["engine"])
 _PLACES = (
     "raw_dir",
     "data_dir",
+    "raw_changed",
     "engine",
     "engine_url",
     "memory_limit",
@@ -51,6 +52,14 @@ class DataConfig(Settings):
         "",
         "Folder of the prepared dataset. Empty: data/<dataset>-<hash of the "
         "settings>.",
+    )
+    raw_changed: str = setting(
+        "prepare",
+        "What to do when the raw files no longer hold what data_dir was "
+        "prepared from: prepare them beside it, in <data_dir>-<hash of their "
+        "content>, and use that; stop; or keep to what was prepared, to resume "
+        "a run.",
+        choices=("prepare", "stop", "keep"),
     )
     sequence_column: str = setting(
         "sequence", "csv: name of the column of user or session ids."

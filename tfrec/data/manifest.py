@@ -53,7 +53,7 @@ class Manifest:
             training part has fewer than 2 items.
         duplicates: Events of the raw log with the sequence, item and
             timestamp of an earlier one.
-        raw_files: The raw files as they were: {file, bytes}.
+        raw_files: The raw files as they were; see `raw_files.describe`.
         created_with: Versions of the programs that wrote it.
         format_version: Version of the layout of the folder.
     """

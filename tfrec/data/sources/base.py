@@ -50,6 +50,10 @@ class Source(abc.ABC):
             InputError: If one is absent: which file to put where.
         """
 
+    def title_files(self, config: DataConfig) -> list[Path]:
+        """Returns the raw files of titles; none if there are none."""
+        return []
+
     @abc.abstractmethod
     def read(self, engine: Engine, config: DataConfig) -> Log:
         """Reads the interactions, every line checked.

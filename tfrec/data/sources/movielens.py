@@ -62,6 +62,11 @@ class MovieLensSource(Source):
             )
         return [found]
 
+    def title_files(self, config: DataConfig) -> list[Path]:
+        """Returns the file of movies, if it is there."""
+        path = self._find(config, self._movies)
+        return [path] if path else []
+
     def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
         (path,) = self.files(config)
@@ -88,9 +93,10 @@ class MovieLensSource(Source):
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the movies' titles and genres, if their file is there."""
-        path = self._find(config, self._movies)
-        if not path:
+        paths = self.title_files(config)
+        if not paths:
             return None
+        (path,) = paths
         if path.suffix == ".csv":
             names = _columns(path, item="movieId", title="title")
             raw = Delimited([path])

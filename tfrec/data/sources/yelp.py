@@ -35,6 +35,11 @@ class YelpSource(Source):
             f"Received: {config.raw_path}."
         )
 
+    def title_files(self, config: DataConfig) -> list[Path]:
+        """Returns the file of businesses, if it is there."""
+        path = self.files(config)[0].with_name(_BUSINESSES)
+        return [path] if path.is_file() else []
+
     def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
         raw = Lines(self.files(config)[0])
@@ -52,10 +57,10 @@ class YelpSource(Source):
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the businesses' names, if their file is there."""
-        path = self.files(config)[0].with_name(_BUSINESSES)
-        if not path.is_file():
+        paths = self.title_files(config)
+        if not paths:
             return None
-        raw = Lines(path)
+        raw = Lines(paths[0])
         fields = _members(
             engine, raw.table(engine), item="business_id", title="name"
         )
