@@ -17,10 +17,11 @@ def write_clicks(folder):
     ]
     head = "who,what,when,stars"
     folder.mkdir()
-    # The first file has a byte order mark and a blank line.
+    # The first file has a byte order mark and a blank line, the other one a
+    # blank line before its header.
     first = "\n".join(["\ufeff" + head, *rows[:20], "", *rows[20:90]]) + "\n"
     (folder / "a [1]%20.csv").write_text(first, encoding="utf-8")
-    second = "\r\n".join([head, *rows[90:]]) + "\r\n"
+    second = "\r\n".join(["", head, *rows[90:]]) + "\r\n"
     (folder / "b.csv").write_bytes(second.encode())
     return {
         "dataset": "csv",

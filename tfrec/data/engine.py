@@ -80,7 +80,7 @@ class Engine(abc.ABC):
         paths: Sequence[Path],
         separator: str,
         width: int,
-        headed: bool,
+        headers: Sequence[int],
         chosen: Mapping[str, int],
     ) -> ir.Table:
         """Returns fields as strings, and `position`, the record's number.
@@ -89,7 +89,8 @@ class Engine(abc.ABC):
             paths: The files; they follow each other in this order.
             separator: The text between fields.
             width: The number of fields of a record.
-            headed: Whether the first record of each file is a header.
+            headers: For each file, how many blank lines come before its
+                header. Empty: the files have none.
             chosen: The places of the fields to return, from 0, by name.
         """
 

@@ -246,14 +246,14 @@ class SparkEngine(Engine):
         paths: Sequence[Path],
         separator: str,
         width: int,
-        headed: bool,
+        headers: Sequence[int],
         chosen: Mapping[str, int],
     ) -> ir.Table:
         lines = spark_files.lines_of(self._session, paths, blank_too=False)
-        if headed:
-            headers = lines["file"] + 1
+        if headers:
+            before = lines["file"] + 1
             lines = lines.filter(lines.row > 0)
-            lines = lines.withColumn("position", lines.position - headers)
+            lines = lines.withColumn("position", lines.position - before)
         fields = spark_files.split(lines.value, separator, width)
         lines = lines.select("position", fields.alias("fields"))
         texts = {

@@ -9,12 +9,12 @@ import ibis.expr.types as ir
 
 from tfrec.data.engine import Engine
 from tfrec.data.sources.fields import reading
-from tfrec.data.sources.lines import decoded_lines
+from tfrec.data.sources.lines import check_whole, decoded_lines
 from tfrec.errors import InputError
 
 
 class Delimited:
-    """Files of one log, plain or gzipped; fields may be quoted.
+    """Files of one log, plain or compressed; fields may be quoted.
 
     Args:
         paths: The files; they follow each other in this order.
@@ -53,14 +53,21 @@ class Delimited:
         Args:
             engine: What reads them.
             names: The columns of the files, by the names they shall get.
+
+        Raises:
+            InputError: If a file is compressed and damaged.
         """
         chosen = {role: self.columns.index(n) for role, n in names.items()}
+        for path in self._paths:
+            check_whole(path)
         with reading(engine, self):
             return engine.delimited(
                 self._paths,
                 self._separator,
                 len(self.columns),
-                self._headed,
+                [self._first_line(path) for path in self._paths]
+                if self._headed
+                else [],
                 chosen,
             )
 
@@ -71,7 +78,13 @@ class Delimited:
             InputError: If a record up to it has too many or too few fields,
                 an open quote, or cannot be decoded.
         """
-        place, fields = next(itertools.islice(self._records(), position, None))
+        found = next(itertools.islice(self._records(), position, None), None)
+        if found is None:
+            raise InputError(
+                f"{self._paths[-1]} ends before record {position + 1} of the "
+                "log. Are there carriage returns without a line feed?"
+            )
+        place, fields = found
         return place, self._separator.join(fields)
 
     def check(self) -> None:
@@ -83,6 +96,10 @@ class Delimited:
         for _, fields in self._rows(path):
             return fields
         raise InputError(f"{path} is empty; expected a header and rows.")
+
+    def _first_line(self, path: Path) -> int:
+        """Returns how many blank lines there are before the header."""
+        return next(self._rows(path))[0] - 1
 
     def _records(self) -> Iterator[tuple[str, list[str]]]:
         expected = len(self.columns)
@@ -117,4 +134,7 @@ class Delimited:
                     yield first, fields
                 first = reader.line_num + 1
         except csv.Error as error:
-            raise InputError(f"{path}, line {first}: {error}.") from error
+            said = str(error)
+            if said.startswith("new-line character"):
+                said = "a carriage return without a line feed"
+            raise InputError(f"{path}, line {first}: {said}.") from error

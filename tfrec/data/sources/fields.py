@@ -49,9 +49,9 @@ def reading(engine: Engine, raw: RawFiles) -> Iterator[None]:
     try:
         yield
     except engine.read_errors as error:
-        raw.check()
         if not engine.blames_files(error):
             raise
+        raw.check()
         # Malformed in a way that only the engine minds: mixed line ends, say.
         raise InputError(
             f"The raw files cannot be read: {engine.reason(error)}"

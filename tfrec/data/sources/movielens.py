@@ -190,7 +190,7 @@ def _check_end(path: Path) -> None:
     if len(before[-1]) >= 9 and len(last[-1]) < len(before[-1]):
         raise InputError(
             f"{path}, last line: expected a timestamp as long as the one "
-            f"before it, and a line end. Received: {lines[-1].decode()!r}. The "
+            f"before it, and a line end. Received: {lines[-1]!r}. The "
             "file seems cut short: copy it again. If the line is whole, end "
             "it with a line end."
         )

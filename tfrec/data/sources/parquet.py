@@ -5,6 +5,8 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tfrec.data.engine import PLACE, Engine
 from tfrec.errors import InputError
@@ -57,7 +59,13 @@ class Parquet:
         return f"{path}, row {position + 1}", str(values)
 
     def check(self) -> None:
-        """Does nothing: the engine already reads every value's type."""
+        """Raises `InputError` at the first file that is damaged."""
+        for path in self._paths:
+            try:
+                for _ in pq.ParquetFile(path).iter_batches():
+                    pass
+            except (OSError, pa.ArrowException) as error:
+                raise InputError(f"{path} is damaged: {error}.") from error
 
 
 def _shown(schema: ibis.Schema) -> str:

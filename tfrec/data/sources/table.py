@@ -80,9 +80,10 @@ def _check_column(
     hint = nearest_names(name, columns)
     if len(columns) == 1:
         hint = " Is `--separator` right?"
+    shown = ", ".join(repr(column[:40]) for column in columns[:40])
     raise InputError(
-        f"`{flag}` must be a column of {path}, which has "
-        f"{', '.join(map(repr, columns))}. Received: {name!r}.{hint}"
+        f"`{flag}` must be a column of {path}, which has {shown}. Received: "
+        f"{name!r}.{hint}"
     )
 
 
