@@ -8,9 +8,15 @@ import duckdb
 import pytest
 import tensorflow as tf
 
-from tfrec.data import DataConfig, PreparedDataset, preparation, prepare
+from tfrec.data import (
+    DataConfig,
+    PreparedDataset,
+    card,
+    preparation,
+    prepare,
+)
 from tfrec.data.records import ShardWriter
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 HEADER = "sequence,item,timestamp"
 
@@ -83,6 +89,16 @@ def test_counts_are_kept_in_the_manifest(tmp_path):
     assert manifest.density == pytest.approx(18 / (3 * last["items"]))
     assert manifest.duplicates == 1
     assert manifest.settings["min_sequence_length"] == 5
+
+
+def test_rows_that_were_skipped_are_warned_of_and_kept_in_mind(tmp_path):
+    lines = [*make_lines(3, 6), "w,,5"]
+    config = make_config(tmp_path, lines, bad_rows="skip", bad_rows_share=0.1)
+    with pytest.warns(InputWarning, match=r"^Skipped 1 of 19 rows \(5\.26%\)"):
+        data = prepare(config)
+    assert data.manifest.bad_rows["expected"]["an item id"]["rows"] == 1
+    assert "\nSkipped 1 of 19 rows" in card(data)
+    assert prepare(config).manifest == data.manifest
 
 
 def test_sequences_too_short_to_train_on_are_counted(tmp_path):

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import PLACE, Engine
-from tfrec.data.sources.lines import opened
+from tfrec.data.sources.text import opened
 from tfrec.errors import InputError
 
 # One field for the whole line: a separator that no text file contains.
@@ -22,7 +22,13 @@ _NO_SEPARATOR = "\x01\x02\x03\x04"
 # DuckDB takes 16 times as much memory.
 _MAX_LINE_BYTES = 1 << 22
 
-_NO_FAULT_OF_FILES = (duckdb.OperationalError, duckdb.FatalException)
+# Memory and disks.
+_NO_ROOM = (duckdb.OperationalError, duckdb.FatalException)
+_WRONG_QUERIES = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+)
 
 
 @contextlib.contextmanager
@@ -45,14 +51,14 @@ def connect(config: DataConfig, folder: Path) -> Iterator["DuckDBEngine"]:
     connection = None
     try:
         connection = ibis.duckdb.connect(folder / "log.duckdb", **options)
-        yield DuckDBEngine(connection)
+        yield DuckDBEngine(connection, folder)
     except duckdb.OutOfMemoryException as error:
         raise InputError(
             "The preparation needs more memory than `--memory_limit`"
             f"={config.memory_limit}, or more disk to spill to than there is "
             f"beside {config.data_path}: {_first_line(error)}."
         ) from error
-    except _NO_FAULT_OF_FILES as error:
+    except _NO_ROOM as error:
         raise InputError(
             "Cannot read the raw files or write beside "
             f"{config.data_path}: {_first_line(error)}. Give `--data_dir` a "
@@ -70,23 +76,30 @@ class DuckDBEngine(Engine):
 
     Args:
         connection: An open connection.
+        folder: See base class.
     """
 
     # Damaged Parquet raises several, and the base of all.
     read_errors = (duckdb.Error,)
 
-    def __init__(self, connection: ibis.BaseBackend):
+    def __init__(
+        self, connection: ibis.BaseBackend, folder: Path | None = None
+    ):
         self.connection = connection
+        self.folder = folder
+        # Of the machine otherwise; times with a zone become times of it.
+        connection.raw_sql("SET TimeZone = 'UTC'")
 
     def reason(self, error: Exception) -> str:
         lines = str(error).partition("\nPossible")[0].split("\n")
         return "\n".join(line[:200] for line in lines)
 
     def blames_files(self, error: Exception) -> bool:
-        # Memory and disks; see `connect`.
-        return not isinstance(error, _NO_FAULT_OF_FILES)
+        return not isinstance(error, (*_NO_ROOM, *_WRONG_QUERIES))
 
     def store(self, name: str, table: ir.Table) -> ir.Table:
+        # What is left of a try that failed.
+        self.connection.raw_sql(f"DROP TABLE IF EXISTS {name}")
         return self.connection.create_table(name, table)
 
     def load(self, name: str, table: pa.Table) -> ir.Table:

@@ -33,10 +33,13 @@ class Engine(abc.ABC):
         connection: Ibis's connection to it.
         read_errors: Among them is what it raises when a raw file is not what
             it should be.
+        folder: Where files can be left that it shall read; None if it runs on
+            machines that see no folder of this one.
     """
 
     connection: ibis.BaseBackend
     read_errors: tuple[type[Exception], ...]
+    folder: Path | None
 
     @abc.abstractmethod
     def reason(self, error: Exception) -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 import uuid
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from tfrec.data.titles import FILE_NAME as TITLES
 from tfrec.data.titles import title_line
 from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
 from tfrec.data.vocabulary import USERS, Vocabulary
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 # Rows in one Arrow batch: a few MB.
 _BATCH_ROWS = 200_000
@@ -129,6 +130,8 @@ def _write(
     bar.set_description_str(f"reading {config.dataset}")
     protocol = get_protocol(config)
     log, day = source.read(engine, config)
+    if source.bad_rows.skipped:
+        warnings.warn(str(source.bad_rows), InputWarning, stacklevel=4)
     numbers = itertools.count(1)
 
     def store(table: ir.Table) -> ir.Table:
@@ -182,6 +185,7 @@ def _write(
         ),
         duplicates=filters.count_duplicates(log).to_pyarrow().as_py(),
         raw_files=raw_files,
+        bad_rows=source.bad_rows.summary(),
         created_with=versions(config.engine),
     )
 

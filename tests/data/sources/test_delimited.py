@@ -9,15 +9,15 @@ def test_where_counts_lines_not_records(tmp_path):
     path.write_text('a,b\n"1\n1",2\n\n3,4\n')
     raw = Delimited([path])
     assert raw.columns == ["a", "b"]
-    assert raw.where(0) == (f"{path}, line 2", "1\n1,2")
-    assert raw.where(1) == (f"{path}, line 5", "3,4")
+    assert raw.where([0])[0] == (f"{path}, line 2", "1\n1,2")
+    assert raw.where([1])[0] == (f"{path}, line 5", "3,4")
 
 
 def test_where_goes_on_in_the_next_file(tmp_path):
     paths = [tmp_path / "x.csv", tmp_path / "y.csv"]
     for path in paths:
         path.write_text(f"a,b\n1,{path.name}\n")
-    place, text = Delimited(paths).where(1)
+    place, text = Delimited(paths).where([1])[0]
     assert place == f"{paths[1]}, line 2"
     assert text == "1,y.csv"
 
@@ -60,9 +60,9 @@ def test_blank_lines_before_a_header_are_none(engine, tmp_path):
     raw = Delimited(paths)
     table = raw.table(engine, {"file": "a"}).order_by("position")
     assert table.file.to_pyarrow().to_pylist() == ["0", "1", "2"]
-    assert raw.where(2) == (f"{paths[2]}, line 4", "2,0")
+    assert raw.where([2])[0] == (f"{paths[2]}, line 4", "2,0")
     with pytest.raises(InputError, match=r"z\.csv ends before record 4"):
-        raw.where(3)
+        raw.where([3])
 
 
 def test_carriage_returns_alone_are_named(tmp_path):

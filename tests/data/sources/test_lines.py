@@ -4,7 +4,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tfrec.data.sources.lines import Lines, decoded_lines
+from tfrec.data.sources.lines import Lines
+from tfrec.data.sources.text import decoded_lines
 from tfrec.errors import InputError
 
 
@@ -39,7 +40,7 @@ def test_positions_hold_in_files_that_several_threads_read(engine, tmp_path):
 def test_where_gives_the_line_as_an_editor_counts_it(tmp_path):
     path = tmp_path / "x.txt"
     path.write_bytes(b"a\r\n\r\nb c\r\n")
-    assert Lines(path).where(2) == (f"{path}, line 3", "b c")
+    assert Lines(path).where([2])[0] == (f"{path}, line 3", "b c")
 
 
 def test_check_names_the_first_line_that_is_not_text(tmp_path):
@@ -96,7 +97,7 @@ def test_lines_that_end_with_carriage_returns_only_are_refused(
     with pytest.raises(InputError, match=r"x\.txt, line 1: a carriage return"):
         Lines(path).table(engine)
     with pytest.raises(InputError, match="fewer than 3 lines"):
-        Lines(path).where(2)
+        Lines(path).where([2])
 
 
 @pytest.mark.parametrize("name", ["x[1].txt", "x*.txt", "x?.txt", "~"])

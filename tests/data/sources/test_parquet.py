@@ -25,7 +25,7 @@ def test_positions_go_on_in_the_next_file(engine, tmp_path):
         {"position": 1, "number": 8},
         {"position": 2, "number": 9},
     ]
-    place, text = raw.where(2)
+    place, text = raw.where([2])[0]
     assert place == f"{paths[1]}, row 1"
     assert text == "{'a': 9, 'b': 'z'}"
 

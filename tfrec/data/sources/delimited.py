@@ -1,7 +1,6 @@
 """Text files with separated fields, most with a header: CSV and its kin."""
 
 import csv
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import ibis.expr.types as ir
 
 from tfrec.data.engine import Engine
 from tfrec.data.sources.fields import reading
-from tfrec.data.sources.lines import check_whole, decoded_lines
+from tfrec.data.sources.records import Record, delimited_records
+from tfrec.data.sources.text import check_whole, decoded_lines, pick
 from tfrec.errors import InputError
 
 
@@ -71,21 +71,28 @@ class Delimited:
                 chosen,
             )
 
-    def where(self, position: int) -> tuple[str, str]:
-        """Returns a record's place, "x/log.csv, line 7", and its text.
+    def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
+        """Returns records' places, "x/log.csv, line 7", and their texts.
 
         Raises:
-            InputError: If a record up to it has too many or too few fields,
+            InputError: If a record up to them has too many or too few fields,
                 an open quote, or cannot be decoded.
         """
-        found = next(itertools.islice(self._records(), position, None), None)
+        found = pick(self._records(), positions)
         if found is None:
             raise InputError(
-                f"{self._paths[-1]} ends before record {position + 1} of the "
-                "log. Are there carriage returns without a line feed?"
+                f"{self._paths[-1]} ends before record {max(positions) + 1} of "
+                "the log. Are there carriage returns without a line feed?"
             )
-        place, fields = found
-        return place, self._separator.join(fields)
+        return [(place, self._separator.join(f)) for place, f in found]
+
+    def records(self) -> Iterator[Record]:
+        """Yields every record, those that cannot be read too."""
+        width = len(self.columns)
+        for path in self._paths:
+            yield from delimited_records(
+                path, self._separator, width, self._headed
+            )
 
     def check(self) -> None:
         """Raises `InputError` at the first malformed record."""

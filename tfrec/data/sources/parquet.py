@@ -46,8 +46,11 @@ class Parquet:
         rows = engine.parquet(self._paths)
         return rows.select(position=rows[PLACE], **names)
 
-    def where(self, position: int) -> tuple[str, str]:
-        """Returns a record's place, "x/log.parquet, row 7", and its text."""
+    def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
+        """Returns records' places, "x/log.parquet, row 7", and their texts."""
+        return [self._where(position) for position in positions]
+
+    def _where(self, position: int) -> tuple[str, str]:
         for path in self._paths:
             rows = self._engine.parquet([path])
             count = rows.count().execute()

@@ -8,9 +8,11 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
+from tfrec.data.sources.bad_rows import BadRows
 from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.fields import store, store_interactions
 from tfrec.data.sources.lines import Lines
+from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY
 from tfrec.errors import InputError
 
@@ -42,17 +44,24 @@ class YelpSource(Source):
 
     def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
-        raw = Lines(self.files(config)[0])
-        fields = _members(
-            engine,
-            raw.table(engine),
-            sequence="user_id",
-            item="business_id",
-            rating="stars",
-            timestamp="date",
-        )
         layout = "a JSON object with user_id, business_id, stars and date"
-        table = store_interactions(engine, fields, raw, "iso", layout)
+        self.bad_rows = BadRows(config)
+
+        def stored(raw: Lines) -> ir.Table:
+            fields = _members(
+                engine,
+                raw.table(engine),
+                sequence="user_id",
+                item="business_id",
+                rating="stars",
+                timestamp="date",
+            )
+            return store_interactions(
+                engine, fields, raw, self.bad_rows, "iso", layout
+            )
+
+        raw = Lines(self.files(config)[0])
+        table = read_or_salvage(stored, raw, engine, self.bad_rows)
         return Log(table, DAY)
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
