@@ -63,7 +63,7 @@ def current_folder(
     fresh = target
     if config.raw_changed == "prepare":
         fresh = target.with_name(f"{target.name}-{raw_files.digest(found)}")
-    warnings.warn(f"{said}. Using {fresh}.", InputWarning, stacklevel=3)
+    warnings.warn(f"{said}. Using {fresh}.", InputWarning, stacklevel=4)
     if fresh == target:
         return target, found
     if (fresh / FILE_NAME).exists():

@@ -30,6 +30,7 @@ from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
 from tfrec.data.protocols import Protocol, get_protocol
 from tfrec.data.records import ShardWriter, file_checksum
 from tfrec.data.sources import Source, get_source
+from tfrec.data.sources.frame import frame_source
 from tfrec.data.titles import FILE_NAME as TITLES
 from tfrec.data.titles import title_line
 from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
@@ -41,7 +42,7 @@ _BATCH_ROWS = 200_000
 _SEQUENCES_PER_SHARD = 1000
 
 
-def prepare(config: DataConfig) -> PreparedDataset:
+def prepare(config: DataConfig, table: Any = None) -> PreparedDataset:
     """Prepares a raw log, or opens what was prepared with these settings.
 
     The work is done out of core, within `config.memory_limit`. The folder
@@ -53,6 +54,9 @@ def prepare(config: DataConfig) -> PreparedDataset:
 
     Args:
         config: What to prepare, from where, where to.
+        table: The log itself, in place of files: a DataFrame of pandas or
+            polars, or a table of Arrow or Ibis. `config` is that of a "csv"
+            and names its columns.
 
     Raises:
         InputError: If the raw log is absent or malformed, if nothing is left
@@ -64,7 +68,13 @@ def prepare(config: DataConfig) -> PreparedDataset:
         data = prepare(DataConfig(dataset="ml-1m", raw_dir="ml-1m"))
         print(data.manifest.counts)
     """
-    source = get_source(config.dataset)
+    if table is None:
+        return _prepare(config, get_source(config.dataset))
+    with frame_source(table, config) as source:
+        return _prepare(config, source)
+
+
+def _prepare(config: DataConfig, source: Source) -> PreparedDataset:
     target, raw_files = current_folder(config, source)
     if not (target / FILE_NAME).exists():
         _fill(target, source, config, raw_files)
@@ -131,7 +141,7 @@ def _write(
     protocol = get_protocol(config)
     log, day = source.read(engine, config)
     if source.bad_rows.skipped:
-        warnings.warn(str(source.bad_rows), InputWarning, stacklevel=4)
+        warnings.warn(str(source.bad_rows), InputWarning, stacklevel=5)
     numbers = itertools.count(1)
 
     def store(table: ir.Table) -> ir.Table:

@@ -18,13 +18,15 @@ class Parquet:
     Args:
         paths: The files; those of one log follow each other in this order.
         engine: What reads them.
+        name: What messages call them. Empty: each by its path.
 
     Raises:
         InputError: If one is not a Parquet file, or the columns differ.
     """
 
-    def __init__(self, paths: Sequence[Path], engine: Engine):
+    def __init__(self, paths: Sequence[Path], engine: Engine, name: str = ""):
         self._paths = paths
+        self._name = name
         self._engine = engine
         schemas = [engine.parquet_schema(path) for path in paths]
         self.columns = list(schemas[0])
@@ -59,7 +61,7 @@ class Parquet:
             position -= count
         row = rows.filter(rows[PLACE] == position).drop(PLACE)
         (values,) = row.to_pyarrow().to_pylist()
-        return f"{path}, row {position + 1}", str(values)
+        return f"{self._name or path}, row {position + 1}", str(values)
 
     def check(self) -> None:
         """Raises `InputError` at the first file that is damaged."""

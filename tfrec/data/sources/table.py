@@ -70,22 +70,25 @@ class TableSource(Source):
             f"with {what}. `--raw_files` chooses files, of folders inside too."
         )
 
-    def read(self, engine: Engine, config: DataConfig) -> Log:
-        """Returns the interactions, every record checked."""
+    def raw(self, engine: Engine, config: DataConfig) -> Delimited | Parquet:
+        """Returns the raw files.
+
+        Raises:
+            InputError: If they are absent or of several kinds, or lack a
+                column.
+        """
         paths = self.files(config)
-        names = {
-            "sequence": config.sequence_column,
-            "item": config.item_column,
-            "timestamp": config.timestamp_column,
-        }
-        if config.rating_column:
-            names["rating"] = config.rating_column
         if paths[0].suffix == ".parquet":
             raw = Parquet(paths, engine)
         else:
             raw = Delimited(paths, config.separator.replace("\\t", "\t"))
-        for role, name in names.items():
-            _check_column(paths[0], raw.columns, f"--{role}_column", name)
+        for role, name in roles(config).items():
+            check_column(paths[0], raw.columns, f"--{role}_column", name)
+        return raw
+
+    def read(self, engine: Engine, config: DataConfig) -> Log:
+        """Returns the interactions, every record checked."""
+        names = roles(config)
         self.bad_rows = BadRows(config)
 
         def stored(raw: Delimited | Parquet) -> Log:
@@ -101,6 +104,7 @@ class TableSource(Source):
             day = DAY_OF_SECONDS * config.timestamps_per_second * units or None
             return Log(table, day)
 
+        raw = self.raw(engine, config)
         return read_or_salvage(stored, raw, engine, self.bad_rows)
 
 
@@ -151,9 +155,32 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     )
 
 
-def _check_column(
-    path: Path, columns: Iterable[str], flag: str, name: str
+def roles(config: DataConfig) -> dict[str, str]:
+    """Returns the columns that are read, by what they are."""
+    names = {
+        "sequence": config.sequence_column,
+        "item": config.item_column,
+        "timestamp": config.timestamp_column,
+    }
+    if config.rating_column:
+        names["rating"] = config.rating_column
+    return names
+
+
+def check_column(
+    place: str | Path, columns: Iterable[str], flag: str, name: str
 ) -> None:
+    """Raises unless a log has a column of a name, once.
+
+    Args:
+        place: The log.
+        columns: Its columns.
+        flag: The setting that gives the name.
+        name: The name.
+
+    Raises:
+        InputError: Naming the columns that there are.
+    """
     columns = list(columns)
     if columns.count(name) == 1:
         return
@@ -162,7 +189,7 @@ def _check_column(
         hint = " Is `--separator` right?"
     shown = ", ".join(repr(column[:40]) for column in columns[:40])
     raise InputError(
-        f"`{flag}` must be a column of {path}, which has {shown}. Received: "
+        f"`{flag}` must be a column of {place}, which has {shown}. Received: "
         f"{name!r}.{hint}"
     )
 
