@@ -53,6 +53,8 @@ setup(
         "dev": [
             # For the pictures in docs/.
             "matplotlib>=3.9,<4",
+            # DataFrames that are prepared in tests.
+            "polars>=1.20,<3",
             "pytest>=8.4,<10",
             # Two files of tests at a time: most tests keep one core busy.
             "pytest-xdist>=3.6,<4",

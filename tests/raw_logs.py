@@ -12,15 +12,17 @@ def write_clicks(folder):
     ids = ["a", "B", "é", "日", '"q""t"', '"x,y"', " s ", "😀", "b", "\ue000"]
     rows = [
         f"u{n * 7 % 11},{ids[n * n % 10]},"
-        f"2014-04-0{1 + n % 9}T10:0{n % 3}:09.{n * 37 % 1000:03d}Z,{n % 5}.5"
+        f"2014-04-0{1 + n % 9}T10:0{n % 3}:09.{n * 37 % 1000:03d}"
+        f"{['Z', '', '+02:00', '-0530'][n % 4]},{n % 5}.5"
         for n in range(120)
     ]
     head = "who,what,when,stars"
     folder.mkdir()
-    # The first file has a byte order mark and a blank line.
+    # The first file has a byte order mark and a blank line, the other one a
+    # blank line before its header.
     first = "\n".join(["\ufeff" + head, *rows[:20], "", *rows[20:90]]) + "\n"
     (folder / "a [1]%20.csv").write_text(first, encoding="utf-8")
-    second = "\r\n".join([head, *rows[90:]]) + "\r\n"
+    second = "\r\n".join(["", head, *rows[90:]]) + "\r\n"
     (folder / "b.csv").write_bytes(second.encode())
     return {
         "dataset": "csv",
@@ -31,6 +33,28 @@ def write_clicks(folder):
         "rating_column": "stars",
         "rating_above": 1.0,
         "min_sequence_length": 2,
+    }
+
+
+def write_messy(folder):
+    """Writes a log with fractions of seconds, and rows that are skipped."""
+    rows = [
+        f"u{n * 7 % 11},i{n * n % 10},{1704597106 + n // 9}.{n * 37 % 1000:03d}"
+        for n in range(120)
+    ]
+    rows[3:3] = ["u,,1704597106", "u,i", "u,i,today", '"u,i,1704597106']
+    folder.mkdir()
+    text = "\n".join(["sequence,item,timestamp", *rows])
+    (folder / "log.csv.gz").write_bytes(gzip.compress(text.encode()))
+    return {
+        "dataset": "csv",
+        "raw_dir": str(folder),
+        "raw_files": "*.gz",
+        "bad_rows": "skip",
+        "bad_rows_share": 0.1,
+        "protocol": "temporal",
+        "timestamps_per_second": 1,
+        "test_from": "2024-01-07 03:11:55",
     }
 
 

@@ -126,3 +126,16 @@ def test_settings_and_protocols_are_known_without_heavy_libraries():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("name", ["raw_dir", "data_dir"])
+def test_a_url_is_refused_as_it_was_given(name):
+    with pytest.raises(InputError, match=r"`--.*: s3://bucket/a//b\.csv\. "):
+        DataConfig(**{name: "s3://bucket/a//b.csv"})
+
+
+def test_a_pattern_has_a_default_folder_of_its_own():
+    plain = DataConfig(dataset="csv", raw_dir="logs")
+    chosen = dataclasses.replace(plain, raw_files="*.csv")
+    assert plain.data_path != chosen.data_path
+    assert plain.identity() == chosen.identity()

@@ -8,9 +8,15 @@ import duckdb
 import pytest
 import tensorflow as tf
 
-from tfrec.data import DataConfig, PreparedDataset, preparation, prepare
+from tfrec.data import (
+    DataConfig,
+    PreparedDataset,
+    card,
+    preparation,
+    prepare,
+)
 from tfrec.data.records import ShardWriter
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 HEADER = "sequence,item,timestamp"
 
@@ -85,6 +91,16 @@ def test_counts_are_kept_in_the_manifest(tmp_path):
     assert manifest.settings["min_sequence_length"] == 5
 
 
+def test_rows_that_were_skipped_are_warned_of_and_kept_in_mind(tmp_path):
+    lines = [*make_lines(3, 6), "w,,5"]
+    config = make_config(tmp_path, lines, bad_rows="skip", bad_rows_share=0.1)
+    with pytest.warns(InputWarning, match=r"^Skipped 1 of 19 rows \(5\.26%\)"):
+        data = prepare(config)
+    assert data.manifest.bad_rows["expected"]["an item id"]["rows"] == 1
+    assert "\nSkipped 1 of 19 rows" in card(data)
+    assert prepare(config).manifest == data.manifest
+
+
 def test_sequences_too_short_to_train_on_are_counted(tmp_path):
     lines = ["u,a,1", "v,a,1", "v,b,2"]
     data = prepare(make_config(tmp_path, lines, min_sequence_length=1))
@@ -122,9 +138,6 @@ def test_what_is_prepared_is_opened_again(tmp_path):
     written = (first.data_dir / "manifest.json").stat()
     again = prepare(config)
     assert (again.data_dir / "manifest.json").stat() == written
-    # The raw log may be gone by then.
-    (tmp_path / "log.csv").unlink()
-    assert prepare(config).manifest == first.manifest
 
 
 def test_other_settings_for_one_folder_are_named(tmp_path):
@@ -134,13 +147,6 @@ def test_other_settings_for_one_folder_are_named(tmp_path):
         prepare(config)
     assert "protocol=holdout (asked for: leave_one_out)" in str(error.value)
     assert "shards" not in str(error.value)
-
-
-def test_a_raw_log_that_changed_since_is_noticed(tmp_path):
-    prepare(make_config(tmp_path, make_lines()))
-    config = make_config(tmp_path, make_lines(21))
-    with pytest.raises(InputError, match=r"raw files.*log\.csv.*found now"):
-        prepare(config)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

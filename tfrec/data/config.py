@@ -20,16 +20,21 @@ _OWN_SETTINGS = {
     "engine": {"duckdb": ("threads",), "pyspark": ("engine_url",)},
 }
 ENGINES = tuple(_OWN_SETTINGS["engine"])
-# Where things lie and what the work may use: no part of a dataset's identity.
+# Where things lie, when to stop and what the work may use: no part of a
+# dataset's identity.
 _PLACES = (
     "raw_dir",
+    "raw_files",
     "data_dir",
+    "raw_changed",
+    "bad_rows_share",
     "engine",
     "engine_url",
     "memory_limit",
     "threads",
 )
 _MEMORY = re.compile(r"[0-9]+([.][0-9]+)? *[KMGT]i?B")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL_SPARK = re.compile(r"local(\[([1-9][0-9]*|[*])\])?")
 _SPARK = re.compile(r"spark://.+|k8s://.+|yarn")
 
@@ -45,12 +50,41 @@ class DataConfig(Settings):
         "",
         "Folder of the raw files (csv, sequences, yelp: a file or a folder). "
         "MovieLens is downloaded to it if absent. On a cluster, a path that "
-        "all machines share; no hdfs:// or s3://. Empty: data/raw/<dataset>.",
+        "all machines share; no hdfs:// or s3://. A path that has * or [ in it "
+        "is that path. Empty: data/raw/<dataset>.",
+    )
+    raw_files: str = setting(
+        "",
+        "csv: pattern of the files below raw_dir to read as one log: * and ? "
+        "stand for what has no /, [ab] for one character, ** for folders of "
+        "any depth (2024-*/*.csv.gz, **/*.parquet). Names that begin with . or "
+        "_ are left out. Empty: raw_dir, or the files in it.",
     )
     data_dir: str = setting(
         "",
         "Folder of the prepared dataset. Empty: data/<dataset>-<hash of the "
         "settings>.",
+    )
+    raw_changed: str = setting(
+        "prepare",
+        "What to do when the raw files no longer hold what data_dir was "
+        "prepared from: prepare them beside it, in <data_dir>-<hash of their "
+        "content>, and use that; stop; or keep to what was prepared, to resume "
+        "a run.",
+        choices=("prepare", "stop", "keep"),
+    )
+    bad_rows: str = setting(
+        "stop",
+        "What to do with a row that cannot be read: stop, with its place, or "
+        "skip it. Skipped rows are counted by what is wrong with them.",
+        choices=("stop", "skip"),
+    )
+    bad_rows_share: float = setting(
+        0.01,
+        "With --bad_rows=skip: stop if more than this part of all rows cannot "
+        "be read.",
+        minimum=0,
+        maximum=1,
     )
     sequence_column: str = setting(
         "sequence", "csv: name of the column of user or session ids."
@@ -58,7 +92,7 @@ class DataConfig(Settings):
     item_column: str = setting("item", "csv: name of the column of item ids.")
     timestamp_column: str = setting(
         "timestamp",
-        "csv: name of the column of times: integers, or ISO dates and times.",
+        "csv: name of the column of times: numbers, or ISO dates and times.",
     )
     rating_column: str = setting(
         "", "csv: name of the column of ratings. Empty: there are none."
@@ -66,7 +100,7 @@ class DataConfig(Settings):
     separator: str = setting(",", "csv: text between two fields.")
     timestamps_per_second: int = setting(
         0,
-        "csv: what integer times count in a second: 1, or 1000 for "
+        "csv: what times that are numbers count in a second: 1, or 1000 for "
         "milliseconds. next_click and temporal need it, and the report of a "
         "run, to tell the time between events. 0: times are ISO dates or "
         "times, or nobody knows.",
@@ -230,6 +264,8 @@ class DataConfig(Settings):
         super().__post_init__()
         get_protocol(self).check()
         self._check_engine()
+        for name in ("raw_dir", "data_dir"):
+            _check_path(name, getattr(self, name))
         if self.since and not _is_day(self.since):
             raise InputError(
                 "`--since` must be a day such as 2018-01-01. Received: "
@@ -243,6 +279,8 @@ class DataConfig(Settings):
             for name in sorted(names):
                 why = f"with --{choice}={getattr(self, choice)}"
                 found.setdefault(name, why)
+        if self.bad_rows == "stop":
+            found.setdefault("bad_rows_share", "with --bad_rows=stop")
         if self.dataset == "csv" and not self.rating_column:
             found["rating_above"] = "with no --rating_column"
         if not self.on_this_machine:
@@ -275,6 +313,7 @@ class DataConfig(Settings):
             return Path(self.data_dir).expanduser()
         # Two logs of one format are two datasets: the place tells them apart.
         place = str(self.raw_path.absolute()) if self.raw_dir else ""
+        place += self.raw_files
         text = json.dumps([self.identity(), place], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return Path("data", f"{self.dataset}-{digest}")
@@ -302,6 +341,14 @@ class DataConfig(Settings):
                 "spark://host:7077, yarn or k8s://https://host:443. Received: "
                 f"{self.engine_url!r}."
             )
+
+
+def _check_path(name: str, value: str) -> None:
+    if _URL.match(value):
+        raise InputError(
+            f"`--{name}` must be a path, and no URL. Received: {value}. Copy "
+            "the files here, or mount where they are."
+        )
 
 
 def _is_day(text: str) -> bool:

@@ -31,8 +31,8 @@ class Dataset(NamedTuple):
     settings: tuple[str, ...]
 
 
-# What divides a log with times.
-_TIMED = (*SESSION_CUTS, *TIME_CUTS)
+# What divides a log with times, a row for each event.
+_TIMED = ("bad_rows", "bad_rows_share", *SESSION_CUTS, *TIME_CUTS)
 _MOVIELENS = ("movielens", "MovieLensSource", "Harper and Konstan, 2015")
 _RATINGS = ("rating_above", *_TIMED)
 
@@ -78,6 +78,7 @@ _DATASETS = (
         "",
         "your own log: CSV or Parquet files with named columns",
         (
+            "raw_files",
             "sequence_column",
             "item_column",
             "timestamp_column",

@@ -1,7 +1,10 @@
 """DuckDB, the default engine: on this machine, out of core."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import glob
+import itertools
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -11,12 +14,21 @@ import pyarrow as pa
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import PLACE, Engine
+from tfrec.data.sources.text import opened
 from tfrec.errors import InputError
 
 # One field for the whole line: a separator that no text file contains.
 _NO_SEPARATOR = "\x01\x02\x03\x04"
 # DuckDB takes 16 times as much memory.
 _MAX_LINE_BYTES = 1 << 22
+
+# Memory and disks.
+_NO_ROOM = (duckdb.OperationalError, duckdb.FatalException)
+_WRONG_QUERIES = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+)
 
 
 @contextlib.contextmanager
@@ -39,14 +51,14 @@ def connect(config: DataConfig, folder: Path) -> Iterator["DuckDBEngine"]:
     connection = None
     try:
         connection = ibis.duckdb.connect(folder / "log.duckdb", **options)
-        yield DuckDBEngine(connection)
+        yield DuckDBEngine(connection, folder)
     except duckdb.OutOfMemoryException as error:
         raise InputError(
             "The preparation needs more memory than `--memory_limit`"
             f"={config.memory_limit}, or more disk to spill to than there is "
             f"beside {config.data_path}: {_first_line(error)}."
         ) from error
-    except (duckdb.OperationalError, duckdb.FatalException) as error:
+    except _NO_ROOM as error:
         raise InputError(
             "Cannot read the raw files or write beside "
             f"{config.data_path}: {_first_line(error)}. Give `--data_dir` a "
@@ -64,17 +76,30 @@ class DuckDBEngine(Engine):
 
     Args:
         connection: An open connection.
+        folder: See base class.
     """
 
-    read_errors = (duckdb.InvalidInputException, duckdb.ConversionException)
+    # Damaged Parquet raises several, and the base of all.
+    read_errors = (duckdb.Error,)
 
-    def __init__(self, connection: ibis.BaseBackend):
+    def __init__(
+        self, connection: ibis.BaseBackend, folder: Path | None = None
+    ):
         self.connection = connection
+        self.folder = folder
+        # Of the machine otherwise; times with a zone become times of it.
+        connection.raw_sql("SET TimeZone = 'UTC'")
 
     def reason(self, error: Exception) -> str:
-        return str(error).partition("\nPossible")[0]
+        lines = str(error).partition("\nPossible")[0].split("\n")
+        return "\n".join(line[:200] for line in lines)
+
+    def blames_files(self, error: Exception) -> bool:
+        return not isinstance(error, (*_NO_ROOM, *_WRONG_QUERIES))
 
     def store(self, name: str, table: ir.Table) -> ir.Table:
+        # What is left of a try that failed.
+        self.connection.raw_sql(f"DROP TABLE IF EXISTS {name}")
         return self.connection.create_table(name, table)
 
     def load(self, name: str, table: pa.Table) -> ir.Table:
@@ -86,12 +111,18 @@ class DuckDBEngine(Engine):
         yield from self.connection.con.sql(query).to_arrow_reader(rows)
 
     def lines(self, path: Path, encoding: str) -> ir.Table:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             first = file.readline(_MAX_LINE_BYTES)
         end = r"\r\n" if first.endswith(b"\r\n") else r"\n"
+        if b"\r" in first.removesuffix(b"\r\n"):
+            # DuckDB would take it for the end of a line, others would not.
+            raise InputError(
+                f"{path}, line 1: a carriage return without a line feed. Lines "
+                "must end with a line feed, or with both."
+            )
         return self.connection.sql(
             "SELECT row_number() OVER () - 1 AS position, line FROM read_csv("
-            f"{_sql_text(path)}, columns={{'line': 'VARCHAR'}}, "
+            f"{_sql_file(path)}, columns={{'line': 'VARCHAR'}}, "
             f"delim={_sql_text(_NO_SEPARATOR)}, header=false, quote='', "
             f"escape='', auto_detect=false, strict_mode=false, "
             f"encoding={_sql_text(encoding)}, new_line='{end}', "
@@ -104,7 +135,7 @@ class DuckDBEngine(Engine):
         paths: Sequence[Path],
         separator: str,
         width: int,
-        headed: bool,
+        headers: Sequence[int],
         chosen: Mapping[str, int],
     ) -> ir.Table:
         # Numbered names, because those of a header can be anything.
@@ -112,29 +143,39 @@ class DuckDBEngine(Engine):
         fields = ", ".join(
             f"c{place} AS {name}" for name, place in chosen.items()
         )
-        files = ", ".join(map(_sql_text, paths))
+        # Files at a time that have as many lines to skip.
+        blanks = headers or [0] * len(paths)
+        parts = [
+            f"SELECT * FROM read_csv([{_sql_files(p for p, _ in part)}], "
+            f"columns={{{kinds}}}, header={str(bool(headers)).lower()}, "
+            f"skip={skipped}, "
+            f"delim={_sql_text(separator)}, quote='\"', escape='\"', "
+            "auto_detect=false, strict_mode=true)"
+            for skipped, part in itertools.groupby(
+                zip(paths, blanks, strict=True), key=operator.itemgetter(1)
+            )
+        ]
         return self.connection.sql(
             f"SELECT row_number() OVER () - 1 AS position, {fields} "
-            f"FROM read_csv([{files}], columns={{{kinds}}}, "
-            f"header={str(headed).lower()}, "
-            f"delim={_sql_text(separator)}, quote='\"', escape='\"', "
-            "auto_detect=false, strict_mode=true)",
+            f"FROM ({' UNION ALL '.join(parts)})",
             schema={"position": "int64"} | dict.fromkeys(chosen, "string"),
         )
 
     def parquet_schema(self, path: Path) -> ibis.Schema:
         try:
-            return self.connection.read_parquet(path).schema()
+            table = self.connection.read_parquet(
+                _literal(path), hive_partitioning=False
+            )
+            return table.schema()
         except duckdb.Error as error:
             raise InputError(
                 f"{path} cannot be read as Parquet: {_first_line(error)}"
             ) from error
 
     def parquet(self, paths: Sequence[Path]) -> ir.Table:
-        files = ", ".join(map(_sql_text, paths))
         return self.connection.sql(
             f"SELECT row_number() OVER () - 1 AS {PLACE}, * "
-            f"FROM read_parquet([{files}])",
+            f"FROM ({_sql_parquet(paths)})",
             schema={PLACE: "int64", **self.parquet_schema(paths[0])},
         )
 
@@ -161,6 +202,37 @@ def json_valid(document: str) -> bool:
 def _sql_text(text: str | Path) -> str:
     """Returns a string literal of SQL."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def _sql_file(path: Path) -> str:
+    return _sql_text(_literal(path))
+
+
+def _literal(path: Path) -> str:
+    """Returns a path as DuckDB takes it, to mean this file and no other.
+
+    It reads patterns, and `~` as somebody's home.
+    """
+    plain = str(path.absolute())
+    literal = glob.escape(plain)
+    if literal != plain and "\\" in plain:
+        raise InputError(
+            f"{path}: DuckDB reads no path with a backslash and one of *?[. "
+            "Give it another name."
+        )
+    return literal
+
+
+def _sql_parquet(paths: Sequence[Path]) -> str:
+    # The name of a folder, `day=3`, is no column.
+    return (
+        f"SELECT * FROM read_parquet([{_sql_files(paths)}], "
+        "hive_partitioning=false)"
+    )
+
+
+def _sql_files(paths: Iterable[Path]) -> str:
+    return ", ".join(map(_sql_file, paths))
 
 
 def _first_line(error: Exception) -> str:

@@ -33,10 +33,13 @@ class Engine(abc.ABC):
         connection: Ibis's connection to it.
         read_errors: Among them is what it raises when a raw file is not what
             it should be.
+        folder: Where files can be left that it shall read; None if it runs on
+            machines that see no folder of this one.
     """
 
     connection: ibis.BaseBackend
     read_errors: tuple[type[Exception], ...]
+    folder: Path | None
 
     @abc.abstractmethod
     def reason(self, error: Exception) -> str:
@@ -80,7 +83,7 @@ class Engine(abc.ABC):
         paths: Sequence[Path],
         separator: str,
         width: int,
-        headed: bool,
+        headers: Sequence[int],
         chosen: Mapping[str, int],
     ) -> ir.Table:
         """Returns fields as strings, and `position`, the record's number.
@@ -89,7 +92,8 @@ class Engine(abc.ABC):
             paths: The files; they follow each other in this order.
             separator: The text between fields.
             width: The number of fields of a record.
-            headed: Whether the first record of each file is a header.
+            headers: For each file, how many blank lines come before its
+                header. Empty: the files have none.
             chosen: The places of the fields to return, from 0, by name.
         """
 

@@ -53,7 +53,8 @@ class Manifest:
             training part has fewer than 2 items.
         duplicates: Events of the raw log with the sequence, item and
             timestamp of an earlier one.
-        raw_files: The raw files as they were: {file, bytes}.
+        raw_files: The raw files as they were; see `raw_files.describe`.
+        bad_rows: What was skipped, see `BadRows.summary`; empty if nothing.
         created_with: Versions of the programs that wrote it.
         format_version: Version of the layout of the folder.
     """
@@ -68,6 +69,7 @@ class Manifest:
     short_sequences: int = 0
     duplicates: int = 0
     raw_files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    bad_rows: dict[str, Any] = dataclasses.field(default_factory=dict)
     created_with: dict[str, str] = dataclasses.field(default_factory=versions)
     format_version: int = FORMAT_VERSION
 
@@ -107,6 +109,8 @@ class Manifest:
                 f"`{command}`. Or use the tfrec that wrote "
                 f"it: {values.get('created_with', 'unknown')}."
             )
+        # What came later than the version of the format.
+        values.setdefault("bad_rows", {})
         names = {field.name for field in dataclasses.fields(cls)}
         if names != values.keys():
             wrong = ", ".join(sorted(names ^ values.keys()))

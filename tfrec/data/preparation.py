@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 import uuid
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,32 +19,44 @@ from tqdm import tqdm
 from tfrec.data import examples, filters
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine, connect
+from tfrec.data.freshness import (
+    current_folder,
+    refuse_changes,
+    refuse_other,
+)
 from tfrec.data.gaps import GapWriter
 from tfrec.data.manifest import FILE_NAME, Manifest, data_checksum, versions
 from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
 from tfrec.data.protocols import Protocol, get_protocol
 from tfrec.data.records import ShardWriter, file_checksum
 from tfrec.data.sources import Source, get_source
+from tfrec.data.sources.frame import frame_source
 from tfrec.data.titles import FILE_NAME as TITLES
 from tfrec.data.titles import title_line
 from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
 from tfrec.data.vocabulary import USERS, Vocabulary
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 # Rows in one Arrow batch: a few MB.
 _BATCH_ROWS = 200_000
 _SEQUENCES_PER_SHARD = 1000
 
 
-def prepare(config: DataConfig) -> PreparedDataset:
+def prepare(config: DataConfig, table: Any = None) -> PreparedDataset:
     """Prepares a raw log, or opens what was prepared with these settings.
 
     The work is done out of core, within `config.memory_limit`. The folder
     gets its name when it is complete; a failure leaves nothing behind. A
     progress bar is shown on a terminal.
 
+    Where the raw files no longer hold what the folder was prepared from, a
+    folder beside it is prepared and opened, and a warning names both.
+
     Args:
         config: What to prepare, from where, where to.
+        table: The log itself, in place of files: a DataFrame of pandas or
+            polars, or a table of Arrow or Ibis. `config` is that of a "csv"
+            and names its columns.
 
     Raises:
         InputError: If the raw log is absent or malformed, if nothing is left
@@ -55,20 +68,30 @@ def prepare(config: DataConfig) -> PreparedDataset:
         data = prepare(DataConfig(dataset="ml-1m", raw_dir="ml-1m"))
         print(data.manifest.counts)
     """
-    target = config.data_path
-    source = get_source(config.dataset)
-    if (target / FILE_NAME).exists():
-        return _open_same(target, source, config)
-    if target.exists() and (
-        not target.is_dir()
-        or any(target.iterdir())
-        or target.samefile(os.curdir)
-    ):
-        raise InputError(
-            "`--data_dir` must be a new or empty folder, not the working "
-            f"directory, or a prepared dataset. Received: {target}."
-        )
-    source.fetch(config)
+    if table is None:
+        return _prepare(config, get_source(config.dataset))
+    with frame_source(table, config) as source:
+        return _prepare(config, source)
+
+
+def _prepare(config: DataConfig, source: Source) -> PreparedDataset:
+    target, raw_files = current_folder(config, source)
+    if not (target / FILE_NAME).exists():
+        _fill(target, source, config, raw_files)
+        # Another process may have been quicker, with something else.
+        refuse_other(Manifest.load(target), config, target, raw_files)
+    data = PreparedDataset.open(target)
+    data.warn_of_history("test")
+    return data
+
+
+def _fill(
+    target: Path,
+    source: Source,
+    config: DataConfig,
+    raw_files: list[dict[str, Any]],
+) -> None:
+    """Prepares a folder that is not there yet, or empty."""
     with _new_folder(target) as folder:
         scratch = folder / "scratch"
         scratch.mkdir()
@@ -77,39 +100,10 @@ def prepare(config: DataConfig) -> PreparedDataset:
             _refreshed(bar),
             connect(config, scratch) as engine,
         ):
-            manifest = _write(engine, source, config, folder, bar)
+            manifest = _write(engine, source, config, folder, bar, raw_files)
+        refuse_changes(raw_files, config, source)
         shutil.rmtree(scratch)
         manifest.save(folder)
-    return _open_same(target, source, config)
-
-
-def _open_same(
-    target: Path, source: Source, config: DataConfig
-) -> PreparedDataset:
-    """Opens a prepared dataset if it is the one that is asked for."""
-    manifest = Manifest.load(target)
-    held = manifest.settings
-    differing = [
-        f"{name}={held.get(name)} (asked for: {value})"
-        for name, value in config.identity().items()
-        if held.get(name) != value
-    ]
-    # Where the raw files are not at hand, there is nothing to compare.
-    with contextlib.suppress(InputError):
-        raw_files = _raw_files(source, config)
-        if raw_files != manifest.raw_files:
-            differing.append(
-                f"raw files {manifest.raw_files} (found now: {raw_files})"
-            )
-    if differing:
-        raise InputError(
-            f"`--data_dir` ({target}) holds a dataset prepared with "
-            f"{', '.join(differing)}. Give another folder, or delete this one "
-            "to prepare it again."
-        )
-    data = PreparedDataset.open(target)
-    data.warn_of_history("test")
-    return data
 
 
 @contextlib.contextmanager
@@ -140,11 +134,14 @@ def _write(
     config: DataConfig,
     folder: Path,
     bar: tqdm,
+    raw_files: list[dict[str, Any]],
 ) -> Manifest:
     """Writes all files but the manifest, which it returns."""
     bar.set_description_str(f"reading {config.dataset}")
     protocol = get_protocol(config)
     log, day = source.read(engine, config)
+    if source.bad_rows.skipped:
+        warnings.warn(str(source.bad_rows), InputWarning, stacklevel=5)
     numbers = itertools.count(1)
 
     def store(table: ir.Table) -> ir.Table:
@@ -197,7 +194,8 @@ def _write(
             left["sequences"] - trained if protocol.has_users else 0
         ),
         duplicates=filters.count_duplicates(log).to_pyarrow().as_py(),
-        raw_files=_raw_files(source, config),
+        raw_files=raw_files,
+        bad_rows=source.bad_rows.summary(),
         created_with=versions(config.engine),
     )
 
@@ -323,11 +321,3 @@ def _refreshed(bar: tqdm) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-
-
-def _raw_files(source: Source, config: DataConfig) -> list[dict[str, Any]]:
-    """Describes the raw files, to notice when they change."""
-    return [
-        {"file": path.name, "bytes": path.stat().st_size}
-        for path in source.files(config)
-    ]

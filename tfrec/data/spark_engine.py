@@ -46,6 +46,8 @@ _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _SQL_SETTINGS = {
     # An overflow is an error and no other number.
     "spark.sql.ansi.enabled": "true",
+    # Days and times without a zone are of UTC.
+    "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "true",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
@@ -82,7 +84,8 @@ def connect(config: DataConfig, folder: Path) -> Iterator["SparkEngine"]:
             try:
                 for name, value in _SQL_SETTINGS.items():
                     session.conf.set(name, value)
-                yield SparkEngine(session)
+                here = session.sparkContext.master.startswith("local")
+                yield SparkEngine(session, folder if here else None)
             except AnalysisException:
                 raise  # A query that is wrong, which no setting mends.
             except (PySparkException, Py4JError, ConnectionError) as error:
@@ -201,13 +204,15 @@ class SparkEngine(Engine):
 
     Args:
         session: An open session.
+        folder: See base class.
     """
 
     # What comes from Java.
     read_errors = (CapturedException, Py4JError)
 
-    def __init__(self, session: SparkSession):
+    def __init__(self, session: SparkSession, folder: Path | None = None):
         self._session = session
+        self.folder = folder
         self.connection = ibis.pyspark.connect(session)
 
     def reason(self, error: Exception) -> str:
@@ -246,14 +251,14 @@ class SparkEngine(Engine):
         paths: Sequence[Path],
         separator: str,
         width: int,
-        headed: bool,
+        headers: Sequence[int],
         chosen: Mapping[str, int],
     ) -> ir.Table:
         lines = spark_files.lines_of(self._session, paths, blank_too=False)
-        if headed:
-            headers = lines["file"] + 1
+        if headers:
+            before = lines["file"] + 1
             lines = lines.filter(lines.row > 0)
-            lines = lines.withColumn("position", lines.position - headers)
+            lines = lines.withColumn("position", lines.position - before)
         fields = spark_files.split(lines.value, separator, width)
         lines = lines.select("position", fields.alias("fields"))
         texts = {

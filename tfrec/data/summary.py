@@ -3,6 +3,7 @@
 from typing import Any
 
 from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
+from tfrec.data.sources.bad_rows import describe
 
 
 def card(data: PreparedDataset) -> str:
@@ -36,6 +37,7 @@ def card(data: PreparedDataset) -> str:
         f"{users}",
         f"repeated events (equal sequence, item and time): {repeated:,}"
         + (f", {kept} (--drop_duplicates)" if repeated else ""),
+        *([describe(manifest.bad_rows)] if manifest.bad_rows else []),
         "",
         f"protocol: {data.describe('test')}",
         _row(

@@ -148,8 +148,8 @@ def check_data(
     )
     raise InputError(
         f"{data.data_dir} is not the dataset that {folder} was trained on, so "
-        f"items and sequences do not match: {why}. Give back the old data, or "
-        "train another run."
+        f"items and sequences do not match: {why}. Give back the old data "
+        f"({saved['data_dir']}), or train another run."
     )
 
 

@@ -9,15 +9,15 @@ def test_where_counts_lines_not_records(tmp_path):
     path.write_text('a,b\n"1\n1",2\n\n3,4\n')
     raw = Delimited([path])
     assert raw.columns == ["a", "b"]
-    assert raw.where(0) == (f"{path}, line 2", "1\n1,2")
-    assert raw.where(1) == (f"{path}, line 5", "3,4")
+    assert raw.where([0])[0] == (f"{path}, line 2", "1\n1,2")
+    assert raw.where([1])[0] == (f"{path}, line 5", "3,4")
 
 
 def test_where_goes_on_in_the_next_file(tmp_path):
     paths = [tmp_path / "x.csv", tmp_path / "y.csv"]
     for path in paths:
         path.write_text(f"a,b\n1,{path.name}\n")
-    place, text = Delimited(paths).where(1)
+    place, text = Delimited(paths).where([1])[0]
     assert place == f"{paths[1]}, line 2"
     assert text == "1,y.csv"
 
@@ -41,3 +41,32 @@ def test_check_names_the_first_record_of_another_width(tmp_path, separator):
     path.write_text("a,b\n1,2\n\n3\n4\n".replace(",", separator))
     with pytest.raises(InputError, match=r"x\.csv, line 4: expected 2 fields"):
         Delimited([path], separator).check()
+
+
+def test_a_name_is_no_pattern(engine, tmp_path):
+    (tmp_path / "d1").mkdir()
+    (tmp_path / "d1" / "x1.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "d[1]").mkdir()
+    path = tmp_path / "d[1]" / "x*?.csv"
+    path.write_text("a,b\n3,4\n")
+    table = Delimited([path]).table(engine, {"x": "a"})
+    assert table.x.to_pyarrow().to_pylist() == ["3"]
+
+
+def test_blank_lines_before_a_header_are_none(engine, tmp_path):
+    paths = [tmp_path / f"{name}.csv" for name in "xyz"]
+    for number, path in enumerate(paths):
+        path.write_text("\n" * number + f"a,b\n{number},0\n")
+    raw = Delimited(paths)
+    table = raw.table(engine, {"file": "a"}).order_by("position")
+    assert table.file.to_pyarrow().to_pylist() == ["0", "1", "2"]
+    assert raw.where([2])[0] == (f"{paths[2]}, line 4", "2,0")
+    with pytest.raises(InputError, match=r"z\.csv ends before record 4"):
+        raw.where([3])
+
+
+def test_carriage_returns_alone_are_named(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b\r1,2\r")
+    with pytest.raises(InputError, match=r"line 1: a carriage return without"):
+        Delimited([path])

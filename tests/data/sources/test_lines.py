@@ -1,8 +1,11 @@
 import gzip
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from tfrec.data.sources.lines import Lines, decoded_lines
+from tfrec.data.sources.lines import Lines
+from tfrec.data.sources.text import decoded_lines
 from tfrec.errors import InputError
 
 
@@ -37,7 +40,7 @@ def test_positions_hold_in_files_that_several_threads_read(engine, tmp_path):
 def test_where_gives_the_line_as_an_editor_counts_it(tmp_path):
     path = tmp_path / "x.txt"
     path.write_bytes(b"a\r\n\r\nb c\r\n")
-    assert Lines(path).where(2) == (f"{path}, line 3", "b c")
+    assert Lines(path).where([2])[0] == (f"{path}, line 3", "b c")
 
 
 def test_check_names_the_first_line_that_is_not_text(tmp_path):
@@ -54,8 +57,60 @@ def test_a_byte_order_mark_is_no_text(tmp_path):
     assert list(decoded_lines(path)) == ["a\n", "b\n"]
 
 
-def test_a_gzip_file_cut_short_is_named(tmp_path):
-    path = tmp_path / "x.csv.gz"
-    path.write_bytes(gzip.compress(b"a line of text\n" * 9999)[:-20])
-    with pytest.raises(InputError, match=r"x\.csv\.gz, after line .*cut short"):
+def damaged(content, how):
+    """Returns a compressed file without its end, or with a wrong byte."""
+    if how == "cut":
+        return content[:-20]
+    place = {"data": len(content) // 2, "checksum": -7}[how]
+    whole = bytearray(content)
+    whole[place] ^= 0xFF
+    return bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("ending", "how"),
+    [("gz", "cut"), ("gz", "data"), ("gz", "checksum"), ("zst", "cut")],
+)
+def test_a_damaged_compressed_file_is_named(engine, tmp_path, ending, how):
+    text = "".join(f"u{n} {n * n % 1009}\n" for n in range(5000)).encode()
+    path = tmp_path / f"x.txt.{ending}"
+    if ending == "gz":
+        content = gzip.compress(text)
+    else:
+        content = pa.compress(text, "zstd", asbytes=True)
+    path.write_bytes(content)
+    assert list(decoded_lines(path))[-1] == "u4999 98\n"
+    assert Lines(path).table(engine).count().to_pyarrow().as_py() == 5000
+    path.write_bytes(damaged(content, how))
+    pattern = rf"x\.txt\.{ending}.*: .*damaged or cut short"
+    with pytest.raises(InputError, match=pattern):
         list(decoded_lines(path))
+    with pytest.raises(InputError, match=pattern):
+        Lines(path).table(engine)
+
+
+def test_lines_that_end_with_carriage_returns_only_are_refused(
+    engine, tmp_path
+):
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"u a b\rv c d\ru\r")
+    with pytest.raises(InputError, match=r"x\.txt, line 1: a carriage return"):
+        Lines(path).table(engine)
+    with pytest.raises(InputError, match="fewer than 3 lines"):
+        Lines(path).where([2])
+
+
+@pytest.mark.parametrize("name", ["x[1].txt", "x*.txt", "x?.txt", "~"])
+def test_a_name_is_no_pattern(engine, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x1.txt").write_text("another\n")
+    (tmp_path / name).write_text("this one\n")
+    table = Lines(Path(name)).table(engine)
+    assert table.line.to_pyarrow().to_pylist() == ["this one"]
+
+
+def test_compressed_lines_may_end_with_both_signs(engine, tmp_path):
+    path = tmp_path / "x.txt.gz"
+    path.write_bytes(gzip.compress(b"a b\r\n\r\nc\r\n"))
+    table = Lines(path).table(engine).order_by("position").to_pyarrow()
+    assert table["position"].to_pylist() == [0, 2]

@@ -95,12 +95,13 @@ def test_a_line_cut_between_fields_is_named(engine, tmp_path):
             "ratings.csv",
             "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n1,3,4.0,96498",
         ),
+        ("ml-1m", "ratings.dat", "\n".join(LINES)[:-3] + "é"),
     ],
 )
 def test_a_file_cut_inside_its_last_timestamp_is_refused(
     engine, tmp_path, dataset, name, text
 ):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match=r"last line.*seems cut short"):
         rows(engine, tmp_path, dataset)
 

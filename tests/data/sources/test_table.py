@@ -6,6 +6,7 @@ import pyarrow.parquet
 import pytest
 
 from tfrec.data.config import DataConfig
+from tfrec.data.duckdb_engine import DuckDBEngine
 from tfrec.data.sources import get_source
 from tfrec.errors import InputError
 
@@ -77,7 +78,11 @@ def test_quoted_fields_keep_separators_and_quotes(engine, tmp_path):
         (",i,7,", "expected a sequence id"),
         ("u,,7,", "expected an item id"),
         ("u,i,,", "expected a timestamp"),
-        ("u,i,7.5,", "expected a timestamp"),
+        ("u,i,7.5.1,", "expected a timestamp, a number"),
+        (
+            'u,i,"7,5",',
+            "expected a timestamp with a decimal point, not a comma",
+        ),
         ("u,i,2018-01-31,", "expected a timestamp"),
         ("u,i,-7,", "expected a timestamp of at least 0"),
         ('"u\nv",i,7,', "expected a sequence id without tabs and line ends"),
@@ -117,6 +122,11 @@ def test_iso_times_become_microseconds(engine, tmp_path):
         "2018-01-31T12:00:00.25": 1517400000_250000,
         "2018-01-31T12:00:00.000001Z": 1517400000_000001,
         "2018-01-31 12:00:00+00:00": 1517400000_000000,
+        "2018-01-31T12:00:00+02:00": 1517392800_000000,
+        "2018-01-31 12:00:00.123456789 -0530": 1517419800_123456,
+        "2018-01-31T12:00-00:30": 1517401800_000000,
+        "2018-01-31 12:00:00 UTC": 1517400000_000000,
+        "2018-01-31T12:00+02": 1517392800_000000,
     }
     lines = ["sequence,item,timestamp", *(f"u,i,{time}" for time in times)]
     path.write_text("\n".join(lines))
@@ -124,7 +134,16 @@ def test_iso_times_become_microseconds(engine, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "time", ["2018-02-30", "7", "2018-01-31 12:00:00+02:00", "1969-12-31"]
+    "time",
+    [
+        "2018-02-30",
+        "7",
+        "2018-01-31 12:00:00+25:00",
+        "2018-01-31+02:00",
+        "2018-01-31 12:00.5",
+        '"2018-01-31 12:00:00,5"',
+        "1969-12-31",
+    ],
 )
 def test_a_bad_iso_time_is_named(engine, tmp_path, time):
     path = tmp_path / "log.csv"
@@ -158,6 +177,49 @@ def test_files_of_different_headers_are_refused(engine, tmp_path):
     (tmp_path / "b.csv").write_text("item,sequence,timestamp\ni,u,9\n")
     with pytest.raises(InputError, match=r"b\.csv, line 1.*one header"):
         read(engine, tmp_path)
+
+
+def test_a_pattern_chooses_files_of_any_depth(engine, tmp_path):
+    header = "sequence,item,timestamp\n"
+    for day in (1, 2, 3):
+        folder = tmp_path / f"day={day}"
+        folder.mkdir()
+        text = (header + f"u,i,{day}\n").encode()
+        (folder / "part.csv.gz").write_bytes(gzip.compress(text))
+        (folder / "_part.csv.gz").write_bytes(b"half written")
+        (folder / "notes.txt").write_text("not a log")
+    chosen = {"raw_files": "day=[13]/*.csv.gz"}
+    assert [row[2] for row in read(engine, tmp_path, **chosen)] == [1, 3]
+    assert len(read(engine, tmp_path, raw_files="**/*.csv.gz")) == 3
+    with pytest.raises(InputError, match=r"`--raw_files` .*with no file"):
+        read(engine, tmp_path, raw_files="*.csv")
+    with pytest.raises(InputError, match=r"`--raw_files` .*below `--raw_dir`"):
+        read(engine, tmp_path, raw_files="/tmp/*.csv")
+    (tmp_path / "day=1" / "x.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match="Parquet and other files"):
+        read(engine, tmp_path, raw_files="**/*")
+
+
+def test_a_folder_of_parquet_is_one_log(engine, tmp_path):
+    folder = tmp_path / "log.parquet"
+    folder.mkdir()
+    (folder / "_SUCCESS").write_text("")
+    (folder / "more.parquet").mkdir()
+    for name, time in (("part-1", 7), ("part-0", 8)):
+        columns = {"sequence": ["u"], "item": ["i"], "timestamp": [time]}
+        parquet(folder / f"{name}.snappy.parquet", **columns)
+    assert [row[2] for row in read(engine, folder)] == [8, 7]
+
+
+def test_zstd_files_are_read_and_their_bad_lines_named(engine, tmp_path):
+    path = tmp_path / "log.csv.zst"
+    text = b"sequence,item,timestamp\nu,i,9\nu,j,x\n"
+    path.write_bytes(pa.compress(text, "zstd", asbytes=True))
+    with pytest.raises(InputError, match=r"log\.csv\.zst, line 3"):
+        read(engine, path)
+    path.write_bytes(pa.compress(text[:-6], "zstd", asbytes=True))
+    assert read(engine, path) == [("u", "i", 9)]
+    assert read(engine, tmp_path) == [("u", "i", 9)]
 
 
 def test_a_folder_of_several_kinds_is_refused(engine, tmp_path):
@@ -199,14 +261,66 @@ def test_parquet_of_any_type_is_read(engine, tmp_path):
     assert read(engine, path) == [("1", "i", time), ("1", "j", time)]
 
 
-def test_whole_floats_are_times_and_others_are_not(engine, tmp_path):
+def test_a_fraction_makes_all_times_microseconds(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    lines = ["sequence,item,timestamp", "u,i,1704597106", "u,i,1704597106.0"]
+    path.write_text("\n".join(lines))
+    assert {row[2] for row in read(engine, path)} == {1704597106}
+    lines += ["u,i,1704597106.351", "u,i,1704597107.0000019"]
+    path.write_text("\n".join(lines))
+    second = 1_000_000
+    assert [row[2] for row in read(engine, path)] == [
+        1704597106 * second,
+        1704597106 * second,
+        1704597106 * second + 351_000,
+        1704597107 * second + 1,
+    ]
+    # Milliseconds may have one, and what is smaller need not.
+    path.write_text("\n".join([*lines, "u,i,9999999999999"]))
+    with pytest.raises(InputError, match=r"line 6: .*a smaller timestamp"):
+        read(engine, path)
+
+
+def test_a_day_has_as_many_units_as_were_read(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("sequence,item,timestamp\nu,i,1704597106.5\n")
+    config = DataConfig(
+        dataset="csv",
+        raw_dir=path,
+        protocol="next_click",
+        timestamps_per_second=1,
+    )
+    assert get_source("csv").read(engine, config).day == 86_400_000_000
+
+
+def test_floats_are_times_and_other_numbers_are_not(engine, tmp_path):
     columns = {"sequence": ["u"] * 2, "item": ["i"] * 2}
     path = parquet(tmp_path / "a.parquet", **columns, timestamp=[7.0, 8.0])
     assert read(engine, path) == [("u", "i", 7), ("u", "i", 8)]
-    path = parquet(tmp_path / "b.parquet", **columns, timestamp=[7.0, 8.5])
-    engine.connection.raw_sql("DROP TABLE interactions")
-    with pytest.raises(InputError, match=r"b\.parquet, row 2: .*8\.5"):
+    time = [1704597106.351, 1704597106.999999]
+    path = parquet(tmp_path / "b.parquet", **columns, timestamp=time)
+    expected = [1704597106_351000, 1704597106_999999]
+    assert [row[2] for row in read(engine, path)] == expected
+    time = [7.0, float("nan")]
+    path = parquet(tmp_path / "c.parquet", **columns, timestamp=time)
+    with pytest.raises(InputError, match=r"c\.parquet, row 2: .*nan"):
         read(engine, path)
+
+
+def test_a_time_with_a_zone_is_the_moment_it_means(engine, tmp_path):
+    # As on a machine that is there.
+    engine.connection.raw_sql("SET TimeZone = 'America/New_York'")
+    engine = DuckDBEngine(engine.connection)
+    moment = datetime.datetime(2018, 1, 31, 12, 0, 0, 250_000)
+    kinds = {"aware": pa.timestamp("ms", "Europe/Berlin"), "naive": None}
+    for name, kind in kinds.items():
+        path = parquet(
+            tmp_path / f"{name}.parquet",
+            sequence=["u"],
+            item=["i"],
+            timestamp=pa.array([moment], kind),
+        )
+        assert read(engine, path) == [("u", "i", 1517400000_250000)]
 
 
 def test_a_bad_parquet_row_names_its_file(engine, tmp_path):
@@ -238,7 +352,7 @@ def test_what_only_the_engine_minds_is_said_in_its_words(engine, tmp_path):
 @pytest.mark.parametrize(
     ("time", "per_second", "expected"),
     [
-        ("1396867869", 0, "the number that integers count in a second"),
+        ("1396867869", 0, "the number that times count in a second"),
         ("2014-04-07 10:51:09", 1, "0 where times are ISO"),
     ],
 )

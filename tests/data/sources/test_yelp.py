@@ -59,7 +59,7 @@ def test_reviews_are_interactions_with_ratings(engine, tmp_path):
         (json.dumps(REVIEW)[:60], "a JSON object with user_id"),
         ("u,b,4,2018-07-07", "a JSON object with user_id"),
         ({"user_id": "u"}, "a JSON object with user_id"),
-        (REVIEW | {"date": "07/07/2018"}, "a timestamp, a UTC date"),
+        (REVIEW | {"date": "07/07/2018"}, "a timestamp, a date or time, UTC"),
         (REVIEW | {"stars": None}, "a rating"),
     ],
 )

@@ -49,8 +49,8 @@ def test_the_file_can_be_named_itself(engine, tmp_path):
     ("line", "pattern"),
     [
         ("3,2014-04-07T10:51:09.277Z,214536502", "4 fields.*Received 3"),
-        ("3,2014-04-07 25:51,214536502,0", "a UTC date or time"),
-        ("3,2014-04-07T10:51:09.277+02:00,2145,0", "a UTC date or time"),
+        ("3,2014-04-07 25:51,214536502,0", "a date or time, UTC"),
+        ("3,2014-04-07T10:51:09.277+25:00,2145,0", "a date or time, UTC"),
         ("3,2014-04-07T10:51:09.277Z,,0", "an item id"),
         (",2014-04-07T10:51:09.277Z,214536502,0", "a sequence id"),
     ],

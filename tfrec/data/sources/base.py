@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
+from tfrec.data.sources.bad_rows import BadRows
 
 
 class Log(NamedTuple):
@@ -32,12 +33,14 @@ class Source(abc.ABC):
 
     Attributes:
         name: The value of `--dataset`.
+        bad_rows: Which rows `table` has skipped.
     """
 
     name: str
 
     def __init__(self, name: str):
         self.name = name
+        self.bad_rows = BadRows()
 
     def fetch(self, config: DataConfig) -> None:  # noqa: B027
         """Downloads the raw files where they are absent and public."""
@@ -49,6 +52,10 @@ class Source(abc.ABC):
         Raises:
             InputError: If one is absent: which file to put where.
         """
+
+    def title_files(self, config: DataConfig) -> list[Path]:
+        """Returns the raw files of titles; none if there are none."""
+        return []
 
     @abc.abstractmethod
     def read(self, engine: Engine, config: DataConfig) -> Log:

@@ -1,7 +1,6 @@
 """Text files with separated fields, most with a header: CSV and its kin."""
 
 import csv
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import ibis.expr.types as ir
 
 from tfrec.data.engine import Engine
 from tfrec.data.sources.fields import reading
-from tfrec.data.sources.lines import decoded_lines
+from tfrec.data.sources.records import Record, delimited_records
+from tfrec.data.sources.text import check_whole, decoded_lines, pick
 from tfrec.errors import InputError
 
 
 class Delimited:
-    """Files of one log, plain or gzipped; fields may be quoted.
+    """Files of one log, plain or compressed; fields may be quoted.
 
     Args:
         paths: The files; they follow each other in this order.
@@ -53,26 +53,46 @@ class Delimited:
         Args:
             engine: What reads them.
             names: The columns of the files, by the names they shall get.
+
+        Raises:
+            InputError: If a file is compressed and damaged.
         """
         chosen = {role: self.columns.index(n) for role, n in names.items()}
+        for path in self._paths:
+            check_whole(path)
         with reading(engine, self):
             return engine.delimited(
                 self._paths,
                 self._separator,
                 len(self.columns),
-                self._headed,
+                [self._first_line(path) for path in self._paths]
+                if self._headed
+                else [],
                 chosen,
             )
 
-    def where(self, position: int) -> tuple[str, str]:
-        """Returns a record's place, "x/log.csv, line 7", and its text.
+    def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
+        """Returns records' places, "x/log.csv, line 7", and their texts.
 
         Raises:
-            InputError: If a record up to it has too many or too few fields,
+            InputError: If a record up to them has too many or too few fields,
                 an open quote, or cannot be decoded.
         """
-        place, fields = next(itertools.islice(self._records(), position, None))
-        return place, self._separator.join(fields)
+        found = pick(self._records(), positions)
+        if found is None:
+            raise InputError(
+                f"{self._paths[-1]} ends before record {max(positions) + 1} of "
+                "the log. Are there carriage returns without a line feed?"
+            )
+        return [(place, self._separator.join(f)) for place, f in found]
+
+    def records(self) -> Iterator[Record]:
+        """Yields every record, those that cannot be read too."""
+        width = len(self.columns)
+        for path in self._paths:
+            yield from delimited_records(
+                path, self._separator, width, self._headed
+            )
 
     def check(self) -> None:
         """Raises `InputError` at the first malformed record."""
@@ -83,6 +103,10 @@ class Delimited:
         for _, fields in self._rows(path):
             return fields
         raise InputError(f"{path} is empty; expected a header and rows.")
+
+    def _first_line(self, path: Path) -> int:
+        """Returns how many blank lines there are before the header."""
+        return next(self._rows(path))[0] - 1
 
     def _records(self) -> Iterator[tuple[str, list[str]]]:
         expected = len(self.columns)
@@ -117,4 +141,7 @@ class Delimited:
                     yield first, fields
                 first = reader.line_num + 1
         except csv.Error as error:
-            raise InputError(f"{path}, line {first}: {error}.") from error
+            said = str(error)
+            if said.startswith("new-line character"):
+                said = "a carriage return without a line feed"
+            raise InputError(f"{path}, line {first}: {said}.") from error

@@ -1,7 +1,8 @@
 """From raw fields to checked interactions."""
 
+import collections
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import ibis
@@ -9,34 +10,32 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from tfrec.data.engine import Engine
+from tfrec.data.sources import times
+from tfrec.data.sources.bad_rows import EXAMPLES, BadRows, shown
 from tfrec.errors import InputError
 
-# What a text must be to be cast, because engines cast more, and not the same:
-# "1e3" and "1_0" to integers, "4f" to a float, 24:00 to a time. The first
-# group is cast. `\z` for `$`, which lets a line end follow on some engines.
-_INTEGER = r"^ *([+-]?[0-9]+)([.]0*)? *\z"
+# A cast takes more, and engines not the same: "4f", for one. The first group is
+# cast. `\z` for `$`, which lets a line end follow on some engines.
 _NUMBER = r"^ *([+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?) *\z"
-# Other offsets than UTC are refused: a cast would silently ignore them.
-_ISO_TIME = (
-    r"^([0-9]{4}-[0-9]{2}-[0-9]{2}([ T]([01][0-9]|2[0-3]):[0-9]{2}"
-    r"(:[0-9]{2}([.][0-9]{1,6})?)?)?)(Z|[+]00:?00)?\z"
-)
+_DECIMAL_COMMA = r"[0-9],[0-9]"
 # Ids are lines of items.txt and users.txt, and fields of titles.tsv.
 _NOT_IN_IDS = r"[\t\n\r]"
-_TIMES = {
-    "integer": "an integer",
-    "iso": "a UTC date or time: 2018-01-31 or 2018-01-31 12:00:00",
-}
 
 
 class RawFiles(Protocol):
     """Raw files that can say where a record stands."""
 
-    def where(self, position: int) -> tuple[str, str]:
-        """Returns the place of a record and its text."""
+    columns: Sequence[str]
+
+    def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
+        """Returns the places of records and their texts."""
 
     def check(self) -> None:
         """Raises `InputError` at the first malformed record."""
+
+
+class Malformed(InputError):
+    """The engine does not get past a record: it reads none of the file."""
 
 
 @contextlib.contextmanager
@@ -44,16 +43,19 @@ def reading(engine: Engine, raw: RawFiles) -> Iterator[None]:
     """Turns the engine's errors in reading raw files into ours.
 
     Raises:
-        InputError: If a record is malformed: file and line.
+        Malformed: If a record cannot be read: file and line.
     """
     try:
         yield
     except engine.read_errors as error:
-        raw.check()
         if not engine.blames_files(error):
             raise
+        try:
+            raw.check()
+        except InputError as found:
+            raise Malformed(str(found)) from found
         # Malformed in a way that only the engine minds: mixed line ends, say.
-        raise InputError(
+        raise Malformed(
             f"The raw files cannot be read: {engine.reason(error)}"
         ) from error
 
@@ -74,7 +76,8 @@ def store_interactions(
     engine: Engine,
     fields: ir.Table,
     raw: RawFiles,
-    times: str = "integer",
+    bad_rows: BadRows,
+    kind: str = "integer",
     layout: str = "",
 ) -> ir.Table:
     """Reads raw fields as interactions and checks every one.
@@ -85,31 +88,97 @@ def store_interactions(
             optionally `rating`: strings or already typed, null where a
             record has not the right layout.
         raw: The files they come from, to name a bad line.
-        times: "integer" or "iso": how strings give a time. ISO times become
-            microseconds since 1970 (UTC), so that no order is lost.
+        bad_rows: Whether malformed records may be skipped; counts them.
+        kind: How strings give a time, see `times.whole`.
         layout: What a record should look like, for the error message.
 
     Returns:
-        The table that `Source.table` describes.
+        The table that `Source.table` describes. Where numbers may have a
+        point, also `fraction`, see `times.millionths`.
 
     Raises:
-        InputError: At the first malformed record: file, line, what was
-            expected and what stands there.
+        InputError: At the first malformed record, or if there are more than
+            may be skipped: file, line, what was expected and what stands
+            there.
     """
     columns = {
         "sequence": engine.text(fields.sequence),
         "item": engine.text(fields.item),
-        "timestamp": _time(fields.timestamp, times),
+        "timestamp": times.whole(fields.timestamp, kind),
         "position": fields.position,
     }
+    if kind == "number":
+        columns["fraction"] = times.millionths(fields.timestamp)
     if "rating" in fields.columns:
-        columns["rating"] = _cast(fields.rating, "float64", _NUMBER)
+        columns["rating"] = _rating(fields.rating)
+    # What is null here and has a comma in the text; the text is not kept.
+    commas = ibis.cases(
+        *(
+            (
+                columns[name].isnull()
+                & fields[name].re_search(_DECIMAL_COMMA).fill_null(False),
+                name,
+            )
+            for name in ("timestamp", "rating")
+            if name in columns and fields[name].type().is_string()
+        ),
+        (ibis.literal(False), ""),
+        else_=ibis.null(dt.string),
+    )
     # Malformed values are null here: one pass over the raw text, then a scan
     # of the stored columns for what is wrong.
-    table = store(engine, "interactions", fields.select(**columns), raw)
-    expected = _expected(table, times, layout)
-    refuse_first(table, expected, raw)
-    return table
+    table = store(
+        engine, "interactions", fields.select(**columns, comma=commas), raw
+    )
+    expected = _expected(table, kind, layout)
+    return keep_good(engine, table, expected, raw, bad_rows).drop("comma")
+
+
+def keep_good(
+    engine: Engine,
+    table: ir.Table,
+    expected: ir.StringValue,
+    raw: RawFiles,
+    bad_rows: BadRows,
+) -> ir.Table:
+    """Leaves out the records that are not as they should be, if it may.
+
+    Args:
+        engine: Where the rest is stored.
+        table: Has the column `position`.
+        expected: What a record should have been, null where it is right.
+        raw: The files, to name places.
+        bad_rows: Whether records may be skipped; counts them.
+
+    Raises:
+        InputError: At the first wrong record, or if there are more than may
+            be skipped.
+    """
+    if not bad_rows.skip:
+        refuse_first(table, expected, raw)
+        return table
+    wrong = table.select("position", expected=expected)
+    wrong = wrong.filter(wrong.expected.notnull())
+    place = ibis.row_number().over(
+        group_by=wrong.expected, order_by=wrong.position
+    )
+    counted = wrong.mutate(
+        place=place, rows=wrong.count().over(group_by=wrong.expected)
+    )
+    first = counted.filter(counted.place < EXAMPLES).order_by("position")
+    found = first.to_pyarrow().to_pylist()
+    if found:
+        examples = raw.where([row["position"] for row in found])
+        reasons = collections.defaultdict(list)
+        for row, example in zip(found, examples, strict=True):
+            reasons[row["expected"], row["rows"]].append(example)
+        for (reason, rows), some in reasons.items():
+            bad_rows.add(reason, rows, some)
+    bad_rows.rows += table.count().to_pyarrow().as_py()
+    bad_rows.check()
+    if not found:
+        return table
+    return engine.store("good_rows", table.filter(expected.isnull()))
 
 
 def refuse_first(
@@ -132,14 +201,13 @@ def refuse_first(
         .limit(1)
     )
     for row in wrong.to_pyarrow().to_pylist():
-        place, text = raw.where(row["position"])
-        shown = text if len(text) <= 120 else text[:120] + "..."
+        ((place, text),) = raw.where([row["position"]])
         raise InputError(
-            f"{place}: expected {row['expected']}. Received: {shown!r}."
+            f"{place}: expected {row['expected']}. Received: {shown(text)!r}."
         )
 
 
-def _expected(table: ir.Table, times: str, layout: str) -> ir.StringColumn:
+def _expected(table: ir.Table, kind: str, layout: str) -> ir.StringColumn:
     """Says of each row what should have stood there; null if it is right."""
     cases: list[tuple[Any, str]] = [
         (table.sequence.fill_null("") == "", layout or "a sequence id"),
@@ -151,7 +219,11 @@ def _expected(table: ir.Table, times: str, layout: str) -> ir.StringColumn:
             )
             for article, name in (("a", "sequence"), ("an", "item"))
         ),
-        (table.timestamp.isnull(), f"a timestamp, {_TIMES[times]}"),
+        *(
+            (table.comma == name, f"a {name} with a decimal point, not a comma")
+            for name in ("timestamp", "rating")
+        ),
+        (table.timestamp.isnull(), f"a timestamp, {times.EXPECTED[kind]}"),
         (table.timestamp < 0, "a timestamp of at least 0, the year 1970"),
     ]
     if "rating" in table.columns:
@@ -162,25 +234,8 @@ def _expected(table: ir.Table, times: str, layout: str) -> ir.StringColumn:
     return ibis.cases(*cases, else_=ibis.null(dt.string))
 
 
-def _time(column: ir.Column, times: str) -> ir.IntegerValue:
-    """Returns the time as an integer, null where it is malformed."""
-    if column.type().is_string() and times == "integer":
-        return _cast(column, "int64", _INTEGER)
-    if column.type().is_numeric():
-        # Casting alone would round 978300760.5.
-        whole = column.try_cast("int64")
-        exact = whole.cast("float64") == column.cast("float64")
-        return exact.ifelse(whole, ibis.null(dt.int64))
-    moment = _cast(column, "timestamp", _ISO_TIME)
-    # `epoch_seconds` has a fraction on some engines and none on others; the
-    # text of a time has one on all.
-    seconds = moment.epoch_seconds().floor().cast("int64")
-    fraction = moment.cast("string").re_extract(r"[.]([0-9]{1,6})", 1)
-    return seconds * 1_000_000 + fraction.rpad(6, "0").cast("int64")
-
-
-def _cast(column: ir.Column, kind: str, pattern: str) -> ir.Column:
-    """Casts a column, a text by its pattern; null where it cannot be."""
+def _rating(column: ir.Column) -> ir.Column:
+    """Returns ratings as numbers, null where they are none."""
     if column.type().is_string():
-        column = column.re_extract(pattern, 1)
-    return column.try_cast(kind)
+        column = column.re_extract(_NUMBER, 1)
+    return column.try_cast("float64")

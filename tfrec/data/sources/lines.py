@@ -1,14 +1,14 @@
 """Text files with one record in each line."""
 
-import gzip
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import ibis.expr.types as ir
 
 from tfrec.data.engine import Engine
 from tfrec.data.sources.fields import reading
+from tfrec.data.sources.records import Record, line_records
+from tfrec.data.sources.text import check_whole, decoded_lines, pick
 from tfrec.errors import InputError
 
 
@@ -20,53 +20,47 @@ class Lines:
         encoding: "utf-8" or "latin-1".
     """
 
+    columns = ("line",)
+
     def __init__(self, path: Path, encoding: str = "utf-8"):
         self._path = path
         self._encoding = encoding
 
     def table(self, engine: Engine) -> ir.Table:
-        """Returns `line` and `position`, the line's number from 0."""
+        """Returns `line` and `position`, the line's number from 0.
+
+        Raises:
+            InputError: If the file is compressed and damaged.
+        """
+        check_whole(self._path)
         with reading(engine, self):
             lines = engine.lines(self._path, self._encoding)
         # An empty line is null.
         return lines.filter(lines.line.strip() != "")
 
-    def where(self, position: int) -> tuple[str, str]:
-        """Returns a record's place, "x/ratings.dat, line 7", and its text.
+    def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
+        """Returns records' places, "x/ratings.dat, line 7", and their texts.
 
         Raises:
-            InputError: If a line up to it cannot be decoded.
+            InputError: If a line up to them cannot be decoded.
         """
         lines = decoded_lines(self._path, self._encoding)
-        text = next(itertools.islice(lines, position, None)).rstrip("\r\n")
-        return f"{self._path}, line {position + 1}", text
+        texts = pick(lines, positions)
+        if texts is None:
+            raise InputError(
+                f"{self._path} has fewer than {max(positions) + 1} lines that "
+                "end with a line feed. Are there carriage returns without one?"
+            )
+        return [
+            (f"{self._path}, line {position + 1}", text.rstrip("\r\n"))
+            for position, text in zip(positions, texts, strict=True)
+        ]
+
+    def records(self) -> Iterator[Record]:
+        """Yields every line that is not blank, undecodable ones too."""
+        return line_records(self._path, self._encoding)
 
     def check(self) -> None:
         """Raises `InputError` at the first line that cannot be decoded."""
         for _ in decoded_lines(self._path, self._encoding):
             pass
-
-
-def decoded_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """Yields the lines of a file, plain or gzipped, with their ends.
-
-    Raises:
-        InputError: If a line cannot be decoded: the file and line.
-    """
-    opened = gzip.open if path.suffix == ".gz" else open
-    number = 0
-    try:
-        with opened(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                text = line.decode(encoding)
-                yield text.removeprefix("\ufeff") if number == 1 else text
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}, line {number}: the text must be {encoding}. Received: "
-            f"{error.object[:80]!r}."
-        ) from None
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path}, after line {number}: {error}. The file is damaged or "
-            "cut short."
-        ) from error

@@ -12,10 +12,12 @@ import ibis.expr.types as ir
 from tfrec.data.config import DataConfig
 from tfrec.data.download import Archive, download
 from tfrec.data.engine import Engine
+from tfrec.data.sources.bad_rows import BadRows
 from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import refuse_first, store, store_interactions
 from tfrec.data.sources.lines import Lines
+from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY_OF_SECONDS
 from tfrec.errors import InputError
 
@@ -33,6 +35,13 @@ _ARCHIVES = {
 # The folders that the archives unpack to.
 _FOLDERS = ("", "ml-latest-small", "ml-1m", "ml-10m", "ml-10M100K")
 _SEPARATOR = "::"
+# What a rating has, in the order of ratings.dat, and its column in ratings.csv.
+_RATINGS = {
+    "sequence": "userId",
+    "item": "movieId",
+    "rating": "rating",
+    "timestamp": "timestamp",
+}
 
 
 class MovieLensSource(Source):
@@ -62,35 +71,39 @@ class MovieLensSource(Source):
             )
         return [found]
 
+    def title_files(self, config: DataConfig) -> list[Path]:
+        """Returns the file of movies, if it is there."""
+        path = self._find(config, self._movies)
+        return [path] if path else []
+
     def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
         (path,) = self.files(config)
         _check_end(path)
-        if path.suffix == ".csv":
-            names = _columns(
-                path,
-                sequence="userId",
-                item="movieId",
-                rating="rating",
-                timestamp="timestamp",
+        self.bad_rows = BadRows(config)
+        headed = path.suffix == ".csv"
+        layout = "" if headed else "4 fields, user::movie::rating::timestamp"
+
+        def stored(raw: Delimited | Lines) -> ir.Table:
+            fields = (
+                raw.table(engine, _columns(path, **_RATINGS))
+                if headed
+                else _split(raw.table(engine), list(_RATINGS))
             )
-            raw = Delimited([path])
-            fields = raw.table(engine, names)
-            table = store_interactions(engine, fields, raw)
-            return Log(table, DAY_OF_SECONDS)
-        raw = Lines(path)
-        fields = _split(
-            raw.table(engine), ["sequence", "item", "rating", "timestamp"]
-        )
-        layout = "4 fields, user::movie::rating::timestamp"
-        table = store_interactions(engine, fields, raw, layout=layout)
+            return store_interactions(
+                engine, fields, raw, self.bad_rows, layout=layout
+            )
+
+        raw = Delimited([path]) if headed else Lines(path)
+        table = read_or_salvage(stored, raw, engine, self.bad_rows)
         return Log(table, DAY_OF_SECONDS)
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the movies' titles and genres, if their file is there."""
-        path = self._find(config, self._movies)
-        if not path:
+        paths = self.title_files(config)
+        if not paths:
             return None
+        (path,) = paths
         if path.suffix == ".csv":
             names = _columns(path, item="movieId", title="title")
             raw = Delimited([path])
@@ -184,7 +197,7 @@ def _check_end(path: Path) -> None:
     if len(before[-1]) >= 9 and len(last[-1]) < len(before[-1]):
         raise InputError(
             f"{path}, last line: expected a timestamp as long as the one "
-            f"before it, and a line end. Received: {lines[-1].decode()!r}. The "
+            f"before it, and a line end. Received: {lines[-1]!r}. The "
             "file seems cut short: copy it again. If the line is whole, end "
             "it with a line end."
         )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tfrec.data.engine import PLACE, Engine
 from tfrec.errors import InputError
@@ -16,13 +18,15 @@ class Parquet:
     Args:
         paths: The files; those of one log follow each other in this order.
         engine: What reads them.
+        name: What messages call them. Empty: each by its path.
 
     Raises:
         InputError: If one is not a Parquet file, or the columns differ.
     """
 
-    def __init__(self, paths: Sequence[Path], engine: Engine):
+    def __init__(self, paths: Sequence[Path], engine: Engine, name: str = ""):
         self._paths = paths
+        self._name = name
         self._engine = engine
         schemas = [engine.parquet_schema(path) for path in paths]
         self.columns = list(schemas[0])
@@ -44,8 +48,11 @@ class Parquet:
         rows = engine.parquet(self._paths)
         return rows.select(position=rows[PLACE], **names)
 
-    def where(self, position: int) -> tuple[str, str]:
-        """Returns a record's place, "x/log.parquet, row 7", and its text."""
+    def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
+        """Returns records' places, "x/log.parquet, row 7", and their texts."""
+        return [self._where(position) for position in positions]
+
+    def _where(self, position: int) -> tuple[str, str]:
         for path in self._paths:
             rows = self._engine.parquet([path])
             count = rows.count().execute()
@@ -54,10 +61,16 @@ class Parquet:
             position -= count
         row = rows.filter(rows[PLACE] == position).drop(PLACE)
         (values,) = row.to_pyarrow().to_pylist()
-        return f"{path}, row {position + 1}", str(values)
+        return f"{self._name or path}, row {position + 1}", str(values)
 
     def check(self) -> None:
-        """Does nothing: the engine already reads every value's type."""
+        """Raises `InputError` at the first file that is damaged."""
+        for path in self._paths:
+            try:
+                for _ in pq.ParquetFile(path).iter_batches():
+                    pass
+            except (OSError, pa.ArrowException) as error:
+                raise InputError(f"{path} is damaged: {error}.") from error
 
 
 def _shown(schema: ibis.Schema) -> str:

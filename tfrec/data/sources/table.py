@@ -1,37 +1,63 @@
 """`csv`: any CSV or Parquet log with named columns."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
 from tfrec.data.protocols import get_protocol
+from tfrec.data.sources import times
+from tfrec.data.sources.bad_rows import BadRows
 from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.delimited import Delimited
-from tfrec.data.sources.fields import reading, store_interactions
+from tfrec.data.sources.fields import (
+    RawFiles,
+    reading,
+    refuse_first,
+    store_interactions,
+)
 from tfrec.data.sources.parquet import Parquet
+from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY, DAY_OF_SECONDS
 from tfrec.errors import InputError, nearest_names
 
-_ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+# Rows, to find one with a time.
+_LOOKED_AT = 1000
+_ENDINGS = (
+    ".parquet",
+    *(
+        f".{kind}{end}"
+        for kind in ("csv", "tsv")
+        for end in ("", ".gz", ".zst")
+    ),
+)
 
 
 class TableSource(Source):
     """A file, or a folder of files, whose columns the flags name.
 
-    Times are integers of any unit, or ISO dates and times in UTC; the first
-    row decides which.
+    Times are numbers of any unit, or ISO dates and times; the first row that
+    has a time decides which.
     """
 
     def files(self, config: DataConfig) -> list[Path]:
-        """Returns the file, or the folder's files by name."""
+        """Returns the file, the folder's files, or those of the pattern."""
         path = config.raw_path
+        if config.raw_files:
+            return _matching(path, config.raw_files)
         if path.is_file():
             return [path]
         found = [
-            [p for p in sorted(path.glob("*")) if p.name.endswith(ending)]
+            [
+                p
+                for p in sorted(path.glob("*"))
+                if p.name.endswith(ending) and p.is_file()
+            ]
             for ending in _ENDINGS
         ]
         found = [paths for paths in found if paths]
@@ -41,60 +67,142 @@ class TableSource(Source):
         raise InputError(
             "`--raw_dir` must be a CSV or Parquet file, or a folder with files "
             f"of one of the kinds {', '.join(_ENDINGS)}. Received: {path}, "
-            f"with {what}."
+            f"with {what}. `--raw_files` chooses files, of folders inside too."
         )
 
-    def read(self, engine: Engine, config: DataConfig) -> Log:
-        """Returns the interactions, every record checked."""
+    def raw(self, engine: Engine, config: DataConfig) -> Delimited | Parquet:
+        """Returns the raw files.
+
+        Raises:
+            InputError: If they are absent or of several kinds, or lack a
+                column.
+        """
         paths = self.files(config)
-        names = {
-            "sequence": config.sequence_column,
-            "item": config.item_column,
-            "timestamp": config.timestamp_column,
-        }
-        if config.rating_column:
-            names["rating"] = config.rating_column
         if paths[0].suffix == ".parquet":
             raw = Parquet(paths, engine)
         else:
             raw = Delimited(paths, config.separator.replace("\\t", "\t"))
-        for role, name in names.items():
-            _check_column(paths[0], raw.columns, f"--{role}_column", name)
-        fields = raw.table(engine, names)
-        with reading(engine, raw):
-            times = _times(fields)
-        _check_unit(config, times)
-        table = store_interactions(engine, fields, raw, times)
-        if times == "iso":
-            return Log(table, DAY)
-        # None where nobody told what integers count.
-        return Log(table, config.timestamps_per_second * DAY_OF_SECONDS or None)
+        for role, name in roles(config).items():
+            check_column(paths[0], raw.columns, f"--{role}_column", name)
+        return raw
+
+    def read(self, engine: Engine, config: DataConfig) -> Log:
+        """Returns the interactions, every record checked."""
+        names = roles(config)
+        self.bad_rows = BadRows(config)
+
+        def stored(raw: Delimited | Parquet) -> Log:
+            fields = raw.table(engine, names)
+            with reading(engine, raw):
+                kind = _kind(fields)
+            _check_unit(config, kind)
+            table = store_interactions(engine, fields, raw, self.bad_rows, kind)
+            if kind == "iso":
+                return Log(table, DAY)
+            table, units = _with_fractions(table, raw)
+            # None where nobody told what numbers count.
+            day = DAY_OF_SECONDS * config.timestamps_per_second * units or None
+            return Log(table, day)
+
+        raw = self.raw(engine, config)
+        return read_or_salvage(stored, raw, engine, self.bad_rows)
 
 
-def _check_column(
-    path: Path, columns: Iterable[str], flag: str, name: str
+def _with_fractions(table: ir.Table, raw: RawFiles) -> tuple[ir.Table, int]:
+    """Counts times in millionths, if one of them has a fraction.
+
+    Returns:
+        The table without `fraction`, and what it counts for 1 of the log.
+
+    Raises:
+        InputError: If one is too large for that.
+    """
+    if not table.fraction.max().to_pyarrow().as_py():
+        return table.drop("fraction"), 1
+    units = times.MICROSECONDS
+    large = table.timestamp > times.MOST_SECONDS
+    wanted = "a smaller timestamp, as others have a fraction"
+    refuse_first(table, large.ifelse(wanted, ibis.null(dt.string)), raw)
+    counted = table.timestamp * units + table.fraction
+    return table.mutate(timestamp=counted).drop("fraction"), units
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """Returns the files below a folder that a pattern means, by name.
+
+    Names that begin with . or _ are those of Hadoop and editors, not of logs.
+
+    Raises:
+        InputError: If there are none, or they are of several kinds.
+    """
+    try:
+        found = sorted(
+            path
+            for path in folder.glob(pattern)
+            if path.is_file() and not path.name.startswith((".", "_"))
+        )
+    except (NotImplementedError, ValueError, IndexError) as error:
+        raise InputError(
+            "`--raw_files` must be a pattern of paths below `--raw_dir`, such "
+            f"as */*.parquet. Received: {pattern!r}: {error}."
+        ) from error
+    if len({path.suffix == ".parquet" for path in found}) == 1:
+        return found
+    what = "Parquet and other files" if found else "no file"
+    raise InputError(
+        "`--raw_files` must match CSV files or Parquet files below "
+        f"`--raw_dir`. Received: {pattern!r}, with {what} below {folder}."
+    )
+
+
+def roles(config: DataConfig) -> dict[str, str]:
+    """Returns the columns that are read, by what they are."""
+    names = {
+        "sequence": config.sequence_column,
+        "item": config.item_column,
+        "timestamp": config.timestamp_column,
+    }
+    if config.rating_column:
+        names["rating"] = config.rating_column
+    return names
+
+
+def check_column(
+    place: str | Path, columns: Iterable[str], flag: str, name: str
 ) -> None:
+    """Raises unless a log has a column of a name, once.
+
+    Args:
+        place: The log.
+        columns: Its columns.
+        flag: The setting that gives the name.
+        name: The name.
+
+    Raises:
+        InputError: Naming the columns that there are.
+    """
     columns = list(columns)
     if columns.count(name) == 1:
         return
     hint = nearest_names(name, columns)
     if len(columns) == 1:
         hint = " Is `--separator` right?"
+    shown = ", ".join(repr(column[:40]) for column in columns[:40])
     raise InputError(
-        f"`{flag}` must be a column of {path}, which has "
-        f"{', '.join(map(repr, columns))}. Received: {name!r}.{hint}"
+        f"`{flag}` must be a column of {place}, which has {shown}. Received: "
+        f"{name!r}.{hint}"
     )
 
 
-def _check_unit(config: DataConfig, times: str) -> None:
-    """Raises if it is not known what integer times count, or is said of ISO."""
+def _check_unit(config: DataConfig, kind: str) -> None:
+    """Raises if it is not known what numbers count, or is said of ISO times."""
     given = config.timestamps_per_second
     expected = ""
-    if times == "iso" and given:
+    if kind == "iso" and given:
         expected = "0 where times are ISO dates and times"
-    elif times == "integer" and not given and get_protocol(config).dates:
+    elif kind == "number" and not given and get_protocol(config).dates:
         expected = (
-            "the number that integers count in a second, with "
+            "the number that times count in a second, with "
             f"--protocol={config.protocol}"
         )
     if expected:
@@ -103,12 +211,17 @@ def _check_unit(config: DataConfig, times: str) -> None:
         )
 
 
-def _times(fields: ir.Table) -> str:
-    """Returns "iso" if the first row's time is a text with a dash inside."""
+def _kind(fields: ir.Table) -> str:
+    """Returns "iso" or "number": what the first time is that is one."""
     kind = fields.timestamp.type()
     if not kind.is_string():
-        return "integer" if kind.is_numeric() else "iso"
-    for row in fields.limit(1).to_pyarrow().to_pylist():
-        if "-" in (row["timestamp"] or "").strip()[1:]:
+        return "number" if kind.is_numeric() else "iso"
+    first = fields.select("timestamp", "position").limit(_LOOKED_AT)
+    for row in first.order_by("position").to_pyarrow().to_pylist():
+        text = (row["timestamp"] or "").strip()
+        # Most text that is no time is neither.
+        if re.match(r"[0-9]{4}-[0-9]{2}", text):
             return "iso"
-    return "integer"
+        if re.match(r"[+-]?[0-9]+", text):
+            return "number"
+    return "number"

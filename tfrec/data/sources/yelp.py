@@ -8,9 +8,11 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
+from tfrec.data.sources.bad_rows import BadRows
 from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.fields import store, store_interactions
 from tfrec.data.sources.lines import Lines
+from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY
 from tfrec.errors import InputError
 
@@ -35,27 +37,39 @@ class YelpSource(Source):
             f"Received: {config.raw_path}."
         )
 
+    def title_files(self, config: DataConfig) -> list[Path]:
+        """Returns the file of businesses, if it is there."""
+        path = self.files(config)[0].with_name(_BUSINESSES)
+        return [path] if path.is_file() else []
+
     def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
-        raw = Lines(self.files(config)[0])
-        fields = _members(
-            engine,
-            raw.table(engine),
-            sequence="user_id",
-            item="business_id",
-            rating="stars",
-            timestamp="date",
-        )
         layout = "a JSON object with user_id, business_id, stars and date"
-        table = store_interactions(engine, fields, raw, "iso", layout)
+        self.bad_rows = BadRows(config)
+
+        def stored(raw: Lines) -> ir.Table:
+            fields = _members(
+                engine,
+                raw.table(engine),
+                sequence="user_id",
+                item="business_id",
+                rating="stars",
+                timestamp="date",
+            )
+            return store_interactions(
+                engine, fields, raw, self.bad_rows, "iso", layout
+            )
+
+        raw = Lines(self.files(config)[0])
+        table = read_or_salvage(stored, raw, engine, self.bad_rows)
         return Log(table, DAY)
 
     def titles(self, engine: Engine, config: DataConfig) -> ir.Table | None:
         """Returns the businesses' names, if their file is there."""
-        path = self.files(config)[0].with_name(_BUSINESSES)
-        if not path.is_file():
+        paths = self.title_files(config)
+        if not paths:
             return None
-        raw = Lines(path)
+        raw = Lines(paths[0])
         fields = _members(
             engine, raw.table(engine), item="business_id", title="name"
         )

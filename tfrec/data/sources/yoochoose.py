@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import ibis.expr.types as ir
+
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
+from tfrec.data.sources.bad_rows import BadRows
 from tfrec.data.sources.base import Log, Source
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import store_interactions
+from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY
 from tfrec.errors import InputError
 
@@ -35,7 +39,13 @@ class YoochooseSource(Source):
 
     def read(self, engine: Engine, config: DataConfig) -> Log:
         """Returns the interactions, every line checked."""
-        raw = Delimited(self.files(config), columns=_COLUMNS)
         names = {"sequence": "session", "item": "item", "timestamp": "time"}
-        fields = raw.table(engine, names)
-        return Log(store_interactions(engine, fields, raw, "iso"), DAY)
+        self.bad_rows = BadRows(config)
+
+        def stored(raw: Delimited) -> ir.Table:
+            fields = raw.table(engine, names)
+            return store_interactions(engine, fields, raw, self.bad_rows, "iso")
+
+        raw = Delimited(self.files(config), columns=_COLUMNS)
+        table = read_or_salvage(stored, raw, engine, self.bad_rows)
+        return Log(table, DAY)

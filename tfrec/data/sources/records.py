@@ -1,0 +1,122 @@
+"""The records of text files, whole or not."""
+
+import collections
+import csv
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tfrec.data.sources.text import opened
+
+# Of a quoted field that goes on; a quote that nobody closed ends before.
+_MOST_LINES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A record of a text file.
+
+    Attributes:
+        place: "x/log.csv, line 7".
+        fields: Its fields; what cannot be read has none.
+        text: What stands there.
+        expected: What should have stood there; empty if it can be read.
+    """
+
+    place: str
+    fields: Sequence[str]
+    text: str
+    expected: str = ""
+
+
+def delimited_records(
+    path: Path, separator: str, width: int, headed: bool
+) -> Iterator[Record]:
+    """Yields the records of a file with separated fields, whole or not.
+
+    A quoted field may go on in the next lines, if the record then has the
+    right number of fields; otherwise its first line is wrong, and no other.
+
+    Args:
+        path: The file.
+        separator: The text between fields.
+        width: The number of fields of a record.
+        headed: Whether the first record is a header, to be left out.
+    """
+    expected = f"{width} fields separated by {separator!r}"
+    waiting = collections.deque()
+    lines = _lines(path)
+
+    def next_line() -> tuple[int, str | bytes] | None:
+        return waiting.popleft() if waiting else next(lines, None)
+
+    while (line := next_line()) is not None:
+        number, text = line
+        place = f"{path}, line {number}"
+        if isinstance(text, bytes):
+            yield Record(place, (), _escaped(text), "text in utf-8")
+            continue
+        if not text.strip():
+            continue
+        taken = [text]
+        fields = _fields(taken, separator)
+        more = []
+        while fields is None and len(more) < _MOST_LINES:
+            line = next_line()
+            if line is None:
+                break
+            more.append(line)
+            if isinstance(line[1], bytes):
+                break
+            taken.append(line[1])
+            fields = _fields(taken, separator)
+        if fields is None or len(fields) != width:
+            waiting.extendleft(reversed(more))
+            if not headed:
+                said = text.rstrip("\r\n")
+                yield Record(place, (), said, expected)
+        elif not headed:
+            yield Record(place, fields, separator.join(fields))
+        headed = False
+
+
+def line_records(path: Path, encoding: str) -> Iterator[Record]:
+    """Yields the lines of a text file, those that are no text too."""
+    for number, text in _lines(path, encoding):
+        place = f"{path}, line {number}"
+        if isinstance(text, bytes):
+            said = _escaped(text)
+            yield Record(place, (), said, f"text in {encoding}")
+        elif text.strip():
+            line = text.rstrip("\r\n")
+            yield Record(place, (line,), line)
+
+
+def _escaped(line: bytes) -> str:
+    return repr(line.rstrip(b"\r\n")[:120])[2:-1]
+
+
+def _lines(
+    path: Path, encoding: str = "utf-8"
+) -> Iterator[tuple[int, str | bytes]]:
+    """Yields numbered lines, as bytes where they cannot be decoded."""
+    with opened(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                text = line.decode(encoding)
+            except UnicodeDecodeError:
+                yield number, line
+                continue
+            yield number, text.removeprefix("\ufeff") if number == 1 else text
+
+
+def _fields(lines: Sequence[str], separator: str) -> list[str] | None:
+    """Splits a record; None if a quote is open, [] if it is none."""
+    if len(separator) > 1:
+        return lines[0].rstrip("\r\n").split(separator)
+    parts = [*lines[:-1], lines[-1].rstrip("\r\n")]
+    try:
+        records = list(csv.reader(parts, delimiter=separator, strict=True))
+    except csv.Error as error:
+        return None if "unexpected end" in str(error) else []
+    return records[0] if len(records) == 1 else []

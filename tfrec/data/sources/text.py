@@ -1,0 +1,78 @@
+"""Text files, plain or compressed: opened, checked, decoded."""
+
+import gzip
+import io
+import itertools
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import pyarrow as pa
+
+from tfrec.errors import InputError
+
+# What reading a damaged file raises; zstd's errors are plain `OSError`s.
+_DAMAGES = (EOFError, OSError, zlib.error)
+_Thing = TypeVar("_Thing")
+
+
+def decoded_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    """Yields the lines of a file, plain or compressed, with their ends.
+
+    Raises:
+        InputError: If a line cannot be decoded: the file and line.
+    """
+    number = 0
+    try:
+        with opened(path) as file:
+            for number, line in enumerate(file, 1):
+                text = line.decode(encoding)
+                yield text.removeprefix("\ufeff") if number == 1 else text
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}, line {number}: the text must be {encoding}. Received: "
+            f"{error.object[:80]!r}."
+        ) from None
+    except _DAMAGES as error:
+        raise _damaged(f"{path}, after line {number}", error) from error
+
+
+def opened(path: Path) -> BinaryIO:
+    """Opens a file to read its bytes; `.gz` and `.zst` are decompressed."""
+    if path.suffix == ".gz":
+        return gzip.open(path)
+    if path.suffix == ".zst":
+        return io.BufferedReader(pa.input_stream(path, compression="zstd"))
+    return open(path, "rb")
+
+
+def check_whole(path: Path) -> None:
+    """Raises `InputError` if a compressed file is damaged or cut short.
+
+    It is read for that, to its checksum, which engines do not look at.
+    """
+    if path.suffix not in (".gz", ".zst"):
+        return
+    try:
+        with opened(path) as file:
+            while file.read(1 << 20):
+                pass
+    except _DAMAGES as error:
+        raise _damaged(str(path), error) from error
+
+
+def _damaged(place: str, error: Exception) -> InputError:
+    return InputError(f"{place}: {error}. The file is damaged or cut short.")
+
+
+def pick(
+    things: Iterator[_Thing], places: Sequence[int]
+) -> list[_Thing] | None:
+    """Returns what comes at some places, from 0; None if it ends before."""
+    wanted = set(places)
+    upto = enumerate(itertools.islice(things, max(wanted) + 1))
+    found = {place: thing for place, thing in upto if place in wanted}
+    if len(found) < len(wanted):
+        return None
+    return [found[place] for place in places]
