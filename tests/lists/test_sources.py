@@ -15,6 +15,9 @@ from tfrec.lists.sources import open_source
 from tfrec.serving.exporting import export
 
 
+OTHERS = {"item 3", "item 9"}
+
+
 def everybody(data):
     return next(Histories(data).blocks(99))[1]
 
@@ -119,3 +122,16 @@ def test_one_user_of_the_dataset(run, expected, exported):
     assert best[0].title == best[0].item.replace("item", "Title")
     with pytest.raises(InputError, match=r"an id of .*, such as u0, .*: me\."):
         recommend_to("me", config)
+
+
+def test_an_export_lists_candidates_alone(run, expected, exported, tmp_path):
+    (tmp_path / "deny").write_text("item 3\nitem 9\n")
+    config = ListsConfig(
+        export_dir=exported,
+        data_dir=run.data.data_dir,
+        k=3,
+        deny=str(tmp_path / "deny"),
+    )
+    for user, listed in of(open_source(config)).items():
+        left = [each for each in expected[user] if each[0] not in OTHERS]
+        assert listed == left[:3]
