@@ -72,10 +72,6 @@ class RecommendationConfig(ListsConfig):
                 found[name] = "with `--history`"
         else:
             found["user"] = "without `--history`"
-        if self.export_dir:
-            found["per_group"] = (
-                "with `--export_dir`, which gives the best items and no more"
-            )
         return found
 
     def check_choice(self) -> None:

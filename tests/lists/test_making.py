@@ -176,6 +176,10 @@ def test_the_time_left_is_told(source, tmp_path, capsys, monkeypatch):
         ({"shard": "4/4", "output": "x.csv"}, r"`--shard` must be i/n .*'4/4'"),
         ({"shard": "a", "output": "x.csv"}, r"`--shard` must be i/n with i"),
         ({"users": "x"}, "`--users` means nothing without `--output`"),
+        (
+            {"per_group": ("a:1",), "export_dir": "x"},
+            "`--per_group` means nothing with `--export_dir`, which",
+        ),
         ({"groups": "x"}, "`--groups` means nothing without `--per_group`"),
         (
             {"engine_url": "x", "output": "x.csv"},

@@ -14,7 +14,6 @@ from tfrec.lists.runs import RunSource
 from tfrec.lists.sources import open_source
 from tfrec.serving.exporting import export
 
-
 OTHERS = {"item 3", "item 9"}
 
 

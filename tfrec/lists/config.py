@@ -63,6 +63,17 @@ class SourceConfig(Settings):
         # Refuses what is no limit.
         self.limits  # noqa: B018
 
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        found = {}
+        if not self.per_group:
+            found["groups"] = "without `--per_group`"
+        if self.export_dir:
+            found["per_group"] = (
+                "with `--export_dir`, which gives the best items and no more"
+            )
+        return found
+
     @property
     def limits(self) -> dict[str, int]:
         """The most items of a list that share a value, by column."""
@@ -119,9 +130,7 @@ class ListsConfig(SourceConfig):
 
     def unused(self) -> dict[str, str]:
         """See base class."""
-        found = {}
-        if not self.per_group:
-            found["groups"] = "without `--per_group`"
+        found = super().unused()
         if not self.output:
             for name in ("users", "shard", "engine"):
                 found[name] = "without `--output`"
