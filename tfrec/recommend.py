@@ -6,7 +6,7 @@
     # The same of an export that is served.
     python -m tfrec.recommend --server=localhost:8500 --history=1193,661,914
 
-    # To one user, after all that he did, up to the newest event.
+    # To one user, after all that they did, up to the newest event.
     python -m tfrec.recommend --run_dir=runs/first --sequence=42
 
     # To everybody: .parquet, .csv or .jsonl with user, item, rank and score.

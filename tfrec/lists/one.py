@@ -8,7 +8,7 @@ from tfrec.training.run import Recommendation
 
 
 def recommend_to(user: str, config: SourceConfig) -> list[Recommendation]:
-    """Recommends to a user, after all that the dataset has of him.
+    """Recommends to a user, after all that the dataset has of them.
 
     Args:
         user: The id in the raw log; with next_click that of a session.
