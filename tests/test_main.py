@@ -108,8 +108,12 @@ def test_help_and_mistakes_wait_for_nothing(command):
         ),
         (["compare"], "`--run_dirs` must be given: folders of the runs"),
         (["compare", "a", "b", "--metric=auc"], "`--metric` must be one of"),
-        (["recommend", "--k=3"], "`--history` must be given: item ids, oldest"),
+        (["recommend", "--k=3"], "Give one of `--history` (item ids, oldest"),
         (["recommend", "--history=a"], "Give one of `--run_dir` and"),
+        (
+            ["recommend", "--output=x.csv", "--server=localhost:1"],
+            "Give one of `--run_dir` and `--export_dir` with `--output`, and",
+        ),
         (["explore"], "Give one of `--run_dir` and `--server`."),
         (["explore", "--run_dir=x", "--name=y"], "`--name` means nothing"),
         (["report"], "`--run_dir` must be given: folder of the run."),

@@ -37,7 +37,10 @@ def test_a_server_is_asked_for_acvae_unless_told_otherwise(tmp_path):
 def test_a_run_or_a_server_must_be_given():
     result = recommend("--history=a")
     assert result.returncode == 1
-    assert result.stderr == "error: Give one of `--run_dir` and `--server`.\n"
+    assert result.stderr == (
+        "error: Give one of `--run_dir` and `--server` with `--history`, and "
+        "nothing else that answers.\n"
+    )
 
 
 @pytest.mark.parametrize(

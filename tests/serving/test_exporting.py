@@ -32,8 +32,8 @@ def test_a_model_that_averages_draws_is_exported_and_verified(data, tmp_path):
     # That each model is, is a contract of all, see tests/models.
     version = export(make_run("vaser", data, posterior_samples=2), tmp_path)
     assert version.parent == tmp_path / "vaser"
-    names = ["encode", "sample", "score", "serving_default"]
-    assert signature_names(version)[:4] == names
+    names = ["among", "encode", "sample", "score", "serving_default"]
+    assert signature_names(version)[:5] == names
 
 
 def test_an_export_is_laid_out_as_servers_read_it(exported):
@@ -57,6 +57,12 @@ def test_an_export_is_laid_out_as_servers_read_it(exported):
 def test_the_table_names_every_tensor(exported):
     version = exported[1]
     assert describe(version).splitlines() == [
+        "among",
+        "  allowed       string   [batch, any]",
+        "  denied        string   [batch, any]",
+        "  history       string   [batch, any]",
+        "  -> items      string   [batch, 3]",
+        "  -> scores     float32  [batch, 3]",
         "encode",
         "  history       string   [batch, any]",
         "  -> latent     float32  [batch, 3]",

@@ -213,6 +213,40 @@ def test_a_model_that_learned_without_the_history_scores_the_others(tmp_path):
             )
 
 
+def test_allowed_items_are_the_only_ones_and_denied_ones_are_left_out(
+    model, ask
+):
+    histories = [ITEMS[:2]] * 4 + [[]]
+    allowed = [
+        ["", ""],
+        [ITEMS[5], ""],
+        ["", "no such"],
+        [ITEMS[0], ITEMS[7]],
+        [ITEMS[3], ITEMS[6]],
+    ]
+    denied = [[""], [""], [""], [ITEMS[0]], ["no such"]]
+    denied[0] = [ITEMS[8]]
+    answer = ask("among", *histories, allowed=allowed, denied=denied)
+    items, scores = model.recommend([[1, 2]], 10)
+    best = [i for i in items[0] if i not in (1, 2, 9)]
+    assert answer["items"] == [
+        [ITEMS[i - 1] for i in best[:4]],
+        [ITEMS[5], "", "", ""],
+        # None of the allowed ones is known.
+        ["", "", "", ""],
+        # One is in the history, and denied as well.
+        [ITEMS[7], "", "", ""],
+        # Without a history by popularity, which rises.
+        [ITEMS[6], ITEMS[3], "", ""],
+    ]
+    own = dict(zip(items[0], scores[0], strict=True))
+    wanted = np.full([5, 4], EXCLUDED)
+    wanted[0] = [own[i] for i in best[:4]]
+    wanted[1, 0], wanted[3, 0] = own[6], own[8]
+    wanted[4, :2] = POPULARITY[[6, 3]]
+    np.testing.assert_allclose(answer["scores"], wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_a_latent_is_that_of_the_model(model, ask):
     latent = ask("encode", ITEMS)["latent"]
     own = model.encode(Query.of(np.int32([np.arange(11 - READ, 11)])))
@@ -265,6 +299,8 @@ def test_samples_spread_as_the_posterior_does(name, made, tmp_path):
     [
         ("sample", {"seed": SEED}),
         ("score", {"candidates": [["a"]] * 3}),
+        ("among", {"allowed": [["a"]] * 3, "denied": [[""]] * 2}),
+        ("among", {"allowed": [["a"]] * 2, "denied": [[""]] * 3}),
     ],
 )
 def test_rows_that_do_not_match_are_refused(name, inputs, ask):
@@ -274,11 +310,11 @@ def test_rows_that_do_not_match_are_refused(name, inputs, ask):
         ask(name, ITEMS[:2], ITEMS[:2], **inputs)
 
 
-def test_a_model_without_a_latent_has_two_signatures(tmp_path):
+def test_a_model_without_a_latent_has_three_signatures(tmp_path):
     pop = Pop(len(ITEMS))
     pop.counts.assign(np.arange(10))
     _, traced = make(tmp_path, pop)
-    assert sorted(traced) == ["score", "serving_default"]
+    assert sorted(traced) == ["among", "score", "serving_default"]
 
 
 def test_an_op_that_servers_lack_is_refused(tmp_path):

@@ -52,7 +52,7 @@ def ask(version):
 
 def test_the_user_has_a_signature_of_its_own(version):
     lines = describe(version).splitlines()
-    assert lines[0] == "for_user"
+    assert {"among", "for_user"} < set(lines)
     assert "  user          string   [batch]" in lines
     assert "serving_default answers as for_user an unknown user." in lines
 
@@ -76,6 +76,13 @@ def test_an_unknown_user_is_answered_as_the_mean_of_all(ask):
     assert ask("for_user", history=[HISTORY], user=["nobody"]) == ask(
         "serving_default", history=[HISTORY]
     )
+
+
+def test_a_user_may_be_given_some_items_alone(ask):
+    whole = ask("for_user", history=[HISTORY], user=["u1"])
+    some = {"allowed": [[whole[3], whole[1]]], "denied": [[""]]}
+    found = ask("among", history=[HISTORY], user=["u1"], **some)
+    assert found == [whole[1], whole[3], "", ""]
 
 
 def test_a_known_user_without_a_history_is_answered_too(run, ask):

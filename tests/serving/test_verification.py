@@ -57,6 +57,7 @@ class Disturbed:
         ("serving_default", "items"),
         ("serving_default", "scores"),
         ("score", "scores"),
+        ("among", "items"),
         ("encode", "latent"),
         ("sample", "items"),
         ("sample", "scores"),

@@ -8,7 +8,7 @@ ITEMS = ["a", "ü", "c d"]
 
 
 def test_every_signature_is_warmed_up(tmp_path):
-    names = ["serving_default", "score", "sample", "encode"]
+    names = ["serving_default", "score", "among", "sample", "encode"]
     write_warmup(tmp_path, "mine", names, ITEMS)
     path = tmp_path / "assets.extra" / "tf_serving_warmup_requests"
     asked = []
@@ -35,3 +35,9 @@ def test_inputs_are_padded_at_the_end():
     scored = example_inputs("score", [[]], ITEMS, rng)
     assert scored["history"].shape == (1, 0)
     assert set(scored["candidates"].ravel()) <= set(ITEMS)
+    among = example_inputs("among", [[]] * 3, ITEMS, rng, ["u"])
+    assert set(among["allowed"][1]) == {""}
+    assert set(among["allowed"][::2].ravel()) <= set(ITEMS)
+    assert among["denied"].shape == (3, 3)
+    assert set(among["user"]) <= {"", "u"}
+    assert "user" not in example_inputs("among", [[]], ITEMS, rng)

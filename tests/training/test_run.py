@@ -49,6 +49,14 @@ def test_a_history_without_any_known_item_is_an_error_that_helps(run):
         run.recommend(["x", "y"])
 
 
+@pytest.mark.parametrize(
+    "given", [[["item 1"], ["item 2"]], "item 1", [1, 2], ["item 1", None]]
+)
+def test_what_is_not_one_history_is_refused(given, run):
+    with pytest.raises(InputError, match="must be the item ids of one history"):
+        run.recommend(given)
+
+
 def test_k_is_bounded_by_the_items_left(run):
     with pytest.raises(InputError, match=r"between 1 and 11,.*Received: 12"):
         run.recommend(["item 3", "item 3"], k=12)

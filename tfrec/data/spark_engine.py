@@ -205,13 +205,16 @@ class SparkEngine(Engine):
     Args:
         session: An open session.
         folder: See base class.
+
+    Attributes:
+        session: As given.
     """
 
     # What comes from Java.
     read_errors = (CapturedException, Py4JError)
 
     def __init__(self, session: SparkSession, folder: Path | None = None):
-        self._session = session
+        self.session = session
         self.folder = folder
         self.connection = ibis.pyspark.connect(session)
 
@@ -225,7 +228,7 @@ class SparkEngine(Engine):
         return self._keep(name, self._frame(table))
 
     def load(self, name: str, table: pa.Table) -> ir.Table:
-        return self._keep(name, self._session.createDataFrame(table))
+        return self._keep(name, self.session.createDataFrame(table))
 
     def stream(self, table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
         # Numbered where they are sorted, so that some can be asked for, in
@@ -243,7 +246,7 @@ class SparkEngine(Engine):
             ordered.unpersist()
 
     def lines(self, path: Path, encoding: str) -> ir.Table:
-        lines = spark_files.lines_of(self._session, [path], encoding)
+        lines = spark_files.lines_of(self.session, [path], encoding)
         return self._view(lines.select("position", lines.value.alias("line")))
 
     def delimited(
@@ -254,7 +257,7 @@ class SparkEngine(Engine):
         headers: Sequence[int],
         chosen: Mapping[str, int],
     ) -> ir.Table:
-        lines = spark_files.lines_of(self._session, paths, blank_too=False)
+        lines = spark_files.lines_of(self.session, paths, blank_too=False)
         if headers:
             before = lines["file"] + 1
             lines = lines.filter(lines.row > 0)
@@ -308,7 +311,7 @@ class SparkEngine(Engine):
         return get_json_object(text, f"$.{name}")
 
     def _frame(self, table: ir.Table) -> DataFrame:
-        return self._session.sql(self.connection.compile(table))
+        return self.session.sql(self.connection.compile(table))
 
     def _keep(self, name: str, frame: DataFrame) -> ir.Table:
         # A plan that began at the raw files would double with every join of a
@@ -321,7 +324,7 @@ class SparkEngine(Engine):
         return self.connection.table(name)
 
     def _read_parquet(self, paths: Sequence[Path]) -> DataFrame:
-        return self._session.read.parquet(*spark_files.uris(paths))
+        return self.session.read.parquet(*spark_files.uris(paths))
 
 
 def _ranges(sizes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

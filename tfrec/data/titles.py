@@ -28,23 +28,39 @@ def read_titles(
         A column that is not named is `column 3` and so on.
     """
     path = folder / FILE_NAME
-    titles: dict[str, str] = {}
-    columns: dict[str, dict[str, str]] = {}
     if not path.exists():
-        return titles, columns
+        return {}, {}
+    titles, *others = read_columns(path).items()
+    return titles[1], dict(others)
+
+
+def read_columns(path: Path, headed: bool = False) -> dict[str, dict[str, str]]:
+    """Reads any file of this layout.
+
+    Args:
+        path: The file.
+        headed: Whether its first line names the columns in any case.
+
+    Returns:
+        The values of each column after that of the items, by name and item;
+        one column at least. A line may lack the last ones. A column that is
+        not named is `column 2` and so on.
+    """
     names: list[str] = []
+    columns: list[dict[str, str]] = [{}]
     with open(path, encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file):
             item, *fields = line.rstrip("\n").split("\t")
-            if number == 0 and item.startswith(_HEAD) and len(fields) > 1:
-                names = fields[1:]
+            head = item.startswith(_HEAD) and len(fields) > 1
+            if number == 0 and (head or headed):
+                names = fields
                 continue
-            titles[item] = fields[0] if fields else ""
-            for place, value in enumerate(fields[1:]):
-                if place == len(names):
-                    names.append(f"column {place + 3}")
-                columns.setdefault(names[place], {})[item] = value
-    return titles, columns
+            columns[0][item] = ""
+            columns += [{} for _ in fields[len(columns) :]]
+            for column, value in zip(columns, fields, strict=False):
+                column[item] = value
+    names += [f"column {n + 2}" for n in range(len(names), len(columns))]
+    return dict(zip(names, columns, strict=False))
 
 
 def title_line(item: str, values: Sequence[str]) -> str:

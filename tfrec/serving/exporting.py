@@ -76,7 +76,7 @@ def export(
             "`--version`, or none."
         )
     temporary = folder / f".{final.name}.{os.getpid()}"
-    popularity = _popularity(run.data, run.config.fit_on)
+    popularity = popular_scores(run.data, run.config.fit_on)
     try:
         with writing(final, "--export_dir"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _next_version(folder: Path) -> int:
     return max(int(now.strftime("%Y%m%d%H%M%S")), newest + 1)
 
 
-def _popularity(data: PreparedDataset, fit_on: str) -> np.ndarray:
+def popular_scores(data: PreparedDataset, fit_on: str) -> np.ndarray:
     """Returns the log-probabilities that Pop gives, `[num_items]`."""
     pop = Pop(data.num_items, PopConfig())
     pop.compile()

@@ -7,17 +7,18 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfrec.batches import Query
+from tfrec.metrics.ranking import set_scores
 from tfrec.models import Recommender
 from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.serving.top_items import top_items
-
-# Ops that not every TensorFlow Serving runs on every processor.
-_NOT_PORTABLE = ("Xla", "PyFunc", "EagerPyFunc", "Cudnn", "Collective")
+from tfrec.serving.tracing import trace
 
 _HISTORY = tf.TensorSpec([None, None], tf.string, "history")
 _CANDIDATES = tf.TensorSpec([None, None], tf.string, "candidates")
 _SEED = tf.TensorSpec([None, 2], tf.int64, "seed")
 _USER = tf.TensorSpec([None], tf.string, "user")
+_ALLOWED = tf.TensorSpec([None, None], tf.string, "allowed")
+_DENIED = tf.TensorSpec([None, None], tf.string, "denied")
 
 
 class Signatures(tf.Module):
@@ -58,10 +59,8 @@ class Signatures(tf.Module):
         self.popularity = tf.Variable(popularity, trainable=False)
         self._popular = tf.math.top_k(popularity, k)
         # Attributes of the module, or a SavedModel would not track them.
-        line, number = (
-            tf.lookup.TextFileIndex.WHOLE_LINE,
-            tf.lookup.TextFileIndex.LINE_NUMBER,
-        )
+        kinds = tf.lookup.TextFileIndex
+        line, number = kinds.WHOLE_LINE, kinds.LINE_NUMBER
         path = str(vocabulary)
 
         def numbers(path):
@@ -91,15 +90,21 @@ class Signatures(tf.Module):
         model = self._model()
         with contextlib.ExitStack() as stack:
             self._frozen = stack.enter_context(model.frozen())
+            # Traced once for all signatures.
+            score = tf.function(model.score, autograph=False)
+            self._score = lambda query: score(query)
+            among = [_HISTORY, _ALLOWED, _DENIED]
             traced = {
-                "serving_default": _trace(self.recommend, _HISTORY),
-                "score": _trace(self.score, _HISTORY, _CANDIDATES),
+                "serving_default": trace(self.recommend, _HISTORY),
+                "score": trace(self.score, _HISTORY, _CANDIDATES),
             }
             if model.knows_users:
-                traced["for_user"] = _trace(self.for_user, _HISTORY, _USER)
+                among.append(_USER)
+                traced["for_user"] = trace(self.for_user, _HISTORY, _USER)
+            traced["among"] = trace(self.among, *among)
             if model.latent() is not None:
-                traced["sample"] = _trace(self.sample, _HISTORY, _SEED)
-                traced["encode"] = _trace(self.encode, _HISTORY)
+                traced["sample"] = trace(self.sample, _HISTORY, _SEED)
+                traced["encode"] = trace(self.encode, _HISTORY)
         # Those that serving reads: not the adversary's.
         self.weights = list(
             {
@@ -121,7 +126,7 @@ class Signatures(tf.Module):
             `[batch, k]`, their log-probabilities.
         """
         query = Query.of(self._known(history))
-        return self._best(self._model().score(query), query.history)
+        return self._best(self._score(query), query.history)
 
     def for_user(
         self, history: tf.Tensor, user: tf.Tensor
@@ -136,11 +141,38 @@ class Signatures(tf.Module):
             history: string `[batch, length]`, oldest item first.
             user: string `[batch]`.
         """
-        history = _matched(history, user, "user")
-        index = tf.cast(self.user_at.lookup(user) + 1, tf.int32)
-        query = Query(self._known(history), index)
-        there = _is_there(query.history) | (index[:, None] > 0)
-        return self._best(self._model().score(query), query.history, there)
+        query, there = self._asked(history, user)
+        return self._best(self._score(query), query.history, there)
+
+    def among(
+        self,
+        history: tf.Tensor,
+        allowed: tf.Tensor,
+        denied: tf.Tensor,
+        user: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Recommends as `recommend` does, some items only, or all but some.
+
+        The scores stay what they are among all items. A model that knows users
+        is told who asks, "" for nobody known.
+
+        Args:
+            history: string `[batch, length]`, oldest item first.
+            allowed: string `[batch, n]`, the items that may be recommended;
+                all of them in a row that names none.
+            denied: string `[batch, m]`, the items that may not.
+            user: string `[batch]`, for a model that knows users.
+        """
+        history = _matched(history, allowed, "allowed")
+        history = _matched(history, denied, "denied")
+        query, there = self._asked(history, user)
+        scores = tf.where(there, self._score(query), self.popularity)
+        # A row of items that are all unknown allows nothing.
+        named = tf.reduce_any(allowed != "", 1, keepdims=True)
+        inside = set_scores(tf.zeros_like(scores), self._indices(allowed), 1.0)
+        scores = tf.where(named & (inside == 0.0), EXCLUDED, scores)
+        scores = exclude(scores, self._indices(denied))
+        return self._best(scores, query.history, tf.constant([[True]]))
 
     def sample(
         self, history: tf.Tensor, seed: tf.Tensor
@@ -177,9 +209,7 @@ class Signatures(tf.Module):
         columns = tf.maximum(chosen - 1, 0)
         scores = tf.where(
             _is_there(known),
-            tf.gather(
-                self._model().score(Query.of(known)), columns, batch_dims=1
-            ),
+            tf.gather(self._score(Query.of(known)), columns, batch_dims=1),
             tf.gather(self.popularity, columns),
         )
         return {"scores": tf.where(chosen > 0, scores, EXCLUDED)}
@@ -197,6 +227,18 @@ class Signatures(tf.Module):
         known = self._known(history)
         latent = self._model().latent().encode(Query.of(known))
         return {"latent": tf.where(_is_there(known), latent, 0.0)}
+
+    def _asked(
+        self, history: tf.Tensor, user: tf.Tensor | None
+    ) -> tuple[Query, tf.Tensor]:
+        """Returns what is asked, and where there is something to go by."""
+        if user is None:
+            query = Query.of(self._known(history))
+            return query, _is_there(query.history)
+        history = _matched(history, user, "user")
+        index = tf.cast(self.user_at.lookup(user) + 1, tf.int32)
+        query = Query(self._known(history), index)
+        return query, _is_there(query.history) | (index[:, None] > 0)
 
     def _indices(self, items: tf.Tensor) -> tf.Tensor:
         """Returns the index of each item, int32, 0 where it is unknown."""
@@ -255,26 +297,3 @@ def _matched(history: tf.Tensor, other: tf.Tensor, name: str) -> tf.Tensor:
 def _is_there(known: tf.Tensor) -> tf.Tensor:
     """Returns which rows have an item, bool `[batch, 1]`."""
     return known[:, :1] > 0
-
-
-def _trace(method: Callable, *inputs: tf.TensorSpec) -> Callable:
-    """Traces a method for any batch and length.
-
-    Raises:
-        ValueError: If it holds an op that is not portable.
-    """
-    traced = tf.function(method, autograph=False).get_concrete_function(*inputs)
-    graph = traced.graph.as_graph_def()
-    nodes = [
-        *graph.node,
-        *(n for f in graph.library.function for n in f.node_def),
-    ]
-    for node in nodes:
-        compiled = node.attr["_XlaMustCompile"].b
-        if compiled or node.op.startswith(_NOT_PORTABLE):
-            raise ValueError(
-                f"`{method.__name__}` needs the op {node.op}, which TensorFlow "
-                "Serving may not have. Export in a process without a GPU and "
-                "without XLA: CUDA_VISIBLE_DEVICES= ."
-            )
-    return traced

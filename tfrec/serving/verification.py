@@ -83,19 +83,38 @@ class _Comparison:
         chosen = [self._vocabulary.index(row) for row in inputs["candidates"]]
         expected = np.take_along_axis(scores, np.array(chosen) - 1, 1)
         self._compare("score", answer["scores"], expected)
+        inputs, answer = self._ask("among")
         if self._model.knows_users:
-            self._compare_users()
+            expected = self._of_users(inputs["user"])
+        else:
+            expected = scores.copy()
+        expected = self._among(expected, inputs["allowed"], inputs["denied"])
+        self._compare_best("among", answer, expected)
+        if self._model.knows_users:
+            inputs, answer = self._ask("for_user")
+            expected = self._of_users(inputs["user"])
+            self._compare_best("for_user", answer, expected)
         latent = self._model.latent()
         if latent is not None:
             self._compare_latent(latent)
 
-    def _compare_users(self) -> None:
-        inputs, answer = self._ask("for_user")
-        known = np.array(self._data.users.index(inputs["user"]), np.int32)
+    def _of_users(self, users):
+        """Returns the scores for those who ask, or the popular ones."""
+        known = np.array(self._data.users.index(users), np.int32)
         scores = self._model.score(self._query._replace(user=known))
         there = (self._lengths > 0) | (known > 0)
-        expected = np.where(there[:, None], scores, self._popularity)
-        self._compare_best("for_user", answer, expected)
+        return np.where(there[:, None], scores, self._popularity)
+
+    def _among(self, scores, allowed, denied):
+        """Leaves the scores of the items that may be recommended."""
+        for row, (some, others) in enumerate(zip(allowed, denied, strict=True)):
+            may = np.ones(scores.shape[1], bool)
+            if "" not in some:
+                may[:] = False
+                may[self._vocabulary.index(some) - 1] = True
+            may[self._vocabulary.index(others) - 1] = False
+            scores[row, ~may] = EXCLUDED
+        return scores
 
     def _compare_latent(self, latent: Latent) -> None:
         _, answer = self._ask("encode")

@@ -34,18 +34,26 @@ def example_inputs(
     rows, length = len(histories), max(map(len, histories), default=0)
     padded = [[*row, *[""] * (length - len(row))] for row in histories]
     inputs = {"history": np.array(padded, object).reshape(rows, length)}
-    if signature == "score":
+
+    def draw() -> np.ndarray:
         drawn = rng.integers(len(items), size=[rows, _CANDIDATES])
-        inputs["candidates"] = np.array(
+        return np.array(
             [[items[i] for i in row] for row in drawn], object
-        )
-    elif signature == "for_user":
+        ).reshape(rows, _CANDIDATES)
+
+    if signature == "score":
+        inputs["candidates"] = draw()
+    elif signature == "among":
+        inputs |= {"allowed": draw(), "denied": draw()}
+        # Every other row allows everything.
+        inputs["allowed"][1::2] = ""
+    if signature == "for_user" or (signature == "among" and users):
         # And one whom nobody knows.
         asking = ["", *users]
         inputs["user"] = np.array(
             [asking[i] for i in rng.integers(len(asking), size=rows)], object
         )
-    elif signature == "sample":
+    if signature == "sample":
         inputs["seed"] = rng.integers(2**62, size=[rows, 2])
     return inputs
 

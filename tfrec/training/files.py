@@ -38,24 +38,31 @@ def writing(path: Path, flag: str = "--run_dir") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Makes a folder and keeps other processes from training in it.
+def locked(
+    folder: Path, doing: str = "training", flag: str = "--run_dir"
+) -> Iterator[None]:
+    """Makes a folder and keeps other processes from working in it.
 
     The operating system releases the lock of a process that was killed.
+
+    Args:
+        folder: The folder.
+        doing: What another one does there, for the message.
+        flag: What names the folder, for the message.
 
     Raises:
         InputError: If another process has locked it, or it cannot be written.
     """
     with contextlib.ExitStack() as stack:
-        with writing(folder):
+        with writing(folder, flag):
             folder.mkdir(parents=True, exist_ok=True)
             file = stack.enter_context(open(folder / ".lock", "w"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"Another process is training {folder}. Give another "
-                "`--run_dir`, or wait."
+                f"Another process is {doing} {folder}. Give another "
+                f"`{flag}`, or wait."
             ) from None
         yield
 
@@ -87,9 +94,11 @@ def write_text(path: Path, text: str, flag: str = "--run_dir") -> None:
         file.write(text.encode())
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
+def write_json(
+    path: Path, values: dict[str, Any], flag: str = "--run_dir"
+) -> None:
     """Writes JSON as `write_text` does."""
-    write_text(path, json.dumps(values, indent=2) + "\n")
+    write_text(path, json.dumps(values, indent=2) + "\n", flag)
 
 
 def read_json(path: Path) -> dict[str, Any]:

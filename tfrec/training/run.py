@@ -126,9 +126,18 @@ class Run:
             not in the vocabulary, which were skipped.
 
         Raises:
-            InputError: If no item is known, `k` exceeds the number of items
-                to choose from, or a user is given to a model that knows none.
+            InputError: If it is not one history or no item of it is known,
+                `k` exceeds the number of items to choose from, or a user is
+                given to a model that knows none.
         """
+        if isinstance(history, str) or not all(
+            isinstance(item, str) for item in history
+        ):
+            raise InputError(
+                "`history` must be the item ids of one history, which are "
+                f"strings. Received: {history!r}. For many at once, see "
+                "`python -m tfrec.recommend --output`."
+            )
         vocabulary = self.data.vocabulary
         indices = vocabulary.index(history)
         known = [int(index) for index in indices if index]

@@ -18,6 +18,7 @@ from tfrec.models.base.items import (
 )
 from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.pop import PopConfig
+from tfrec.models.markov import Markov
 
 
 class Fixed(Recommender):
@@ -84,6 +85,24 @@ def test_k_beyond_the_items_is_refused(k):
 def test_an_index_beyond_the_items_is_refused(index):
     with pytest.raises(ValueError, match=rf"1 to 6\. Received: {index}"):
         Fixed(6).recommend([[3, index]], k=1)
+
+
+@pytest.mark.parametrize("rows", [[1, 2], [["a"]], [[1.5]], 3, [[[1]]], []])
+def test_what_is_no_rows_of_indices_is_refused(rows):
+    with pytest.raises(ValueError, match=r"must be rows of item indices"):
+        Fixed(6).recommend(rows, k=1)
+
+
+@pytest.mark.parametrize("index", [7, -1])
+def test_predict_refuses_an_index_beyond_the_items(index):
+    with pytest.raises(ValueError, match=rf"1 to 6\. Received: {index}"):
+        Fixed(6).predict(np.array([[3, index]]))
+
+
+def test_what_has_counted_nothing_recommends_nothing():
+    for ask in (Markov(12).recommend, Markov(12).predict):
+        with pytest.raises(InputError, match="Markov has counted nothing yet"):
+            ask(np.array([[1, 2]]))
 
 
 def test_a_model_needs_items():

@@ -1,6 +1,6 @@
 """What models do with items: leave out, keep the newest, once each, count."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,51 @@ def exclude(scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         items: int32 `[batch, n]`, 0 for none.
     """
     return set_scores(scores, items, EXCLUDED)
+
+
+def as_histories(rows: Any, num_items: int) -> tf.Tensor:
+    """Makes a tensor of histories that a user gives, and checks them.
+
+    Args:
+        rows: Item indices, oldest first; rows may differ in length.
+        num_items: Number of items in the vocabulary.
+
+    Returns:
+        int32 `[batch, length]`, 0 at the end.
+
+    Raises:
+        ValueError: If they are no rows of indices, or an index is not of the
+            vocabulary.
+    """
+    if tf.is_tensor(rows):
+        histories = rows
+    else:
+        try:
+            arrays = [np.asarray(row) for row in rows]
+        except TypeError:
+            arrays = []
+        wrong = [
+            row
+            for row in arrays
+            if row.ndim != 1 or (row.size and row.dtype.kind not in "iu")
+        ]
+        if wrong or not arrays:
+            raise ValueError(
+                "`history` must be rows of item indices, which are integers, "
+                f"as in [[3, 1, 4]]. Received: {rows!r}."
+            )
+        histories = np.zeros([len(arrays), max(map(len, arrays))], np.int64)
+        for padded, row in zip(histories, arrays, strict=True):
+            padded[: len(row)] = row
+    empty = not int(tf.size(histories))
+    least = 0 if empty else int(tf.reduce_min(histories))
+    largest = 0 if empty else int(tf.reduce_max(histories))
+    if least < 0 or largest > num_items:
+        raise ValueError(
+            f"`history` must hold item indices from 1 to {num_items}. "
+            f"Received: {least if least < 0 else largest}."
+        )
+    return tf.cast(histories, tf.int32)
 
 
 def newest(history: tf.Tensor, max_length: int) -> tf.Tensor:

@@ -16,7 +16,7 @@ from tfrec.metrics.ranking import (
     set_scores,
     target_ranks_in_blocks,
 )
-from tfrec.models.base.items import exclude
+from tfrec.models.base.items import as_histories, exclude
 from tfrec.models.base.keras_plumbing import WorkerPlumbing
 from tfrec.models.base.latent import Latent
 from tfrec.settings import Settings
@@ -365,6 +365,26 @@ class Recommender(WorkerPlumbing):
             logs |= given.result()
         return logs
 
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
+        """Scores histories, an array or a dataset; see Keras.
+
+        Raises:
+            ValueError: If an array is not of indices of the vocabulary.
+            InputError: If the model has counted nothing yet.
+        """
+        self._check_counted()
+        if isinstance(x, np.ndarray):
+            x = as_histories(x, self.num_items)
+        return super().predict(x, *args, **kwargs)
+
+    def _check_counted(self) -> None:
+        """Raises `InputError` if there is nothing to go by, before `adapt`."""
+        if self.one_pass and self.needs_adapt:
+            raise InputError(
+                f"{type(self).__name__} has counted nothing yet. Call `fit` "
+                "with training batches before it recommends."
+            )
+
     def predict_step(self, data: Any) -> tf.Tensor:
         """Scores the histories of a batch; what `predict` concatenates."""
         return self.score(as_query(data))
@@ -398,26 +418,17 @@ class Recommender(WorkerPlumbing):
             float32 `[batch, k]`, best first.
 
         Raises:
-            ValueError: If `k` exceeds the number of items, or an index the
-                vocabulary.
+            ValueError: If `k` exceeds the number of items, or the histories
+                are no rows of indices of the vocabulary.
+            InputError: If the model has counted nothing yet.
         """
         if not 1 <= k <= self.num_items:
             raise ValueError(
                 f"`k` must be between 1 and the number of items "
                 f"({self.num_items}). Received: k={k}."
             )
-        if not tf.is_tensor(history):
-            history = tf.ragged.constant(
-                [list(row) for row in history], tf.int32, ragged_rank=1
-            ).to_tensor()
-        empty = not int(tf.size(history))
-        least = 0 if empty else int(tf.reduce_min(history))
-        largest = 0 if empty else int(tf.reduce_max(history))
-        if least < 0 or largest > self.num_items:
-            raise ValueError(
-                f"`history` must hold item indices from 1 to {self.num_items}. "
-                f"Received: {least if least < 0 else largest}."
-            )
+        self._check_counted()
+        history = as_histories(history, self.num_items)
         if user is not None:
             user = tf.constant(user, tf.int32)
         query = Query.of(history, user)

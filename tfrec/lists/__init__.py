@@ -1,0 +1,1 @@
+"""Lists for everybody: the best items for each user of a dataset, in a file."""

@@ -1,0 +1,128 @@
+"""Lists of an export, as a server would give them."""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.data import PreparedDataset
+from tfrec.data.histories import History
+from tfrec.data.records import file_checksum
+from tfrec.errors import InputError
+from tfrec.lists.candidates import read_ids
+from tfrec.lists.config import SourceConfig
+from tfrec.lists.source import Listed, batches
+from tfrec.serving.model_configs import find_models, version_folders
+from tfrec.serving.servable import DEFAULT_SIGNATURE, Servable
+
+
+class ExportSource:
+    """An export, asked as a server would ask it; see `Source`.
+
+    Args:
+        config: Names the export and the candidates.
+        data: The dataset of the users: the one of the training, or another
+            that has the same ids.
+
+    Raises:
+        InputError: If there is no such export, or it cannot do what is asked.
+    """
+
+    def __init__(self, config: SourceConfig, data: PreparedDataset):
+        self.data = data
+        path = newest_version(Path(config.export_dir), config.name)
+        self._path, self._k = path, config.k
+        try:
+            self._servable = Servable(path.parent.name, int(path.name), path)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise InputError(f"{path} cannot be loaded: {error}.") from error
+        signatures = self._servable.signature_defs
+        self._extra: dict[str, list[str]] = {}
+        name = "for_user" if "for_user" in signatures else DEFAULT_SIGNATURE
+        if config.allow or config.deny:
+            name = "among"
+            self._extra = {
+                key: list(read_ids(file, f"--{flag}")) if file else [""]
+                for key, flag, file in (
+                    ("allowed", "allow", config.allow),
+                    ("denied", "deny", config.deny),
+                )
+            }
+        if name not in signatures:
+            raise InputError(
+                f"{path} has no signature `{name}`, which `--allow` and "
+                "`--deny` need. Export the run again."
+            )
+        self._signature = self._servable.signature(name)
+        most = self._signature.outputs["items"].tensor_shape.dim[1].size
+        if config.k > most:
+            raise InputError(
+                f"`--k` must be at most {most}, with which {path} was "
+                f"exported. Received: {config.k}."
+            )
+
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """See `Source`: the files of the version."""
+        digest = hashlib.sha256()
+        for path in sorted(self._path.rglob("*")):
+            if path.is_file():
+                digest.update(str(path.relative_to(self._path)).encode())
+                digest.update(file_checksum(path).encode())
+        return {"export": digest.hexdigest()}
+
+    def best(self, histories: Sequence[History]) -> list[Listed]:
+        """See `Source`."""
+        answers: list[Listed | None] = [None] * len(histories)
+        for rows in batches(histories, self.data.num_items):
+            inputs = self._inputs([histories[row] for row in rows])
+            answer = self._servable.run(
+                self._signature, inputs, ("items", "scores")
+            )
+            for row, items, scores in zip(
+                rows, answer["items"], answer["scores"], strict=True
+            ):
+                names = [item.decode() for item in items[: self._k] if item]
+                values = scores[: len(names)].tolist()
+                answers[row] = Listed(names, values)
+        return answers
+
+    def _inputs(self, histories: Sequence[History]) -> dict[str, np.ndarray]:
+        rows, length = len(histories), max(len(h.items) for h in histories)
+        padded = np.full([rows, length], "", object)
+        for row, history in zip(padded, histories, strict=True):
+            names = self.data.vocabulary.lookup(history.items)
+            row[: len(names)] = names
+        inputs = {"history": padded}
+        if "user" in self._signature.inputs:
+            names = [history.name for history in histories]
+            inputs["user"] = np.array(names, object)
+        for key, names in self._extra.items():
+            inputs[key] = np.tile(np.array([names], object), [rows, 1])
+        return inputs
+
+
+def newest_version(export_dir: Path, name: str) -> Path:
+    """Returns the folder of a model's newest version.
+
+    Args:
+        export_dir: Folder of all exported models.
+        name: Of the model; the only one by default.
+
+    Raises:
+        InputError: If there is none.
+    """
+    names = [model.name for model in find_models(export_dir)]
+    if not name and len(names) == 1:
+        (name,) = names
+    if name not in names:
+        raise InputError(
+            f"`--name` must be a model that was exported to {export_dir}: "
+            f"{', '.join(names) or 'there is none'}. Received: {name or '-'}."
+        )
+    versions = version_folders(export_dir / name)
+    return versions[max(versions)]
