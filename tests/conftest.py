@@ -13,6 +13,7 @@ import signal
 import keras
 import pytest
 import tensorflow as tf
+from tensorflow.python.util import tf_stack
 
 # Small tensors gain nothing from many threads, and processes that run beside
 # each other lose by them. Two logical CPU devices let
@@ -30,12 +31,47 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
+# Where in Python each node of a graph was made stands in errors only, and to
+# find it out takes a tenth of the time of all tests.
+_SOMEWHERE = tf_stack.extract_stack()
+tf_stack.extract_stack = lambda *_: _SOMEWHERE
+
 # What is imported stays: a collection of garbage need not walk through it.
 gc.freeze()
 
 # A shell without job control starts background jobs deaf to SIGINT, and what
 # they start inherits that: the tests of interruptions would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# The contracts share models that were trained: one process runs them all. What
+# takes longest is begun first, so that no process waits long at the end.
+_CONTRACTS = "tests/models/test_contract_"
+_ORDER = (
+    _CONTRACTS,
+    "tests/training/",
+    "tests/test_",
+    "tests/data/test_spark",
+    "tests/models/base/",
+    "tests/serving/",
+    "tests/re",
+    "tests/models/",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Lays down the order, and what `--dist=loadgroup` gives one process."""
+
+    def place(item):
+        starts = map(item.nodeid.startswith, _ORDER)
+        return next((i for i, found in enumerate(starts) if found), len(_ORDER))
+
+    items.sort(key=place)
+    for item in items:
+        name, _, _ = item.nodeid.partition("::")
+        group = _CONTRACTS if name.startswith(_CONTRACTS) else name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
