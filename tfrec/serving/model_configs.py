@@ -80,7 +80,7 @@ def version_folders(base: Path) -> dict[int, Path]:
     """Returns the versions in a model's folder; other names are ignored."""
     try:
         paths = list(base.iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     return {
         int(path.name): path
