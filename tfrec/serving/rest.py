@@ -12,7 +12,6 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
     GetModelStatusResponse,
 )
 from tensorflow_serving.apis.model_pb2 import ModelSpec
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from tfrec.serving import monitoring, tensors
@@ -93,19 +92,11 @@ class RestApplication:
                 StatusCode.UNIMPLEMENTED,
                 f"{match['method']} is not served here, predict is.",
             )
-        # One more: beyond it, a chunked body is cut without a word.
-        request.max_content_length = self._max_bytes + 1
-        try:
-            body = request.get_data(cache=False)
-            if len(body) > self._max_bytes:
-                raise RequestEntityTooLarge
-        except RequestEntityTooLarge:
+        body = request.get_data(cache=False)
+        if len(body) > self._max_bytes:
             return _error(
                 413, f"The request has more than {self._max_bytes} bytes."
             )
-        # The client went away or silent, or its chunks are none.
-        except (HTTPException, OSError):
-            return _error(400, "The body of the request does not arrive.")
         return self._predict(spec, PredictBody(body))
 
     def _predict(self, spec: ModelSpec, body: PredictBody) -> Response:
