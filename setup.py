@@ -31,6 +31,8 @@ setup(
         # The local server runs on these; TensorBoard brings werkzeug too.
         "grpcio>=1.66,<2",
         "prometheus-client>=0.20,<1",
+        # Earlier ones have holes: CVE-2024-49768, CVE-2024-49769.
+        "waitress>=3.0.1,<4",
         "werkzeug>=3.0,<4",
         "ibis-framework[duckdb]>=12.0,<13",
         "keras>=3.12,<3.16",

@@ -57,6 +57,7 @@ import tensorflow as tf
 from benchmarks.floor import fit_seconds
 from benchmarks.generated import dataset
 from tfrec.data import PreparedDataset
+from tfrec.data.manifest import data_checksum, file_checksums
 from tfrec.models import ACVAE, VASER, ACVAEConfig, Recommender, VASERConfig
 from tfrec.settings import Settings, setting
 
@@ -138,7 +139,13 @@ def repeat(
         ],
     }
     splits = {"train": repeated}
-    dataclasses.replace(data.manifest, splits=splits).save(folder)
+    files = file_checksums(folder)
+    dataclasses.replace(
+        data.manifest,
+        splits=splits,
+        files=files,
+        data_checksum=data_checksum(splits, files),
+    ).save(folder)
     return PreparedDataset.open(folder)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from tfrec.data import DataConfig
-from tfrec.data.manifest import Manifest, data_checksum
+from tfrec.data.manifest import Manifest, data_checksum, file_checksums
 from tfrec.data.preparation import write_records
 from tfrec.data.prepared import PreparedDataset
 from tfrec.data.protocols import get_protocol
-from tfrec.data.vocabulary import FILE_NAME, USERS, Vocabulary
+from tfrec.data.vocabulary import Vocabulary
 
 Rows = Sequence[Sequence[int]]
 Pairs = Sequence[tuple[Sequence[int], Sequence[int]]]
@@ -98,13 +98,8 @@ def prepare_sequences(
         mean_length=len(used) / max(1, len(train)),
         density=0.0,
         splits=splits,
-        data_checksum=data_checksum(
-            splits,
-            {
-                name: Vocabulary.load(folder, name).checksum
-                for name in (FILE_NAME, USERS)
-            },
-        ),
+        data_checksum=data_checksum(splits, file_checksums(folder)),
+        files=file_checksums(folder),
     ).save(folder)
     return PreparedDataset.open(folder)
 

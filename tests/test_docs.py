@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -64,4 +64,4 @@ def test_the_readme_is_short_and_leads_to_every_page():
     text = text_of(README)
     assert len(text.splitlines()) < 200
     for page in PAGES[1:]:
-        assert f"(docs/{page.name})" in text
+        assert f"({page.relative_to(ROOT)})" in text

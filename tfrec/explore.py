@@ -21,7 +21,7 @@ from tfrec import cli, settings
 from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 from tfrec.training.config import TrainingConfig
-from tfrec.training.signals import stop_requested
+from tfrec.training.signals import sleep_until, stop_requested
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ def main() -> None:
         server = ExplorerServer(*parts, config.host, config.port)
         print(f"Explorer at {server.url}", flush=True)
         print("Ctrl-C ends it.", flush=True)
-        stop.wait()
+        sleep_until(stop)
         server.stop()
 
 

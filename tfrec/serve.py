@@ -20,7 +20,7 @@ Ctrl-C answer the requests in progress, then end.
 
 from tfrec import cli, settings
 from tfrec.serving.config import ServerConfig
-from tfrec.training.signals import stop_requested
+from tfrec.training.signals import sleep_until, stop_requested
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
             print(f"{name}: version {', '.join(map(str, versions)) or 'none'}")
         print(f"gRPC at {config.host}:{server.grpc_port}")
         print(f"REST at http://{config.host}:{server.rest_port}", flush=True)
-        stop.wait()
+        sleep_until(stop)
         print("Stopping: answering the requests in progress.", flush=True)
         server.stop()
 

@@ -9,7 +9,22 @@ from tfrec.data.manifest import FORMAT_VERSION, Manifest, data_checksum
 from tfrec.errors import InputError
 
 
+def split(*shards, **counts):
+    """Returns an entry of `splits` with shards of one record."""
+    return {
+        "records": len(shards),
+        "tokens": 9,
+        "max_length": 5,
+        "shards": [
+            {"file": name, "records": 1, "bytes": 1, "sha256": name}
+            for name in shards
+        ],
+        **counts,
+    }
+
+
 def example(**changes):
+    held = {"targets": 1, "targets_in_history": 0, "unseen_targets": 0}
     values = {
         "source": "ml-1m",
         "settings": {"protocol": "holdout", "test_fraction": 0.2},
@@ -19,19 +34,23 @@ def example(**changes):
         "mean_length": 4.5,
         "density": 0.9,
         "splits": {
-            "train": {
-                "records": 2,
-                "tokens": 9,
-                "max_length": 5,
-                "shards": [
-                    {"file": "a", "records": 1, "bytes": 1, "sha256": "1"},
-                    {"file": "b", "records": 1, "bytes": 1, "sha256": "2"},
-                ],
-            }
+            "train": split("a", "b"),
+            "validation": split("c", **held),
+            "test": split("d", **held),
         },
         "data_checksum": "3",
     }
     return Manifest(**{**values, **changes})
+
+
+def edit(folder, change, keep_seal=False):
+    """Changes a saved manifest as an editor would."""
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text())
+    if not keep_seal:  # As an earlier tfrec wrote it.
+        del values["checksum"]
+    change(values)
+    path.write_text(json.dumps(values))
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -92,16 +111,91 @@ def test_a_damaged_manifest_is_refused(tmp_path, content):
 
 def test_a_missing_or_unknown_field_is_named(tmp_path):
     example().save(tmp_path)
-    path = tmp_path / "manifest.json"
-    values = json.loads(path.read_text())
-    del values["splits"]
-    path.write_text(json.dumps({**values, "spilts": {}}))
-    with pytest.raises(InputError, match="spilts, splits"):
+    edit(tmp_path, lambda values: values.update(counters=[]))
+    with pytest.raises(InputError, match="missing or unknown counters"):
+        Manifest.load(tmp_path)
+    edit(tmp_path, lambda values: values.pop("splits"), keep_seal=True)
+    with pytest.raises(InputError, match=r"json.*`splits` is missing"):
         Manifest.load(tmp_path)
 
 
+def put(*path, value):
+    """Returns an edit: puts a value where a path leads."""
+
+    def change(values):
+        for key in path[:-1]:
+            values = values[key]
+        values[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (put("splits", value=5), r"`splits` must be an object. Received: 5"),
+        (put("splits", value=[]), r"`splits` must be an object"),
+        (put("settings", value=None), r"`settings` must be an object"),
+        (put("settings", "protocol", value="zzz"), r"holdout.*Received: zzz"),
+        (put("settings", "protokoll", value=1), r"Did you mean 'protocol'"),
+        (put("splits", "test", value=None), r"`splits.test` must be"),
+        (lambda v: v["splits"].pop("train"), r"`splits.train` is missing"),
+        (
+            put("splits", "tets", value={}),
+            r"train, validation, test. Rec.*tets",
+        ),
+        (lambda v: v["splits"]["train"].pop("shards"), r"train.shards` is mi"),
+        (lambda v: v["splits"]["train"]["shards"].pop(), r"its 2 records.*: 1"),
+        (put("splits", "test", "shards", value=[7]), r"test.shards\[0\]` must"),
+        (put("splits", "test", "targets", value=-1), r"an integer from 0"),
+        (put("counts", value=[{}]), r"`counts\[0\].step` is missing"),
+        (put("density", value="a"), r"`density` must be a number"),
+        (put("files", value=["a"]), r"`files` must be an object"),
+        *[
+            (
+                put("splits", "train", "shards", 0, "file", value=name),
+                r"shards\[0\].file` must be the name of a file in the folder",
+            )
+            for name in ("../outside.tfrecord", "/etc/passwd", "..", "", 3)
+        ],
+    ],
+)
+def test_an_edited_manifest_is_refused_by_name(tmp_path, change, named):
+    example().save(tmp_path)
+    edit(tmp_path, change)
+    with pytest.raises(InputError, match=rf"(?s)manifest\.json.*{named}"):
+        Manifest.load(tmp_path)
+
+
+def test_a_value_of_the_right_form_is_no_less_found(tmp_path):
+    example().save(tmp_path)
+    edit(tmp_path, put("settings", "test_fraction", value=0.3), keep_seal=True)
+    with pytest.raises(InputError, match="changed after it was written"):
+        Manifest.load(tmp_path)
+
+
+def test_no_flipped_bit_gives_another_manifest(tmp_path):
+    example().save(tmp_path)
+    path = tmp_path / "manifest.json"
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << (place % 8)
+        path.write_bytes(damaged)
+        try:
+            assert Manifest.load(tmp_path) == example()
+        except InputError as error:
+            assert "manifest.json" in str(error)
+
+
+def test_a_manifest_of_an_earlier_tfrec_has_no_checksums(tmp_path):
+    example().save(tmp_path)
+    edit(tmp_path, lambda values: values.pop("files"))
+    assert Manifest.load(tmp_path) == example()
+
+
 def test_the_data_checksum_depends_on_every_file_and_on_no_order():
-    splits = example().splits
+    splits = {"train": split("a", "b")}
     names = {"items.txt": "v", "users.txt": "w"}
     checksum = data_checksum(splits, names)
     assert len(checksum) == 64

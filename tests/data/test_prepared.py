@@ -1,4 +1,5 @@
 import dataclasses
+import warnings
 
 import pytest
 import tensorflow as tf
@@ -7,7 +8,7 @@ from tests.prepared import prepare_sequences
 from tfrec.data.manifest import Manifest
 from tfrec.data.prepared import PreparedDataset
 from tfrec.data.protocols.holdout import Holdout
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def test_open_gives_vocabulary_titles_and_protocol(data):
 
 def test_a_source_without_titles_has_none(data):
     (data.data_dir / "titles.tsv").unlink()
+    dataclasses.replace(data.manifest, files={}).save(data.data_dir)
     assert PreparedDataset.open(data.data_dir).titles == {}
 
 
@@ -141,18 +143,40 @@ def test_verify_finds_a_corrupt_shard(data):
         opened.verify()
 
 
-def test_verify_finds_a_changed_vocabulary(data):
-    path = data.data_dir / "items.txt"
-    path.write_text(path.read_text().replace("item 7", "item 8"))
-    with pytest.raises(InputError, match=r"items\.txt"):
-        PreparedDataset.open(data.data_dir).verify()
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize(
+    ("name", "text", "other"),
+    [("items.txt", "item 7", "item 8"), ("users.txt", "u7\n", "x7\n")],
+)
+def test_open_finds_a_changed_vocabulary(data, name, text, other, earlier):
+    if earlier:  # Whose manifest has but one checksum of all.
+        dataclasses.replace(data.manifest, files={}).save(data.data_dir)
+    path = data.data_dir / name
+    path.write_text(path.read_text().replace(text, other))
+    with pytest.raises(InputError, match=rf"{name}.*was changed"):
+        PreparedDataset.open(data.data_dir)
+    path.unlink()
+    with pytest.raises(InputError, match=rf"{name} cannot be read"):
+        PreparedDataset.open(data.data_dir)
 
 
-def test_verify_finds_changed_users(data):
-    path = data.data_dir / "users.txt"
-    path.write_text(path.read_text().replace("u7\n", "x7\n"))
-    with pytest.raises(InputError, match=r"users\.txt"):
-        PreparedDataset.open(data.data_dir).verify()
+def test_open_finds_a_title_that_is_no_text(data):
+    path = data.data_dir / "titles.tsv"
+    path.write_bytes(path.read_bytes().replace(b"Title 7", b"Title \xb7"))
+    with pytest.raises(InputError, match=r"titles\.tsv, line 7 must be UTF-8"):
+        PreparedDataset.open(data.data_dir)
+
+
+def test_open_warns_of_other_titles_but_not_of_more_columns(data):
+    path = data.data_dir / "titles.tsv"
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"{line}\tblue\n" for line in lines))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert PreparedDataset.open(data.data_dir).columns
+    path.write_text("\n".join(lines[1:]))
+    with pytest.warns(InputWarning, match=r"titles\.tsv is not what the prep"):
+        PreparedDataset.open(data.data_dir)
 
 
 @pytest.mark.parametrize("harm", ["corrupt", "truncated", "missing"])

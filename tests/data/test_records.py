@@ -8,11 +8,11 @@ from tests.prepared import record_batch
 from tfrec.data.records import (
     ShardWriter,
     check_file,
-    file_checksum,
     find_corrupt_record,
     verify_file,
 )
 from tfrec.errors import InputError
+from tfrec.integrity import file_checksum
 
 
 def write(folder, rows, shards=3, batches=1):

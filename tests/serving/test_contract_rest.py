@@ -264,6 +264,36 @@ def test_limits_are_named(own_server):
     failed(own_server, 413, "POST", PREDICT, {"instances": [["a" * 5 * 2**20]]})
 
 
+def test_limits_are_told_before_anything_is_converted(own_server):
+    """And the shape is by the first row: the others need not be read."""
+    rows = [["a"], *[[1]] * 300]
+    message = failed(own_server, 400, "POST", PREDICT, {"instances": rows})
+    assert "at most 128 rows. Received: 301" in message
+    row = ["a", *[1] * 10_001]
+    message = failed(own_server, 400, "POST", PREDICT, {"inputs": [row]})
+    assert "at most 10000 columns. Received: 10002" in message
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost:8501"}, 200),
+        ({"Host": "[::1]:8501", "Origin": "http://[::1]:8501"}, 200),
+        ({"Host": "127.0.0.1", "Origin": "http://localhost:1"}, 200),
+        ({"Host": "rebound.example"}, 403),
+        ({"Host": "127.0.0.1.rebound.example:8501"}, 403),
+        ({"Origin": "http://rebound.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://[::1"}, 403),
+    ],
+)
+def test_pages_from_elsewhere_are_refused(own_server, headers, status):
+    body = {"instances": [ROW]}
+    found, answer = own_server.rest("POST", PREDICT, body, headers)
+    assert found == status
+    assert ("not of this machine" in answer.get("error", "")) == (status == 403)
+
+
 def test_a_chunked_body_has_the_same_limit(own_server):
     body = json.dumps({"instances": [ROW]}).encode()
     for size, status in ((4 * 2**20, 200), (4 * 2**20 + 1, 413)):
@@ -286,7 +316,7 @@ def test_a_malformed_chunk_is_400_and_no_trace(own_server, capfd):
         answer = connection.makefile("rb").read()
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b" 400 " in head.splitlines()[0]
-    assert "does not arrive" in json.loads(body)["error"]
+    assert "chunk" in json.loads(body)["error"]
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests.serving.runs import make_run, prepared
 from tfrec.errors import InputError
 from tfrec.serving import exporting
+from tfrec.serving.checksums import check_checksums
 from tfrec.serving.exporting import describe, export
 from tfrec.serving.statuses import RequestError
 from tfrec.serving.warmup import write_warmup
@@ -49,6 +50,9 @@ def test_an_export_is_laid_out_as_servers_read_it(exported):
         "assets/items.txt",
         "assets.extra/tf_serving_warmup_requests",
     }
+    lines = (version / "SHA256SUMS").read_text().splitlines()
+    assert {line[66:] for line in lines} == files - {"SHA256SUMS"}
+    check_checksums(version)
     items = (version / "assets" / "items.txt").read_text().splitlines()
     assert items == run.data.vocabulary.items
     assert list(version.parent.iterdir()) == [version]
@@ -152,12 +156,19 @@ def test_a_version_is_never_overwritten(pop, tmp_path):
     assert (version / "saved_model.pb").stat() == before
 
 
+def test_a_version_that_no_server_takes_is_refused(pop, tmp_path):
+    with pytest.raises(InputError, match=r"`--version` must be at most 92233"):
+        export(pop, tmp_path, version=2**63)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_new_version_is_the_newest(pop, tmp_path):
     first = export(pop, tmp_path)
     assert re.fullmatch(r"20\d{12}", first.name)
     future = tmp_path / "pop" / "99991231000000"
     first.rename(future)
     (tmp_path / "pop" / "notes").touch()
+    (tmp_path / "pop" / ("9" * 30)).mkdir()
     assert export(pop, tmp_path).name == "99991231000001"
 
 

@@ -1,5 +1,7 @@
+import os
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
 from tests.serving.exports import write_version
 from tfrec.errors import InputError
+from tfrec.serving.checksums import write_checksums
+from tfrec.serving.model_configs import find_models
 from tfrec.serving.models import Models
 from tfrec.serving.statuses import RequestError
 
@@ -108,6 +112,66 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one(
     add(folder, 2)
     models.poll()
     assert answering(models) == 2
+
+
+def test_half_of_a_copy_is_not_served_and_the_whole_is(models, folder, capsys):
+    write_checksums(folder / "1")
+    add(folder, 2)
+    # Half of the list, as a copy may have it.
+    path = folder / "2" / "SHA256SUMS"
+    content = path.read_bytes()
+    path.write_bytes(content[:100])
+    models.poll()
+    assert states(models) == {1: AVAILABLE, 2: END}
+    (message,) = (
+        status.status.error_message
+        for status in models.status(ModelSpec(name="toy", version={"value": 2}))
+    )
+    assert message.startswith("2/SHA256SUMS, line 2 must be")
+    assert str(folder) in capsys.readouterr().err
+    # Each look finds more, then the same: only that is tried.
+    for size in (110, 120):
+        path.write_bytes(content[:size])
+        models.poll()
+    assert capsys.readouterr().err == ""
+    path.write_bytes(content)
+    models.poll()
+    assert states(models) == {1: AVAILABLE, 2: END}
+    models.poll()
+    assert states(models) == {1: END, 2: AVAILABLE}
+
+
+def test_a_load_error_tells_what_is_wrong(models, folder):
+    add(folder, 2)
+    path = folder / "2" / "variables" / "variables.index"
+    path.write_bytes(b"nothing")
+    models.poll()
+    status = models.status(ModelSpec(name="toy", version={"value": 2}))[0]
+    assert "sstable" in status.status.error_message
+
+
+def test_names_that_no_client_could_ask_for_are_ignored(folder, tmp_path):
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff")
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff/1")
+    os.mkdir(os.fsencode(folder) + b"/2\xff")
+    (folder / str(2**63)).mkdir()
+    (folder / ("9" * 200)).mkdir()
+    models = Models(lambda: find_models(tmp_path))
+    models.poll()
+    assert states(models) == {1: AVAILABLE}
+    models.close()
+    named = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    with pytest.raises(InputError, match="must be UTF-8"):
+        find_models(Path(named))
+
+
+def test_no_error_ends_the_looks(models, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "tfrec.serving.models.wanted_versions", lambda *_: 1 / 0
+    )
+    models.poll()
+    assert answering(models) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

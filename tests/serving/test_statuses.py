@@ -6,6 +6,7 @@ from grpc import StatusCode
 
 from tfrec.serving.statuses import (
     RequestError,
+    first_line,
     from_tensorflow,
     invalid,
     nothing_else_raised,
@@ -40,6 +41,13 @@ def test_an_error_of_the_graph_is_one_line_without_nodes():
     error = from_tensorflow(tf.errors.InvalidArgumentError(None, None, message))
     assert error.code == StatusCode.INVALID_ARGUMENT
     assert error.message == "rows differ"
+
+
+def test_a_heading_that_tells_nothing_is_left_out():
+    message = "Graph execution error:\n\nno table\n\t [[{{node Init}}]]"
+    error = from_tensorflow(tf.errors.NotFoundError(None, None, message))
+    assert error.message == "no table"
+    assert first_line(ValueError("")) == "ValueError"
 
 
 def test_a_long_message_is_cut():

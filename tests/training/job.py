@@ -19,6 +19,7 @@ import tensorflow as tf
 from tests.toy import Toy, ToyConfig, entry, toy_data
 from tests.training.fits import MAKERS, fit, sequences, silence
 from tfrec.data import PreparedDataset
+from tfrec.data.manifest import data_checksum, file_checksums
 from tfrec.errors import InputError
 from tfrec.models import MODELS
 from tfrec.training import TrainingConfig, train
@@ -77,9 +78,15 @@ def other_settings(data, config, index):
 
 def other_data(folder, config, index):
     """Differs in the sequences and in the name of an item."""
-    toy_data(folder, seed=index)
+    data = toy_data(folder, seed=index)
     names = (folder / "items.txt").read_text()
     (folder / "items.txt").write_text(names.replace("12", f"of {index}"))
+    files = file_checksums(folder)
+    dataclasses.replace(
+        data.manifest,
+        files=files,
+        data_checksum=data_checksum(data.manifest.splits, files),
+    ).save(folder)
     return refused(PreparedDataset.open(folder), config, ToyConfig())
 
 

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import shutil
+import subprocess
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from tests.toy import Toy
 from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models import ACVAE, ACVAEConfig
+from tfrec.training.checkpoint_records import recorded
 from tfrec.training.checkpoints import (
     Checkpoints,
     Progress,
@@ -139,6 +142,131 @@ def test_a_kill_while_writing_leaves_the_checkpoint_before(folder, monkeypatch):
     assert restored.step == 1
     again.save("last")
     again.restore_newest()
+
+
+def saved(folder):
+    """Saves `best` after step 1, `last` after step 2."""
+    progress = Progress(step=1, best=0.5, best_epoch=1)
+    checkpoints = Checkpoints(folder, toy(), progress)
+    checkpoints.save("best")
+    progress.step = 2
+    checkpoints.save("last")
+
+
+def test_every_flipped_byte_of_a_record_is_found_or_harmless(folder):
+    saved(folder)
+    # What a kill may have left there, and a digit away.
+    for each in folder.glob("last/checkpoint-2*"):
+        shutil.copy(each, each.with_name(each.name.replace("-2", "-0")))
+    for name, held in (("last", "checkpoint-2"), ("best", "checkpoint-1")):
+        record = folder / name / "checkpoint"
+        whole = record.read_bytes()
+        found = 0
+        for place in range(len(whole)):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << (place % 8)
+            record.write_bytes(damaged)
+            try:
+                assert recorded(folder / name).endswith(f"{name}/{held}")
+            except InputError as error:
+                assert f"{name}/checkpoint is damaged" in str(error)
+                found += 1
+        assert found > 60
+        record.write_bytes(whole)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"model_checkpoint_path: 1"])
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_a_damaged_record_stops_resuming_and_using(folder, name, content):
+    saved(folder)
+    record = folder / name / "checkpoint"
+    record.write_bytes(content)
+    for use in (
+        lambda: Checkpoints(folder, toy(), Progress()),
+        lambda: restore_model(folder, toy()),
+        lambda: newest_checkpoint(folder),
+    ):
+        with pytest.raises(InputError, match=f"{name}/checkpoint is damaged"):
+            use()
+    # The message has the command that mends it.
+    with pytest.raises(InputError) as error:
+        recorded(folder / name)
+    subprocess.run(str(error.value).split("`")[1], shell=True, check=True)
+    assert newest_checkpoint(folder).endswith("last/checkpoint-2")
+    restore_model(folder, toy())
+
+
+def test_records_that_are_gone_are_no_new_run(folder):
+    saved(folder)
+    (folder / "best" / "checkpoint").unlink()
+    with pytest.raises(InputError, match="best/checkpoint is gone"):
+        restore_model(folder, toy())
+    shutil.rmtree(folder / "best")
+    with pytest.raises(InputError, match=r"best must hold epoch 1.*nothing"):
+        restore_model(folder, toy())
+    (folder / "last" / "checkpoint").unlink()
+    with pytest.raises(InputError, match="last/checkpoint is gone"):
+        Checkpoints(folder, toy(), Progress())
+
+
+def test_another_best_than_was_chosen_is_refused(folder):
+    saved(folder)
+    shutil.copytree(folder / "best", folder / "before")
+    progress = Progress()
+    checkpoints = Checkpoints(folder, toy(), progress)
+    checkpoints.restore_newest()
+    progress.best_epoch = 2
+    checkpoints.save("best")
+    checkpoints.save("last")
+    shutil.rmtree(folder / "best")
+    (folder / "before").rename(folder / "best")
+    with pytest.raises(InputError, match=r"epoch 2.*Received: epoch 1\."):
+        restore_model(folder, toy())
+    with pytest.raises(InputError, match="must hold epoch 2"):
+        Checkpoints(folder, toy(), Progress())
+
+
+def test_after_a_kill_between_the_two_saves_both_agree(folder):
+    progress = Progress(step=1)
+    checkpoints = Checkpoints(folder, toy(), progress)
+    checkpoints.save("last")
+    progress.step, progress.best_epoch = 2, 1
+    checkpoints.save("best")
+    restored = Progress()
+    Checkpoints(folder, toy(), restored).restore_newest()
+    assert restored.step == 2
+    assert read_progress(recorded(folder / "last")).step == 2
+    assert read_progress(recorded(folder / "best")).step == 2
+
+
+def test_what_kills_left_is_deleted(folder):
+    saved(folder)
+    held = sorted(folder.glob("*/*"))
+    for name in ("checkpoint-9_temp", "checkpoint-8.index", "checkpoint.tmp1"):
+        for kind in ("last", "best"):
+            path = folder / kind / name
+            if name.endswith("_temp"):
+                path.mkdir()
+                path = path / "part-00000"
+            path.touch()
+    restored = Progress()
+    Checkpoints(folder, toy(), restored).restore_newest()
+    assert restored.step == 2
+    assert sorted(folder.glob("*/*")) == held
+
+
+def test_a_kill_during_the_first_save_leaves_no_run(folder, monkeypatch):
+    checkpoints = Checkpoints(folder, toy(), Progress(step=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            tf.train.CheckpointManager, "_record_state", lambda self: None
+        )
+        checkpoints.save("last")
+    assert len(list(folder.glob("last/*.index"))) == 1
+    restored = Progress()
+    Checkpoints(folder, toy(), restored).restore_newest()
+    assert restored.step == 0
+    assert not list(folder.glob("last/*"))
 
 
 def test_a_weight_that_is_not_finite_is_not_saved(folder):

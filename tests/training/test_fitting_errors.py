@@ -1,5 +1,6 @@
 """Runs that cannot go on say why."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,3 +118,13 @@ def test_a_run_does_not_go_on_where_the_history_is_ranked_otherwise(
     train(excluded, settings(epochs=1))
     with pytest.raises(InputError, match="--rank_history was False and is"):
         train(ranked, settings(epochs=2))
+
+
+def test_a_finished_run_without_its_checkpoints_is_not_trained_anew(
+    data, copied_run
+):
+    folder = Path(copied_run.run_dir)
+    shutil.rmtree(folder / "checkpoints")
+    with pytest.raises(InputError, match="whose checkpoints are gone"):
+        train(data, copied_run)
+    assert (folder / "metrics.json").exists()

@@ -128,6 +128,37 @@ def test_a_run_of_another_format_is_refused(copied_run):
         load_run(copied_run.run_dir)
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ('"seed": 0', '"seed": 4'),
+        ('"batch_size": 6', '"batch_size": 7'),
+        ('"max_length": 10', '"max_length": 18'),
+        ('"protocol": "holdout"', '"protocol": "holdou4"'),
+        ('"learning_rate"', '"learning_rave"'),
+    ],
+)
+def test_a_changed_description_is_refused(copied_run, text, other):
+    path = Path(copied_run.run_dir, "config.json")
+    content = path.read_text()
+    assert text in content
+    path.write_text(content.replace(text, other))
+    with pytest.raises(InputError, match=r"config\.json was changed after"):
+        load_run(copied_run.run_dir)
+
+
+def test_a_description_of_an_earlier_tfrec_has_no_checksum(copied_run):
+    path = Path(copied_run.run_dir, "config.json")
+    saved = json.loads(path.read_text())
+    del saved["checksum"]
+    path.write_text(json.dumps(saved))
+    load_run(copied_run.run_dir)
+    del saved["model"]
+    path.write_text(json.dumps(saved))
+    with pytest.raises(InputError, match=r"config\.json.*has no model"):
+        load_run(copied_run.run_dir)
+
+
 def test_scores_that_are_no_numbers_are_told(finished_run, monkeypatch):
     run = load_run(finished_run.run_dir)
     monkeypatch.setattr(

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tfrec.training.signals import stop_requested
+from tfrec.training.signals import sleep_until, stop_requested
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -36,3 +36,20 @@ def test_another_thread_is_left_alone():
     thread.start()
     thread.join()
     assert seen == [(False, before)]
+
+
+def test_a_signal_that_another_thread_gets_wakes_the_main_thread():
+    with stop_requested() as stop:
+        rescued = []
+
+        def work():
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            if not stop.wait(30):
+                rescued.append(True)
+                stop.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        sleep_until(stop)
+        thread.join()
+    assert not rescued

@@ -15,8 +15,8 @@ from tfrec.arrays import load_arrays
 from tfrec.data.manifest import prepare_command
 from tfrec.data.pipeline import read_order
 from tfrec.data.prepared import PreparedDataset
-from tfrec.data.records import file_checksum
 from tfrec.data.times import DAY_OF_SECONDS
+from tfrec.integrity import file_checksum
 
 
 class GapWriter:

@@ -5,16 +5,27 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import warnings
 from pathlib import Path
 from typing import Any
 
 import tfrec
 from tfrec.data.config import DataConfig
-from tfrec.errors import InputError
+from tfrec.data.manifest_checks import check_values
+from tfrec.data.titles import FILE_NAME as TITLES
+from tfrec.data.titles import titles_checksum
+from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
+from tfrec.data.vocabulary import USERS, Vocabulary
+from tfrec.errors import InputError, InputWarning
+from tfrec.integrity import check_file, file_checksum, opened, sealed
 from tfrec.settings import flag_text
 
 FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"
+_REMEDY = (
+    "Delete the folder and prepare the dataset again "
+    "(`python -m tfrec.prepare`)."
+)
 
 
 def versions(engine: str = "duckdb") -> dict[str, str]:
@@ -49,6 +60,7 @@ class Manifest:
             `examples.count_targets`, and {gaps}, see `gaps.GapWriter`, which
             datasets prepared earlier do not have.
         data_checksum: See `data_checksum`.
+        files: See `file_checksums`; empty if an earlier tfrec wrote it.
         short_sequences: Sequences that are not in train because their
             training part has fewer than 2 items.
         duplicates: Events of the raw log with the sequence, item and
@@ -66,6 +78,7 @@ class Manifest:
     density: float
     splits: dict[str, dict[str, Any]]
     data_checksum: str
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
     short_sequences: int = 0
     duplicates: int = 0
     raw_files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -74,8 +87,8 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     def save(self, folder: Path) -> None:
-        """Writes `manifest.json` into a folder."""
-        text = json.dumps(dataclasses.asdict(self), indent=2)
+        """Writes `manifest.json` into a folder, with its own checksum."""
+        text = json.dumps(sealed(dataclasses.asdict(self)), indent=2)
         (Path(folder) / FILE_NAME).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -83,8 +96,8 @@ class Manifest:
         """Reads `manifest.json` from a prepared dataset.
 
         Raises:
-            InputError: If there is none, it cannot be read, or another
-                version of the format wrote it.
+            InputError: If there is none, it cannot be read or was changed, or
+                another version of the format wrote it.
         """
         path = Path(folder) / FILE_NAME
         try:
@@ -109,16 +122,52 @@ class Manifest:
                 f"`{command}`. Or use the tfrec that wrote "
                 f"it: {values.get('created_with', 'unknown')}."
             )
+        check_values(path, values, _REMEDY)
+        values = opened(path, values, _REMEDY)
         # What came later than the version of the format.
         values.setdefault("bad_rows", {})
         names = {field.name for field in dataclasses.fields(cls)}
-        if names != values.keys():
-            wrong = ", ".join(sorted(names ^ values.keys()))
+        wrong = names ^ {"files", *values}
+        if wrong:
             raise InputError(
-                f"{path} is damaged: missing or unknown {wrong}. Prepare the "
-                "dataset again."
+                f"{path} is damaged: missing or unknown "
+                f"{', '.join(sorted(wrong))}. {_REMEDY}"
             )
         return cls(**values)
+
+    def check_files(self, folder: Path) -> None:
+        """Compares the files beside the shards with their checksums.
+
+        Titles change no number, and who uses a dataset may mend them: others
+        than the preparation wrote are only warned of.
+
+        Args:
+            folder: Of the dataset.
+
+        Raises:
+            InputError: If one is missing or was changed.
+        """
+        for name in self.files:
+            if name != TITLES:
+                check_file(folder / name, self.files[name], _REMEDY)
+        files = self.files or {
+            name: Vocabulary.load(folder, name).checksum
+            for name in (VOCABULARY, USERS)
+        }
+        received = data_checksum(self.splits, files)
+        if received != self.data_checksum:
+            raise InputError(
+                f"{VOCABULARY}, {USERS} or {FILE_NAME} in {folder} was "
+                f"changed: expected data checksum {self.data_checksum}, "
+                f"received {received}. {_REMEDY}"
+            )
+        if TITLES in files and titles_checksum(folder) != files[TITLES]:
+            warnings.warn(
+                f"{folder / TITLES} is not what the preparation wrote: ids or "
+                "titles are missing or were changed.",
+                InputWarning,
+                stacklevel=3,
+            )
 
 
 def prepare_command(settings: Any, folder: Path) -> str:
@@ -129,9 +178,10 @@ def prepare_command(settings: Any, folder: Path) -> str:
         folder: Where it is.
     """
     known = {field.name: field for field in dataclasses.fields(DataConfig)}
+    settings = settings if isinstance(settings, dict) else {}
     given = {
         name: value
-        for name, value in dict(settings or {}).items()
+        for name, value in settings.items()
         if name in known and value != known[name].default
     }
     given["data_dir"] = str(folder)
@@ -140,27 +190,43 @@ def prepare_command(settings: Any, folder: Path) -> str:
     return " ".join(["python -m tfrec.prepare", *flags])
 
 
+def file_checksums(folder: Path) -> dict[str, str]:
+    """Returns the SHA-256 of each file beside the shards, by its name.
+
+    That of `titles.tsv`, which a dataset may lack, is of the ids and titles
+    alone: who uses a dataset may add columns.
+
+    Args:
+        folder: Of the dataset.
+    """
+    found = {n: file_checksum(folder / n) for n in (VOCABULARY, USERS)}
+    if (folder / TITLES).exists():
+        found[TITLES] = titles_checksum(folder)
+    return found
+
+
 def data_checksum(
-    splits: dict[str, dict[str, Any]], vocabularies: dict[str, str]
+    splits: dict[str, dict[str, Any]], files: dict[str, str]
 ) -> str:
     """Hashes the whole of a prepared dataset.
 
     Args:
         splits: Summaries of the splits, as in `Manifest.splits`.
-        vocabularies: SHA-256 of `items.txt` and `users.txt`, by their names.
+        files: What `file_checksums` returned.
 
     Returns:
-        SHA-256 over the checksums of the shards and of the vocabularies, each
-        in the order of their names: 64 hexadecimal digits.
+        SHA-256 over the checksums of the shards and those of `items.txt` and
+        `users.txt`, each in the order of their names: 64 hexadecimal digits.
     """
     shards = {
         shard["file"]: shard["sha256"]
         for split in splits.values()
         for shard in split["shards"]
     }
+    vocabularies = {name: files[name] for name in (VOCABULARY, USERS)}
     parts = [
         f"{name} {checksum}"
-        for files in (shards, vocabularies)
-        for name, checksum in sorted(files.items())
+        for each in (shards, vocabularies)
+        for name, checksum in sorted(each.items())
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -25,15 +25,20 @@ from tfrec.data.freshness import (
     refuse_other,
 )
 from tfrec.data.gaps import GapWriter
-from tfrec.data.manifest import FILE_NAME, Manifest, data_checksum, versions
+from tfrec.data.manifest import (
+    FILE_NAME,
+    Manifest,
+    data_checksum,
+    file_checksums,
+    versions,
+)
 from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
 from tfrec.data.protocols import Protocol, get_protocol
-from tfrec.data.records import ShardWriter, file_checksum
+from tfrec.data.records import ShardWriter
 from tfrec.data.sources import Source, get_source
 from tfrec.data.sources.frame import frame_source
 from tfrec.data.titles import FILE_NAME as TITLES
 from tfrec.data.titles import title_line
-from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
 from tfrec.data.vocabulary import USERS, Vocabulary
 from tfrec.errors import InputError, InputWarning
 
@@ -174,6 +179,7 @@ def _write(
         min(config.shards, -(-left["sequences"] // _SEQUENCES_PER_SHARD)),
         day,
     )
+    files = file_checksums(folder)
     trained = sum(splits[s]["records"] for s in protocol.training_splits("all"))
     return Manifest(
         source=config.dataset,
@@ -182,13 +188,8 @@ def _write(
         mean_length=left["interactions"] / left["sequences"],
         density=left["interactions"] / (left["sequences"] * left["items"]),
         splits=splits,
-        data_checksum=data_checksum(
-            splits,
-            {
-                name: file_checksum(folder / name)
-                for name in (VOCABULARY, USERS)
-            },
-        ),
+        data_checksum=data_checksum(splits, files),
+        files=files,
         # Whole sessions are all used: shorter ones were filtered.
         short_sequences=(
             left["sequences"] - trained if protocol.has_users else 0

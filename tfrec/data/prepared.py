@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from tfrec.data import pipeline, records
 from tfrec.data.config import DataConfig
-from tfrec.data.manifest import Manifest, data_checksum
+from tfrec.data.manifest import Manifest
 from tfrec.data.protocols import Protocol, get_protocol
 from tfrec.data.titles import read_titles
-from tfrec.data.vocabulary import FILE_NAME, USERS, Vocabulary
+from tfrec.data.vocabulary import USERS, Vocabulary
 from tfrec.errors import InputError, InputWarning, nearest_names
 
 EVALUATION_SPLITS = ("validation", "test")
@@ -45,17 +45,19 @@ class PreparedDataset:
     def open(cls, data_dir: str | Path) -> "PreparedDataset":
         """Opens a folder that `prepare` wrote.
 
-        Checks the format, and that every file is there with its size;
-        `verify` checks the contents.
+        Checks the manifest, `items.txt` and `users.txt` by their checksums,
+        and that every other file is there with its size; `verify` checks the
+        contents of these.
 
         Raises:
             InputError: If it is no prepared dataset, of another format
-                version, or a file is missing or truncated.
+                version, or a file is missing, truncated or was changed.
         """
         data_dir = Path(data_dir)
         manifest = Manifest.load(data_dir)
         for file in _files(manifest):
             records.check_file(data_dir, file)
+        manifest.check_files(data_dir)
         vocabulary = Vocabulary.load(data_dir)
         return cls(data_dir, manifest, vocabulary)
 
@@ -67,20 +69,7 @@ class PreparedDataset:
         """
         for file in _files(self.manifest):
             records.verify_file(self.data_dir, file)
-        expected = self.manifest.data_checksum
-        received = data_checksum(
-            self.manifest.splits,
-            {
-                FILE_NAME: self.vocabulary.checksum,
-                USERS: Vocabulary.load(self.data_dir, USERS).checksum,
-            },
-        )
-        if received != expected:
-            raise InputError(
-                f"{FILE_NAME}, {USERS} or the manifest in {self.data_dir} was "
-                f"changed: expected data checksum {expected}, received "
-                f"{received}. {records.REMEDY}"
-            )
+        self.manifest.check_files(self.data_dir)
 
     def explain_read_error(self, error: Exception) -> InputError | None:
         """Finds the damaged shard behind an error raised while reading.
@@ -252,8 +241,8 @@ class PreparedDataset:
         Args:
             split: "validation" or "test".
         """
-        held = self.manifest.splits[split]
-        missed, targets = held["targets_in_history"], held["targets"]
+        held = self.manifest.splits.get(split, {})
+        missed, targets = held.get("targets_in_history"), held.get("targets")
         if not missed or not self.protocol.exclude_history:
             return
         if split in self._warned:

@@ -6,7 +6,6 @@ and never stored; those above the vocabulary's are items that training never
 saw), and `user` (int64, its index; absent if training did not know the user).
 """
 
-import hashlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from tfrec.batches import UNKNOWN_USER
 from tfrec.errors import InputError
+from tfrec.integrity import file_checksum
 
 SUFFIX = ".tfrecord"
 REMEDY = (
@@ -169,15 +169,6 @@ def _example(
     if targets:
         feature["targets"].int64_list.value.extend(targets)
     return example.SerializeToString(deterministic=True)
-
-
-def file_checksum(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_file(folder: Path, file: dict[str, Any]) -> None:

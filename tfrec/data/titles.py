@@ -7,9 +7,12 @@ after a tab; a first line that begins with `#` then names all columns:
     1	Toy Story (1995)	Adventure|Animation
 """
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tfrec.errors import InputError
 
 FILE_NAME = "titles.tsv"
 _HEAD = "#"
@@ -26,6 +29,9 @@ def read_titles(
     Returns:
         Titles by item, and the values of the other columns by name and item.
         A column that is not named is `column 3` and so on.
+
+    Raises:
+        InputError: If a line is no UTF-8, or the file cannot be read.
     """
     path = folder / FILE_NAME
     if not path.exists():
@@ -45,22 +51,55 @@ def read_columns(path: Path, headed: bool = False) -> dict[str, dict[str, str]]:
         The values of each column after that of the items, by name and item;
         one column at least. A line may lack the last ones. A column that is
         not named is `column 2` and so on.
+
+    Raises:
+        InputError: See `read_titles`.
     """
     names: list[str] = []
     columns: list[dict[str, str]] = [{}]
-    with open(path, encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file):
-            item, *fields = line.rstrip("\n").split("\t")
-            head = item.startswith(_HEAD) and len(fields) > 1
-            if number == 0 and (head or headed):
-                names = fields
-                continue
-            columns[0][item] = ""
-            columns += [{} for _ in fields[len(columns) :]]
-            for column, value in zip(columns, fields, strict=False):
-                column[item] = value
+    for number, line in enumerate(_lines(path)):
+        item, *fields = line.split("\t")
+        head = item.startswith(_HEAD) and len(fields) > 1
+        if number == 0 and (head or headed):
+            names = fields
+            continue
+        columns[0][item] = ""
+        columns += [{} for _ in fields[len(columns) :]]
+        for column, value in zip(columns, fields, strict=False):
+            column[item] = value
     names += [f"column {n + 2}" for n in range(len(names), len(columns))]
     return dict(zip(names, columns, strict=False))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    number = 0
+    try:
+        with open(path, "rb") as file:
+            for line in file:
+                number += 1
+                yield line.decode().rstrip("\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}, line {number} must be UTF-8. Received: "
+            f"{error.object[:60]!r} ({error.reason} at byte {error.start})."
+        ) from error
+
+
+def titles_checksum(folder: Path) -> str:
+    """Returns the SHA-256 of the ids and titles of a dataset, in their order.
+
+    Args:
+        folder: Of the dataset.
+
+    Raises:
+        InputError: See `read_titles`.
+    """
+    digest = hashlib.sha256()
+    for line in read_titles(folder)[0].items():
+        digest.update("\t".join(line).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def title_line(item: str, values: Sequence[str]) -> str:

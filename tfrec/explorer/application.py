@@ -1,6 +1,5 @@
 """The explorer's HTTP: the page's files, and its questions in JSON."""
 
-import ipaddress
 import json
 import logging
 import mimetypes
@@ -14,6 +13,7 @@ from tfrec.data.people import People
 from tfrec.errors import InputError
 from tfrec.explorer.catalogue import Catalogue
 from tfrec.explorer.engines import Engine, describe
+from tfrec.serving.origins import is_from_elsewhere, is_loopback
 
 _STATIC = Path(__file__).with_name("static")
 # Nothing from elsewhere, nothing inline, in no frame.
@@ -53,7 +53,7 @@ class Explorer:
         self._engines = engines
         self._catalogue = catalogue
         self._people = people
-        self._only_loopback = _is_loopback(host)
+        self._only_loopback = is_loopback(host)
         self._files = {
             "/" if path.name == "index.html" else f"/{path.name}": path
             for path in _STATIC.iterdir()
@@ -78,8 +78,7 @@ class Explorer:
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        host = request.host.rpartition(":")[0] or request.host
-        if self._only_loopback and not _is_loopback(host.strip("[]")):
+        if self._only_loopback and is_from_elsewhere(request):
             return _json(
                 {"error": f"The host {request.host} is not here."}, 403
             )
@@ -217,15 +216,6 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
             f"`{name}` must be an integer from 0 to {most}. Received: {text!r}."
         )
     return int(text)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -16,6 +16,8 @@ from tfrec.data import PreparedDataset
 from tfrec.data.vocabulary import FILE_NAME, USERS
 from tfrec.errors import InputError
 from tfrec.models.pop import Pop, PopConfig
+from tfrec.serving.checksums import write_checksums
+from tfrec.serving.model_configs import LARGEST_VERSION, version_folders
 from tfrec.serving.servable import Servable
 from tfrec.serving.signatures import Signatures
 from tfrec.serving.verification import verify
@@ -68,6 +70,11 @@ def export(
             f"`--k` must be between 1 and the number of items "
             f"({run.data.num_items}). Received: {k}."
         )
+    if not 0 <= version <= LARGEST_VERSION:
+        raise InputError(
+            f"`--version` must be at most {LARGEST_VERSION}, the largest that "
+            f"a server takes. Received: {version}."
+        )
     folder = Path(export_dir) / name
     final = folder / str(version or _next_version(folder))
     if final.exists():
@@ -96,8 +103,7 @@ def export(
 def _next_version(folder: Path) -> int:
     """Returns the time as a number, or more if there is a newer version."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    paths = folder.iterdir() if folder.is_dir() else ()
-    newest = max((int(p.name) for p in paths if p.name.isdecimal()), default=0)
+    newest = max(version_folders(folder), default=0)
     return max(int(now.strftime("%Y%m%d%H%M%S")), newest + 1)
 
 
@@ -132,6 +138,7 @@ def _write(
     tf.saved_model.save(signatures, str(folder), traced, options)
     users = data.users.items if knows_users else ()
     write_warmup(folder, name, traced, data.vocabulary.items, users)
+    write_checksums(folder)
 
 
 def describe(version: Path) -> str:

@@ -1,5 +1,6 @@
 """Which models are served, in which versions: TensorFlow Serving's terms."""
 
+import re
 from pathlib import Path, PurePosixPath
 
 from google.protobuf import text_format
@@ -12,10 +13,21 @@ from tfrec.errors import InputError
 
 # Where the official image, and so `export/models.config`, has the models.
 _IMAGE_DIR = "/models"
+# Of int64, which a version is on every wire.
+LARGEST_VERSION = 2**63 - 1
+_VERSION = re.compile("[0-9]{1,30}")
 
 
 def find_models(export_dir: Path) -> list[ModelConfig]:
-    """Returns a configuration for every model in a folder."""
+    """Returns a configuration for every model in a folder.
+
+    A folder whose name is no UTF-8, which no client could ask for, is ignored.
+    """
+    if not _is_text(str(export_dir)):
+        raise InputError(
+            f"The name of `--export_dir` must be UTF-8. Received: "
+            f"{str(export_dir)!r}."
+        )
     if not export_dir.is_dir():
         raise InputError(
             f"`--export_dir` must be a folder. Received: {export_dir}."
@@ -23,8 +35,13 @@ def find_models(export_dir: Path) -> list[ModelConfig]:
     return [
         ModelConfig(name=path.name, base_path=str(path))
         for path in sorted(export_dir.iterdir())
-        if path.is_dir() and version_folders(path)
+        if _is_text(path.name) and path.is_dir() and version_folders(path)
     ]
+
+
+def _is_text(name: str) -> bool:
+    # Python reads bytes of a name that are no UTF-8 as halves of surrogates.
+    return name == name.encode(errors="replace").decode()
 
 
 def read_model_configs(path: Path, export_dir: Path) -> list[ModelConfig]:
@@ -62,13 +79,16 @@ def read_model_configs(path: Path, export_dir: Path) -> list[ModelConfig]:
 def version_folders(base: Path) -> dict[int, Path]:
     """Returns the versions in a model's folder; other names are ignored."""
     try:
-        return {
-            int(path.name): path
-            for path in base.iterdir()
-            if path.name.isascii() and path.name.isdecimal() and path.is_dir()
-        }
-    except FileNotFoundError:
+        paths = list(base.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    return {
+        int(path.name): path
+        for path in paths
+        if _VERSION.fullmatch(path.name)
+        and int(path.name) <= LARGEST_VERSION
+        and path.is_dir()
+    }
 
 
 def wanted_versions(model: ModelConfig, found: set[int]) -> set[int]:

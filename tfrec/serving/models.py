@@ -15,16 +15,28 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 from tfrec.errors import InputError
 from tfrec.serving.model_configs import version_folders, wanted_versions
 from tfrec.serving.servable import Servable
-from tfrec.serving.statuses import RequestError, invalid
+from tfrec.serving.statuses import RequestError, first_line, invalid
+
+_Listing = tuple[tuple[str, int, int], ...]
 
 
 @dataclasses.dataclass
 class _Version:
-    """What is known of one version; `servable` while it is available."""
+    """What is known of one version.
+
+    Attributes:
+        state: As clients are told it.
+        servable: While it is available.
+        error: Why it cannot be loaded, as clients are told it.
+        tried: What its folder held when it could not be loaded.
+        seen: What its folder held at the last look.
+    """
 
     state: int
     servable: Servable | None = None
     error: str = ""
+    tried: _Listing = ()
+    seen: _Listing = ()
 
 
 class Models:
@@ -66,12 +78,14 @@ class Models:
         """Looks for new versions once.
 
         A configuration or folder that cannot be read leaves all as it is.
+        Whatever else happens: there is another look.
         """
         complaint = ""
         try:
             self._update(self._read_configs())
-        except (InputError, OSError) as error:
-            complaint = str(error)
+        except Exception as error:
+            expected = isinstance(error, InputError | OSError)
+            complaint = str(error) if expected else repr(error)
             if complaint != self._complaint:
                 _log(f"{complaint} Serving on as before.")
         self._complaint = complaint
@@ -183,9 +197,13 @@ class Models:
         versions = self._versions.get(name, {})
         if number in versions and versions[number].state != _END:
             return
-        # One that failed is not tried again until its folder was away.
+        held = _listing(path)
         if number in versions and versions[number].error:
-            return
+            # One that failed is tried again when its folder is another, and
+            # no copy is under way.
+            before, versions[number].seen = versions[number].seen, held
+            if held in (versions[number].tried, ()) or held != before:
+                return
         version = _Version(ModelVersionStatus.LOADING)
         self._set(name, number, version)
         try:
@@ -193,9 +211,11 @@ class Models:
             _log(f"Loaded version {number} of {name}.")
         # A folder can be broken in any way; those that serve must not care.
         except Exception as error:
-            reason = str(error).strip().partition("\n")[0]
-            version = _Version(_END, error=reason or type(error).__name__)
+            reason = first_line(error)
             _log(f"Cannot load version {number} of {name}: {reason}")
+            # Where this machine has its models is nothing for clients.
+            reason = reason.replace(f"{path.parent}/", "")
+            version = _Version(_END, error=reason, tried=held, seen=held)
         self._set(name, number, version)
 
     def _unload_all_but(self, name: str, wanted: set[int]) -> None:
@@ -218,6 +238,17 @@ class Models:
 
 _AVAILABLE = ModelVersionStatus.AVAILABLE
 _END = ModelVersionStatus.END
+
+
+def _listing(folder: Path) -> _Listing:
+    """Returns the files of a folder with their sizes and times."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        # It may be gone by now.
+        with contextlib.suppress(OSError):
+            held = path.stat()
+            found.append((str(path), held.st_size, held.st_mtime_ns))
+    return tuple(found)
 
 
 def _log(message: str) -> None:

@@ -12,13 +12,13 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
     GetModelStatusResponse,
 )
 from tensorflow_serving.apis.model_pb2 import ModelSpec
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from tfrec.serving import monitoring, tensors
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.grpc_service import model_metadata
 from tfrec.serving.models import Models
+from tfrec.serving.origins import is_from_elsewhere, is_loopback
 from tfrec.serving.predictor import Predictor
 from tfrec.serving.rest_json import PredictBody, response_body
 from tfrec.serving.statuses import RequestError, invalid, nothing_else_raised
@@ -44,6 +44,7 @@ class RestApplication:
         self._models = models
         self._predictor = predictor
         self._metrics = metrics
+        self._only_loopback = is_loopback(config.host)
         self._max_bytes = config.max_request_bytes
         self._limits = tensors.Limits(
             config.max_batch_size, config.max_request_length
@@ -59,6 +60,12 @@ class RestApplication:
         return response(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
+        if self._only_loopback and is_from_elsewhere(request):
+            return _error(
+                403,
+                f"The host {request.host}, or the page that asks, is not of "
+                "this machine.",
+            )
         if request.method == "GET" and request.path == monitoring.PATH:
             return Response(
                 self._metrics.text(), content_type=CONTENT_TYPE_LATEST
@@ -85,30 +92,20 @@ class RestApplication:
                 StatusCode.UNIMPLEMENTED,
                 f"{match['method']} is not served here, predict is.",
             )
-        # One more: beyond it, a chunked body is cut without a word.
-        request.max_content_length = self._max_bytes + 1
-        try:
-            body = request.get_data(cache=False)
-            if len(body) > self._max_bytes:
-                raise RequestEntityTooLarge
-        except RequestEntityTooLarge:
+        body = request.get_data(cache=False)
+        if len(body) > self._max_bytes:
             return _error(
                 413, f"The request has more than {self._max_bytes} bytes."
             )
-        # The client went away or silent, or its chunks are none.
-        except (HTTPException, OSError):
-            return _error(400, "The body of the request does not arrive.")
         return self._predict(spec, PredictBody(body))
 
     def _predict(self, spec: ModelSpec, body: PredictBody) -> Response:
-        def decode(signature):
-            arrays = body.arrays(signature)
-            shapes = {name: array.shape for name, array in arrays.items()}
-            tensors.check_shapes(shapes, signature, self._limits)
-            return arrays
-
         spec.signature_name = body.signature_name
-        _, outputs = self._predictor.predict(spec, decode, "REST")
+        _, outputs = self._predictor.predict(
+            spec,
+            lambda signature: body.arrays(signature, self._limits),
+            "REST",
+        )
         return Response(
             response_body(outputs, body.by_row),
             content_type="application/json",

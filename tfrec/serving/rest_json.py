@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import itertools
 import json
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from tfrec.serving.statuses import invalid
-from tfrec.serving.tensors import check_names
+from tfrec.serving.tensors import Limits, check_names, check_shapes
 
 # What JSON calls the values of a type.
 _KINDS = {
@@ -64,18 +65,29 @@ class PredictBody:
         if self.by_row and not (isinstance(self._value, list) and self._value):
             raise invalid("'instances' must be a list with at least one value.")
 
-    def arrays(self, signature: SignatureDef) -> dict[str, np.ndarray]:
+    def arrays(
+        self, signature: SignatureDef, limits: Limits
+    ) -> dict[str, np.ndarray]:
         """Makes the inputs of a signature.
 
+        Args:
+            signature: What they are for.
+            limits: The largest that are taken; told before any is converted.
+
         Raises:
-            RequestError: If they do not fit it.
+            RequestError: If they do not fit it or exceed the limits.
         """
         columns = self._rows(signature) if self.by_row else self._columns()
         if columns is None:  # The only input, without its name.
             columns = {_only_input(signature): self._value}
         check_names(columns, signature)
+        shapes = {
+            name: _shape(name, value, signature.inputs[name])
+            for name, value in columns.items()
+        }
+        check_shapes(shapes, signature, limits)
         return {
-            name: _array(name, value, signature.inputs[name])
+            name: _array(name, value, shapes[name], signature.inputs[name])
             for name, value in columns.items()
         }
 
@@ -117,42 +129,52 @@ def _is_bytes(value: dict) -> bool:
     return set(value) == {"b64"} and isinstance(value["b64"], str)
 
 
-def _array(name: str, value: Any, info: TensorInfo) -> np.ndarray:
-    """Makes a dense array of nested lists."""
-    dtype = tf.dtypes.as_dtype(info.dtype)
-    if dtype not in _KINDS:
-        raise invalid(f"JSON has no values of the type {dtype.name}.")
+def _shape(name: str, value: Any, info: TensorInfo) -> list[int]:
+    """Returns the shape of nested lists, by the first of each."""
     shape = []
-    inner = value
-    while isinstance(inner, list):
-        shape.append(len(inner))
-        inner = inner[0] if inner else None
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
     rank = len(info.tensor_shape.dim)
     if len(shape) != rank:
         raise invalid(
             f"Input '{name}' must be {rank} lists deep. Received: {len(shape)}."
         )
+    return shape
+
+
+def _array(
+    name: str, value: Any, shape: list[int], info: TensorInfo
+) -> np.ndarray:
+    """Makes a dense array of nested lists."""
+    dtype = tf.dtypes.as_dtype(info.dtype)
+    if dtype not in _KINDS:
+        raise invalid(f"JSON has no values of the type {dtype.name}.")
     try:
-        leaves = [_leaf(x, dtype) for x in _leaves(value, shape)]
+        leaves = _leaves(value, shape)
+        if dtype == tf.string and set(map(type, leaves)) == {str}:
+            leaves = [leaf.encode("utf-8") for leaf in leaves]
+        else:
+            leaves = [_leaf(leaf, dtype) for leaf in leaves]
         array = np.array(leaves, dtype.as_numpy_dtype)
     except (ValueError, OverflowError) as error:
         raise invalid(f"Input '{name}': {error}") from None
     return array.reshape(shape)
 
 
-def _leaves(value: Any, shape: list[int]) -> Iterator[Any]:
-    """Gives the values of nested lists, which must have this shape."""
-    if not shape:
-        if isinstance(value, list):
-            raise ValueError("a list stands where values are expected.")
-        yield value
-        return
-    if not isinstance(value, list) or len(value) != shape[0]:
-        raise ValueError(
-            "its lists must be equally long and deep, so pad the shorter ones."
-        )
-    for inner in value:
-        yield from _leaves(inner, shape[1:])
+def _leaves(value: Any, shape: list[int]) -> list[Any]:
+    """Returns the values of nested lists, which must have this shape."""
+    level = [value]
+    for size in shape:
+        if not all(type(each) is list and len(each) == size for each in level):
+            raise ValueError(
+                "its lists must be equally long and deep, so pad the shorter "
+                "ones."
+            )
+        level = list(itertools.chain.from_iterable(level))
+    if any(type(each) is list for each in level):
+        raise ValueError("a list stands where values are expected.")
+    return level
 
 
 def _leaf(value: Any, dtype: tf.DType) -> Any:

@@ -19,6 +19,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tfrec.serving import tensors
+from tfrec.serving.checksums import check_checksums
 from tfrec.serving.statuses import RequestError, from_tensorflow, invalid
 from tfrec.serving.usage import Usage
 
@@ -38,7 +39,7 @@ class Servable:
     """
 
     def __init__(self, name: str, version: int, path: Path):
-        """Loads a version and replays its warm-up requests.
+        """Checks a version, loads it and replays its warm-up requests.
 
         Args:
             name: The model's name.
@@ -47,8 +48,10 @@ class Servable:
 
         Raises:
             Exception: Whatever TensorFlow raises for a folder that it cannot
-                load, and `RequestError` for a warm-up request that fails.
+                load, `InputError` for one that is not what was exported, and
+                `RequestError` for a warm-up request that fails.
         """
+        check_checksums(path)
         self.name = name
         self.version = version
         self.usage = Usage()

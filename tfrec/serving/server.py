@@ -62,6 +62,7 @@ class Server:
                 config.rest_port,
                 config.request_timeout,
                 "--rest_port",
+                config.max_request_bytes,
             )
         except InputError:
             self._grpc.stop(0)

@@ -25,6 +25,8 @@ _BY_NUMBER = {code.value[0]: code for code in StatusCode}
 _LONGEST = 1000
 # "{{function_node __inference_x_1}} {{node y}} the message"
 _NODES = re.compile(r"\{\{[^}]*\}\} ?")
+# Lines that tell nothing.
+_HEADINGS = ("Graph execution error:",)
 
 
 class RequestError(Exception):
@@ -53,11 +55,18 @@ def invalid(message: str) -> RequestError:
     return RequestError(StatusCode.INVALID_ARGUMENT, message)
 
 
+def first_line(error: Exception) -> str:
+    """Returns what an error says, without the graph's own names."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    lines = [line.strip() for line in _NODES.sub("", text).splitlines()]
+    told = [line for line in lines if line and line not in _HEADINGS]
+    return told[0].partition(" [Op:")[0] if told else type(error).__name__
+
+
 def from_tensorflow(error: tf.errors.OpError) -> RequestError:
-    """Returns an error of the graph without the graph's own names."""
-    lines = _NODES.sub("", error.message).strip().splitlines() or ["failed"]
+    """Returns an error of the graph as its client is told it."""
     code = _BY_NUMBER.get(error.error_code, StatusCode.INTERNAL)
-    return RequestError(code, lines[0])
+    return RequestError(code, first_line(error))
 
 
 @contextlib.contextmanager

@@ -11,8 +11,15 @@ import tensorflow as tf
 
 from tfrec.errors import InputError
 from tfrec.models import Recommender
+from tfrec.training.checkpoint_records import (
+    recorded,
+    refuse_lost_records,
+    sweep,
+)
 from tfrec.training.files import writing
 
+# In the order in which they are preferred, of equally many steps.
+_NAMES = ("last", "best")
 _PROGRESS = "progress/.ATTRIBUTES/py_state"
 
 
@@ -76,12 +83,15 @@ class Checkpoints:
     metrics of the epoch so far, every optimizer, and the progress. TensorFlow
     writes a checkpoint under a temporary name and deletes the previous one
     only after the new one is recorded, so that a process may be killed at any
-    moment.
+    moment; what it left behind is deleted when a run is resumed.
 
     Args:
         folder: `checkpoints` in the run directory.
         model: A compiled model with all variables built.
         progress: Saved and restored along with it.
+
+    Raises:
+        InputError: If a record of what was saved is damaged or gone.
     """
 
     def __init__(self, folder: Path, model: Recommender, progress: Progress):
@@ -103,7 +113,10 @@ class Checkpoints:
                 for name, optimizer in model.optimizers.items()
             },
         )
+        _check(folder)
         with writing(folder):
+            for name in _NAMES:
+                sweep(folder / name)
             self._managers = {
                 name: tf.train.CheckpointManager(
                     self._checkpoint,
@@ -111,7 +124,7 @@ class Checkpoints:
                     max_to_keep=1,
                     checkpoint_name="checkpoint",
                 )
-                for name in ("last", "best")
+                for name in _NAMES
             }
 
     def save(self, name: str) -> None:
@@ -140,6 +153,9 @@ class Checkpoints:
     def restore_newest(self) -> None:
         """Restores what was saved last, if anything was.
 
+        If a kill came between the two saves of an epoch, so that the best is
+        newer, `last` catches up.
+
         Raises:
             InputError: If it cannot be read.
         """
@@ -151,6 +167,8 @@ class Checkpoints:
             self._model.metrics_variables, self._totals, strict=True
         ):
             variable.assign(copy)
+        if path != recorded(self._folder / "last"):
+            self.save("last")
 
 
 def restore_model(folder: Path, model: Recommender) -> None:
@@ -161,9 +179,11 @@ def restore_model(folder: Path, model: Recommender) -> None:
         model: A model with all variables built.
 
     Raises:
-        InputError: If there is no checkpoint or it cannot be read.
+        InputError: If there is no checkpoint, it cannot be read, or it is not
+            the one that was selected.
     """
-    path = _latest(folder / "best") or _latest(folder / "last")
+    _check(folder)
+    path = recorded(folder / "best") or recorded(folder / "last")
     if not path:
         raise InputError(
             f"{folder} holds no checkpoint yet. Train the run first: "
@@ -173,13 +193,33 @@ def restore_model(folder: Path, model: Recommender) -> None:
 
 
 def newest_checkpoint(folder: Path) -> str | None:
-    """Returns the checkpoint with the most steps; None if there is none."""
+    """Returns the checkpoint with the most steps; None if there is none.
+
+    Raises:
+        InputError: If a record of what was saved is damaged or gone.
+    """
+    _check(folder)
     # `last` comes first, so that it wins a tie: the numbers of later
     # checkpoints continue from it.
-    found = [_latest(folder / name) for name in ("last", "best")]
+    found = [recorded(folder / name) for name in _NAMES]
     return max(
         filter(None, found), key=lambda p: read_progress(p).step, default=None
     )
+
+
+def _check(folder: Path) -> None:
+    """Raises `InputError` unless `best` holds what `last` says is the best."""
+    refuse_lost_records([folder / name for name in _NAMES])
+    last, best = (recorded(folder / name) for name in _NAMES)
+    selected = read_progress(last).best_epoch if last else 0
+    # After a kill between the two saves `best` is ahead.
+    held = read_progress(best).best_epoch if best else 0
+    if held < selected:
+        raise InputError(
+            f"{folder / 'best'} must hold epoch {selected}, the best of the "
+            f"run. Received: {f'epoch {held}' if best else 'nothing'}. Put the "
+            "folder back, or delete the run directory to start again."
+        )
 
 
 def read_progress(path: str) -> Progress:
@@ -197,10 +237,6 @@ def read_progress(path: str) -> Progress:
     return progress
 
 
-def _latest(folder: Path) -> str | None:
-    return tf.train.latest_checkpoint(str(folder))
-
-
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
     try:
         status = checkpoint.restore(path)
@@ -211,7 +247,7 @@ def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:
 
 def _unreadable(path: str) -> InputError:
     return InputError(
-        f"The checkpoint {path} is damaged or belongs to another model. Delete "
-        "its folder to use the other one beside it, or the run directory to "
-        "start again."
+        f"The checkpoint {path} is damaged or belongs to another model. Where "
+        "it is the last, delete its folder to go on from the best; otherwise "
+        "delete the run directory to start again."
     )

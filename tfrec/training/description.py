@@ -8,12 +8,15 @@ from typing import Any
 import tfrec
 from tfrec.data import DataConfig, PreparedDataset
 from tfrec.errors import InputError
+from tfrec.integrity import opened, sealed
 from tfrec.settings import Settings
 from tfrec.training.config import TrainingConfig
 from tfrec.training.files import read_json, write_json
 
 FORMAT_VERSION = 2
 FILE_NAME = "config.json"
+# The data may move.
+_MAY_CHANGE = ("data_dir",)
 # Settings that only say where a worker writes and what it shows.
 _PER_WORKER = ("run_dir", "distribution", "verbose")
 
@@ -92,22 +95,21 @@ def describe(
                 f"{'; '.join(changes)}. Give it the old settings to resume "
                 "it, or give another `--run_dir`."
             )
-    write_json(
-        path,
-        {
-            "format_version": FORMAT_VERSION,
-            **sections(data, config, model_config),
-            "data_dir": str(data.data_dir.absolute()),
-            "data_checksum": data.manifest.data_checksum,
-        },
-    )
+    values = {
+        "format_version": FORMAT_VERSION,
+        **sections(data, config, model_config),
+        "data_dir": str(data.data_dir.absolute()),
+        "data_checksum": data.manifest.data_checksum,
+    }
+    write_json(path, sealed(values, _MAY_CHANGE))
 
 
 def read_description(folder: Path) -> dict[str, Any]:
     """Reads `config.json` of a run directory.
 
     Raises:
-        InputError: If there is none, or one of another format version.
+        InputError: If there is none, one of another format version, or one
+            that was changed.
     """
     path = folder / FILE_NAME
     if not path.exists():
@@ -123,7 +125,13 @@ def read_description(folder: Path) -> dict[str, Any]:
             f"{path} has format version {version}; this tfrec "
             f"({tfrec.__version__}) reads version {FORMAT_VERSION}."
         )
-    return saved
+    expected = {"data", "training", "model", "data_dir", "data_checksum"}
+    if missing := expected - saved.keys():
+        raise InputError(
+            f"{path} is damaged: it has no {', '.join(sorted(missing))}."
+        )
+    remedy = "Put the file back, or train another run."
+    return opened(path, saved, remedy, _MAY_CHANGE)
 
 
 def check_data(

@@ -288,8 +288,13 @@ def _numbers_of_finished(
     """Returns what `metrics.json` holds if there is nothing left to do."""
     newest = newest_checkpoint(folder / CHECKPOINTS)
     path = folder / METRICS
-    if not newest or not path.exists():
+    if not path.exists():
         return None
+    if not newest:
+        raise InputError(
+            f"{folder} holds a finished run whose checkpoints are gone. Put "
+            f"{CHECKPOINTS} back, or delete the folder to train it again."
+        )
     progress = read_progress(newest)
     if not finished(progress, config, _steps_per_epoch(data, config)):
         return None

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Between two moments in which a sleeping main thread can run a handler.
+_MOMENT = 0.2
 
 
 @contextlib.contextmanager
@@ -43,3 +45,17 @@ def stop_requested() -> Iterator[threading.Event]:
         yield event
     finally:
         restore()
+
+
+def sleep_until(event: threading.Event) -> None:
+    """Waits in the main thread for the event of `stop_requested`.
+
+    Not `event.wait()`: the system gives a signal to any thread, Python runs
+    the handler in the main thread, and one that sleeps without end is not
+    woken by what another thread got. So a server under load would go on.
+
+    Args:
+        event: What `stop_requested` gave.
+    """
+    while not event.wait(_MOMENT):
+        pass
