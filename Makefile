@@ -30,8 +30,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 test: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest --numprocesses=2 --dist=loadgroup \
-		--no-loadscope-reorder
+	$(PY) -m pytest --numprocesses=2 --no-loadscope-reorder
 
 demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags --run_dir=$(RUN_DIR)

@@ -34,7 +34,7 @@ tf.config.set_logical_device_configuration(
 # Where in Python each node of a graph was made stands in errors only, and to
 # find it out takes a tenth of the time of all tests.
 _SOMEWHERE = tf_stack.extract_stack()
-tf_stack.extract_stack = lambda *_: _SOMEWHERE
+tf_stack.extract_stack = lambda **_: _SOMEWHERE
 
 # What is imported stays: a collection of garbage need not walk through it.
 gc.freeze()
@@ -59,19 +59,27 @@ _ORDER = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Lays down the order, and what `--dist=loadgroup` gives one process."""
+    """Lays down the order of the files."""
 
     def place(item):
         starts = map(item.nodeid.startswith, _ORDER)
         return next((i for i, found in enumerate(starts) if found), len(_ORDER))
 
     items.sort(key=place)
-    for item in items:
-        name, _, _ = item.nodeid.partition("::")
-        group = _CONTRACTS if name.startswith(_CONTRACTS) else name
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives a process whole files, since their tests share fixtures."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file, _, _ = nodeid.partition("::")
+            return _CONTRACTS if file.startswith(_CONTRACTS) else file
+
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)
