@@ -145,5 +145,8 @@ class Counted(Recommender):
 
 
 def _log(values: tf.Tensor) -> tf.Tensor:
-    """Returns the logarithm of float64 values, as float32."""
-    return tf.cast(tf.math.log(values), tf.float32)
+    """Returns the logarithm of float64 values as of float32 ones.
+
+    Sums that differ by their rounding are equal in float32.
+    """
+    return tf.math.log(tf.cast(values, tf.float32))
