@@ -28,6 +28,7 @@ def prepare_sequences(
     protocol: str = "holdout",
     shards: int = 2,
     rank_history: bool = False,
+    names: Sequence[str] = (),
 ) -> PreparedDataset:
     """Writes a prepared dataset from item indices.
 
@@ -45,6 +46,7 @@ def prepare_sequences(
         protocol: A value of `--protocol`.
         shards: Number of files in each split.
         rank_history: The setting of that name.
+        names: The ids of the items, by index, if they are others.
 
     Row i of each split is that of user "u<i>": the training records are of the
     users 1, 2, ..., and with next_click of none.
@@ -79,7 +81,7 @@ def prepare_sequences(
         num_items,
         shards,
     )
-    names = [f"item {i}" for i in range(1, num_items + 1)]
+    names = names or [f"item {i}" for i in range(1, num_items + 1)]
     Vocabulary.write(folder, names)
     (folder / "titles.tsv").write_text(
         "".join(f"{n}\t{n.replace('item', 'Title')}\n" for n in names)

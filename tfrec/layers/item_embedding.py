@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfrec.layers.rows import ITEMS, Rows, declare_rows
+
 
 class ItemEmbedding(keras.layers.Embedding):
     """An embedding of items whose cost does not grow with the catalogue.
@@ -28,6 +30,11 @@ class ItemEmbedding(keras.layers.Embedding):
         super().__init__(1 + num_items + reserved, dim, **kwargs)
         self.num_items = num_items
         self.reserved = reserved
+
+    def build(self, input_shape=None):
+        """Creates the table."""
+        super().build(input_shape)
+        declare_rows(self.embeddings, Rows(ITEMS, 1, self.reserved))
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the vectors of the items, `[..., dim]`.

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfrec.layers.item_embedding import ItemEmbedding
+from tfrec.layers.rows import ITEMS, Rows, declare_rows
 
 # Columns whose logits are computed at once in evaluation, at most.
 _TILE = 8192
@@ -48,12 +49,14 @@ class ItemLogits(keras.layers.Layer):
             self.own_kernel = self.add_weight(
                 name="kernel", shape=[self.num_items, input_shape[-1]]
             )
+            declare_rows(self.own_kernel, Rows(ITEMS))
         self.bias = self.add_weight(
             name="bias",
             shape=[self.num_items],
             initializer="zeros",
             trainable=self.use_bias,
         )
+        declare_rows(self.bias, Rows(ITEMS))
 
     def start_at(self, counts: tf.Tensor) -> None:
         """Sets the biases to the log-frequencies of the items.

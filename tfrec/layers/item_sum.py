@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfrec.layers.rows import ITEMS, Rows, declare_rows
+
 
 class ItemSum(keras.layers.Layer):
     """f(s x W + b), x the zeros and ones of a set of items, s a number.
@@ -38,6 +40,7 @@ class ItemSum(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel", shape=[self.num_items, self.units]
         )
+        declare_rows(self.kernel, Rows(ITEMS))
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias", shape=[self.units], initializer="zeros"

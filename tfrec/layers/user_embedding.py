@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from tfrec.layers.rows import USERS, Rows, declare_rows
+
 
 class UserEmbedding(keras.layers.Embedding):
     """An embedding of users in which an unknown one is the mean of all.
@@ -20,6 +22,11 @@ class UserEmbedding(keras.layers.Embedding):
     def __init__(self, num_users: int, dim: int, **kwargs):
         # Row 0, the unknown user's, is read only where it is everyone's.
         super().__init__(1 + num_users, dim, **kwargs)
+
+    def build(self, input_shape=None):
+        """Creates the table."""
+        super().build(input_shape)
+        declare_rows(self.embeddings, Rows(USERS, 1))
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the vectors of users, `[..., dim]`.

@@ -40,6 +40,7 @@ import tensorflow as tf
 from tfrec.batches import TrainingBatch
 from tfrec.layers.gaussian import Gaussian
 from tfrec.layers.item_sum import ItemSum
+from tfrec.layers.rows import declare_rows, declared_rows
 from tfrec.models.base.learned import Rate
 from tfrec.models.base.player import Player, in_turns
 from tfrec.models.base.sets import SetVAE
@@ -126,7 +127,13 @@ class RecVAE(SetVAE):
         ]
         for old, new in zip(self.old, self.encoder.variables, strict=True):
             old.assign(new)
+            declare_rows(old, declared_rows(new))
         self.built = True
+
+    @property
+    def inherited(self) -> list[keras.Variable]:
+        """See base class: with the posterior of an epoch before."""
+        return [*super().inherited, *self.old]
 
     @property
     def item_sum(self) -> ItemSum:

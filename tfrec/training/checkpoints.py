@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import InputError
@@ -36,6 +37,7 @@ class Progress(tf.train.experimental.PythonState):
         wall_seconds: Time since the start of training, with what is counted
             before it and validation; summed over resumptions.
         epochs: One row of numbers for each finished epoch.
+        origin: What the run began from; "" for first weights drawn at random.
     """
 
     step: int = 0
@@ -45,6 +47,7 @@ class Progress(tf.train.experimental.PythonState):
     training_seconds: float = 0.0
     wall_seconds: float = 0.0
     epochs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    origin: str = ""
 
     def __str__(self) -> str:
         return f"{len(self.epochs)} epochs, {self.step} steps"
@@ -172,7 +175,7 @@ class Checkpoints:
 
 
 def restore_model(folder: Path, model: Recommender) -> None:
-    """Restores the weights that a run selected: the best, else the last.
+    """Restores the weights that a run selected.
 
     Args:
         folder: `checkpoints` in the run directory.
@@ -182,14 +185,54 @@ def restore_model(folder: Path, model: Recommender) -> None:
         InputError: If there is no checkpoint, it cannot be read, or it is not
             the one that was selected.
     """
-    _check(folder)
-    path = recorded(folder / "best") or recorded(folder / "last")
-    if not path:
-        raise InputError(
-            f"{folder} holds no checkpoint yet. Train the run first: "
-            "`python -m tfrec.train`."
-        )
+    path = selected_checkpoint(folder)
     _restore(tf.train.Checkpoint(model=_weights(model)), path)
+
+
+class SelectedWeights:
+    """The weights that a run selected, one by one, for a model of its kind.
+
+    Neither the run's model nor its data are needed.
+
+    Args:
+        folder: `checkpoints` in the run directory.
+        model: The model whose weights are asked for.
+
+    Raises:
+        InputError: If there is no checkpoint or it cannot be read.
+    """
+
+    def __init__(self, folder: Path, model: Recommender):
+        self._path = selected_checkpoint(folder)
+        # As TensorFlow writes names in which there are dots.
+        self._names = {
+            id(v): f"model/{name.replace('.', '..')}/.ATTRIBUTES/VARIABLE_VALUE"
+            for v, name in zip(
+                model.variables, _numbered(model.variables), strict=True
+            )
+        }
+        try:
+            self._reader = tf.train.load_checkpoint(self._path)
+        except (tf.errors.OpError, ValueError) as error:
+            raise _unreadable(self._path) from error
+        self._shapes = self._reader.get_variable_to_shape_map()
+
+    def shape(self, variable: keras.Variable) -> list[int] | None:
+        """Returns the shape that a weight has there; None if it has none."""
+        return self._shapes.get(self._names[id(variable)])
+
+    def read(self, variable: keras.Variable) -> np.ndarray:
+        """Returns what a weight is there.
+
+        Raises:
+            InputError: If it cannot be read.
+        """
+        try:
+            return np.asarray(
+                self._reader.get_tensor(self._names[id(variable)])
+            )
+        except (tf.errors.OpError, ValueError, IndexError) as error:
+            raise _unreadable(self._path) from error
 
 
 def newest_checkpoint(folder: Path) -> str | None:
@@ -235,6 +278,25 @@ def read_progress(path: str) -> Progress:
     except (tf.errors.OpError, ValueError, IndexError) as error:
         raise _unreadable(path) from error
     return progress
+
+
+def selected_checkpoint(folder: Path) -> str:
+    """Returns the checkpoint that a run selected: the best, else the last.
+
+    Args:
+        folder: `checkpoints` in the run directory.
+
+    Raises:
+        InputError: If there is none, or it is not the one that was selected.
+    """
+    _check(folder)
+    path = recorded(folder / "best") or recorded(folder / "last")
+    if not path:
+        raise InputError(
+            f"{folder} holds no checkpoint yet. Train the run first: "
+            "`python -m tfrec.train`."
+        )
+    return path
 
 
 def _restore(checkpoint: tf.train.Checkpoint, path: str) -> None:

@@ -41,6 +41,14 @@ class TrainingConfig(Settings):
         "A run that was interrupted is resumed. Empty: runs/<model>-<name of "
         "the prepared dataset>.",
     )
+    init_from: str = setting(
+        "",
+        "Folder of another run of the same model, whose weights this one "
+        "starts from; items and users are matched by id, and those that are "
+        "new start at the mean of the others. Optimizers start anew. A run "
+        "that is resumed goes on from its checkpoint. Empty: weights drawn at "
+        "random.",
+    )
     epochs: int = setting(
         100,
         "Largest number of epochs. Raise it to continue a finished run.",

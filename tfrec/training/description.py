@@ -78,9 +78,9 @@ def describe(
         saved = read_description(folder)
         check_data(folder, saved, data)
         before = TrainingConfig.from_dict(saved["training"])
-        changes = _changes(before.identity(), config.identity())
+        differing = changes(before.identity(), config.identity())
         # The same files can be ranked in two ways.
-        changes += _changes(
+        differing += changes(
             *(
                 DataConfig.from_dict(settings).identity()
                 for settings in (saved["data"], data.manifest.settings)
@@ -88,11 +88,11 @@ def describe(
         )
         # A run made before a setting existed has its default.
         known = type(model_config)().to_dict() | saved["model"]
-        changes += _changes(known, model_config.to_dict())
-        if changes:
+        differing += changes(known, model_config.to_dict())
+        if differing:
             raise InputError(
                 f"{folder} holds a run with other settings: "
-                f"{'; '.join(changes)}. Give it the old settings to resume "
+                f"{'; '.join(differing)}. Give it the old settings to resume "
                 "it, or give another `--run_dir`."
             )
     values = {
@@ -104,8 +104,12 @@ def describe(
     write_json(path, sealed(values, _MAY_CHANGE))
 
 
-def read_description(folder: Path) -> dict[str, Any]:
+def read_description(folder: Path, flag: str = "--run_dir") -> dict[str, Any]:
     """Reads `config.json` of a run directory.
+
+    Args:
+        folder: The run directory.
+        flag: What named it, for the message.
 
     Raises:
         InputError: If there is none, one of another format version, or one
@@ -114,7 +118,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     path = folder / FILE_NAME
     if not path.exists():
         raise InputError(
-            "`--run_dir` must be the folder of a run, made by "
+            f"`{flag}` must be the folder of a run, made by "
             f"`python -m tfrec.train`. Received: {folder}, which has no "
             f"{FILE_NAME}."
         )
@@ -147,11 +151,11 @@ def check_data(
     expected, received = saved["data_checksum"], data.manifest.data_checksum
     if received == expected:
         return
-    changes = _changes(
+    differing = changes(
         DataConfig.from_dict(saved["data"]).identity(),
         DataConfig.from_dict(data.manifest.settings).identity(),
     )
-    why = "; ".join(changes) or (
+    why = "; ".join(differing) or (
         f"its data checksum was {expected} and is {received}"
     )
     raise InputError(
@@ -161,7 +165,7 @@ def check_data(
     )
 
 
-def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Names the settings that differ."""
     return [
         f"--{name} was {before.get(name)} and is {now.get(name)}"

@@ -40,6 +40,7 @@ from tfrec.training.run import (
 from tfrec.training.signals import stop_requested
 from tfrec.training.strategy import make_strategy
 from tfrec.training.tensorboard import Board
+from tfrec.training.warm_start import Start
 from tfrec.training.workers import Workers
 
 
@@ -102,6 +103,11 @@ def train(
         with workers.agreeing():
             if workers.chief:
                 stack.enter_context(locked(folder))
+                if config.init_from and not newest_checkpoint(
+                    folder / CHECKPOINTS
+                ):
+                    # Before the folder has settings that are to be kept.
+                    Start.read(data, config)
                 describe(folder, data, config, model_config)
         if not workers.chief:
             say(config, f"Worker {workers.index}; worker 0 reports.")
@@ -177,6 +183,11 @@ def _train(
         say(config, f"Training {config.model} in {folder}.")
         started = time.monotonic()
         model.adapt(read())
+        if config.init_from:
+            with workers.agreeing():
+                start = Start.read(data, config)
+                progress.origin = start.give(model, model_config)
+            say(config, progress.origin)
         # All that a model which counts takes.
         progress.wall_seconds += time.monotonic() - started
     board = Board(folder / "tensorboard", model)
@@ -339,6 +350,7 @@ def _summary(
         "seed": config.seed,
         "data_checksum": data.manifest.data_checksum,
         "versions": versions(),
+        **({"origin": progress.origin} if progress.origin else {}),
         "wall_seconds": progress.wall_seconds,
         "tokens_per_second": rate,
     }

@@ -170,6 +170,24 @@ class Learned(Recommender):
             self.epoch_steps.assign(steps)
         self.adapted.assign(1)
 
+    # Starting from another model --------------------------------------------
+
+    @property
+    def inherited(self) -> list[keras.Variable]:
+        """See base class: what is learned."""
+        return list(self.trainable_variables)
+
+    def continue_steps(self, read: Callable[[keras.Variable], Any]) -> None:
+        """See base class: what is annealed stays so, and turns go on.
+
+        Where turns are epochs, those that the other one began are over.
+        """
+        steps = int(read(self.steps))
+        if self.counts_steps:
+            length = max(int(read(self.epoch_steps)), 1)
+            steps = -(-steps // length) * int(self._epoch_length)
+        self.steps.assign(steps)
+
     # Training ---------------------------------------------------------------
 
     def compile(

@@ -184,6 +184,21 @@ class Recommender(WorkerPlumbing):
         """
         return {}
 
+    @property
+    def inherited(self) -> list[keras.Variable]:
+        """Weights that a run takes from another run, see `--init_from`.
+
+        What is counted is not among them: it follows from the data alone.
+        """
+        return []
+
+    def continue_steps(self, read: Callable[[keras.Variable], Any]) -> None:
+        """Goes on where the training of another model ended.
+
+        Args:
+            read: Returns the other model's value of a weight without rows.
+        """
+
     # What Keras asks for ----------------------------------------------------
 
     def count_params(self) -> int:
