@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -29,6 +30,7 @@ def prepare_sequences(
     shards: int = 2,
     rank_history: bool = False,
     names: Sequence[str] = (),
+    **settings: Any,
 ) -> PreparedDataset:
     """Writes a prepared dataset from item indices.
 
@@ -47,6 +49,7 @@ def prepare_sequences(
         shards: Number of files in each split.
         rank_history: The setting of that name.
         names: The ids of the items, by index, if they are others.
+        **settings: Other settings of the preparation, for the manifest.
 
     Row i of each split is that of user "u<i>": the training records are of the
     users 1, 2, ..., and with next_click of none.
@@ -57,6 +60,7 @@ def prepare_sequences(
         dataset=_DATASETS.get(protocol, "sequences"),
         protocol=protocol,
         rank_history=rank_history,
+        **settings,
     )
     kind = get_protocol(config)
     records = {

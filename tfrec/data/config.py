@@ -166,8 +166,9 @@ class DataConfig(Settings):
     )
     test_fraction: float = setting(
         0.2,
-        "holdout: part of each sequence that is held out for the test.",
-        above=0,
+        "holdout: part of each sequence that is held out for the test. 0: no "
+        "test, to train on everything; see --measured_by.",
+        minimum=0,
         below=1,
     )
     validation_fraction: float = setting(
@@ -186,15 +187,15 @@ class DataConfig(Settings):
     test_quantile: float = setting(
         0.9,
         "temporal: this part of all interactions, the oldest, is before the "
-        "test.",
+        "test. 1: no test, to train on everything; see --measured_by.",
         above=0,
-        below=1,
+        maximum=1,
     )
     test_days: int = setting(
         1,
         "next_click: sessions that end in the last so many days of the log "
-        "are the test.",
-        minimum=1,
+        "are the test. 0: no test, to train on everything; see --measured_by.",
+        minimum=0,
     )
     training_fraction: float = setting(
         1.0,

@@ -230,7 +230,11 @@ class PreparedDataset:
         return self.protocol.examples(self._split(split))
 
     def describe(self, split: str) -> str:
-        """Returns the protocol as it is printed with numbers of a split."""
+        """Returns the protocol as it is printed with numbers of a split.
+
+        Raises:
+            InputError: See `examples`.
+        """
         return self.protocol.describe(self._split(split))
 
     def warn_of_history(self, split: str) -> None:
@@ -302,6 +306,11 @@ class PreparedDataset:
         """Returns the manifest's entry of a split that has records."""
         split = self.manifest.splits.get(name)
         if not split or not split["records"]:
+            if name == "test" and self.protocol.no_test:
+                raise InputError(
+                    f"{self.data_dir} has no test: it was prepared with "
+                    f"{self.protocol.no_test}, to train on everything."
+                )
             raise InputError(
                 f"{self.data_dir} has no {name} sequences. Prepare it with "
                 "settings that leave some, or with more data."

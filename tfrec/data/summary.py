@@ -31,6 +31,8 @@ def card(data: PreparedDataset) -> str:
         if protocol.has_users
         else ("no users: each sequence is a session")
     )
+    no_test = protocol.no_test
+    what = f"no test ({no_test})" if no_test else data.describe("test")
     lines += [
         f"mean length {manifest.mean_length:.2f}, density "
         f"{manifest.density:.3%}, {len(data.titles):,} items with a title, "
@@ -39,7 +41,7 @@ def card(data: PreparedDataset) -> str:
         + (f", {kept} (--drop_duplicates)" if repeated else ""),
         *([describe(manifest.bad_rows)] if manifest.bad_rows else []),
         "",
-        f"protocol: {data.describe('test')}",
+        f"protocol: {what}",
         _row(
             width,
             "",

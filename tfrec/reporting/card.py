@@ -10,8 +10,9 @@ from tfrec.models import get_entry
 from tfrec.settings import Settings
 from tfrec.table_text import Table
 from tfrec.training.config import TrainingConfig
+from tfrec.training.description import MEASURED
 from tfrec.training.run import Run
-from tfrec.training.tables import metric_table
+from tfrec.training.tables import report
 from tfrec.web_page import escape, heading, note
 
 
@@ -30,10 +31,10 @@ def card(
     parts = [
         note(f"{entry.class_name}. {about}." if about else entry.class_name)
     ]
-    if numbers:
-        text = f"{numbers['split']}: {numbers['protocol']}"
+    if numbers and ("metrics" in numbers or "no_test" in numbers):
+        text = report({**numbers, MEASURED: saved.get(MEASURED)})
         parts += [
-            f"<pre>{escape(text)}\n{escape(metric_table(numbers['metrics']))}</pre>",
+            f"<pre>{escape(text)}</pre>",
             Table("The run", ["", ""], _facts(numbers)).fragment(),
         ]
     else:
@@ -72,7 +73,12 @@ def _facts(numbers: Mapping[str, Any]) -> list[list[str]]:
     facts = {
         "parameters": f"{numbers['parameters']:,}",
         "epochs": f"{numbers['epochs']:,}, {numbers['steps']:,} steps",
-        "tested": f"epoch {best}, the best" if best else "the last epoch",
+        "tested"
+        if "metrics" in numbers
+        else "selected": f"epoch {best}, the best"
+        if best
+        else "the last epoch",
+        **({"start": numbers["origin"]} if "origin" in numbers else {}),
         "time": duration(numbers["wall_seconds"]),
         "seed": str(numbers["seed"]),
         "checksum of the data": numbers["data_checksum"],

@@ -18,7 +18,7 @@ from tfrec.models.base.items import count_interactions
 from tfrec.table_text import Table
 from tfrec.training.description import read_description
 from tfrec.training.files import read_json
-from tfrec.training.run import METRICS, RANKS, load_run
+from tfrec.training.run import METRICS, RANKS, load_run, refuse_untested
 from tfrec.training.tables import title_of
 
 
@@ -93,6 +93,9 @@ def read_runs(
 
 def _read(folder: Path, data_dir: str | Path) -> Measured:
     settings = read_description(folder)
+    if (folder / METRICS).exists():
+        no_test = read_json(folder / METRICS).get("no_test", "")
+        refuse_untested(folder, no_test)
     for name in (METRICS, RANKS):
         if not (folder / name).exists():
             raise InputError(

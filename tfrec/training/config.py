@@ -20,6 +20,8 @@ _CHANGEABLE = (
     "evaluation_block_items",
     "diagnostic_sequences",
     "verbose",
+    # What is said of a run, whatever it computes.
+    "measured_by",
 )
 
 
@@ -48,6 +50,12 @@ class TrainingConfig(Settings):
         "new start at the mean of the others. Optimizers start anew. A run "
         "that is resumed goes on from its checkpoint. Empty: weights drawn at "
         "random.",
+    )
+    measured_by: str = setting(
+        "",
+        "With data that has no test: folder of the run that measured the same "
+        "settings. Its test score is copied into this run's description, with "
+        "what differs.",
     )
     epochs: int = setting(
         100,

@@ -17,6 +17,8 @@ FORMAT_VERSION = 2
 FILE_NAME = "config.json"
 # The data may move.
 _MAY_CHANGE = ("data_dir",)
+# Where it says which run measured this one; see `--measured_by`.
+MEASURED = "measured_by"
 # Settings that only say where a worker writes and what it shows.
 _PER_WORKER = ("run_dir", "distribution", "verbose")
 
@@ -66,8 +68,16 @@ def describe(
     data: PreparedDataset,
     config: TrainingConfig,
     model_config: Settings,
+    **more: Any,
 ) -> None:
     """Writes `config.json` into a run directory.
+
+    Args:
+        folder: The run directory.
+        data: What the run is trained on.
+        config: How.
+        model_config: Settings of its model.
+        **more: What else to say of it; None for nothing.
 
     Raises:
         InputError: If the directory holds another run, naming the settings
@@ -100,6 +110,7 @@ def describe(
         **sections(data, config, model_config),
         "data_dir": str(data.data_dir.absolute()),
         "data_checksum": data.manifest.data_checksum,
+        **{name: value for name, value in more.items() if value is not None},
     }
     write_json(path, sealed(values, _MAY_CHANGE))
 

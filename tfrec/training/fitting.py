@@ -24,9 +24,18 @@ from tfrec.training.checkpoints import (
     restore_model,
 )
 from tfrec.training.config import TrainingConfig
-from tfrec.training.description import describe, identify, sections, versions
+from tfrec.training.description import (
+    FILE_NAME,
+    MEASURED,
+    describe,
+    identify,
+    read_description,
+    sections,
+    versions,
+)
 from tfrec.training.diagnostics import LatentDiagnostics
 from tfrec.training.files import locked, read_json, replacing, write_json
+from tfrec.training.measured import measure
 from tfrec.training.progress import EpochBar, say
 from tfrec.training.run import (
     CHECKPOINTS,
@@ -84,7 +93,8 @@ def train(
 
     Raises:
         InputError: If a setting is wrong, the run directory holds a run with
-            other settings, a file is damaged or cannot be written, or the
+            other settings, `init_from` or `measured_by` names no run that
+            fits, a file is damaged or cannot be written, or the
             training diverges.
         KeyboardInterrupt: If it was stopped by a signal.
     """
@@ -93,6 +103,8 @@ def train(
     if get_model(config.model).one_pass:
         config = dataclasses.replace(config, epochs=1)
     folder = Path(config.run_dir or f"runs/{config.model}-{data.data_dir.name}")
+    test = test and not data.protocol.no_test
+    _check_splits(data, config, test)
     workers = Workers(make_strategy(config.distribution))
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.together())
@@ -108,18 +120,38 @@ def train(
                 ):
                     # Before the folder has settings that are to be kept.
                     Start.read(data, config)
-                describe(folder, data, config, model_config)
+                measured = measure(folder, data, config, model_config)
+                describe(
+                    folder, data, config, model_config, **{MEASURED: measured}
+                )
         if not workers.chief:
             say(config, f"Worker {workers.index}; worker 0 reports.")
             config = dataclasses.replace(
                 config, verbose="none", diagnostic_sequences=0
             )
         folder = stack.enter_context(
-            workers.copied(folder, [CHECKPOINTS, METRICS])
+            workers.copied(folder, [CHECKPOINTS, METRICS, FILE_NAME])
         )
+        measured = read_description(folder).get(MEASURED)
         done = _numbers_of_finished(folder, data, config, test)
-        return done or _train(
+        numbers = done or _train(
             folder, data, config, model_config, workers, callbacks, test
+        )
+        return numbers | ({MEASURED: measured} if measured else {})
+
+
+def _check_splits(
+    data: PreparedDataset, config: TrainingConfig, test: bool
+) -> None:
+    """Raises `InputError` if there is nothing to choose or to test by."""
+    if test:
+        data.examples("test")
+    validation = data.manifest.splits["validation"]["records"]
+    if config.fit_on == "train" and not validation:
+        raise InputError(
+            f"{data.data_dir} has no validation sequences to choose the epoch "
+            "by. Give `--fit_on=all` and the number of `--epochs`, or prepare "
+            "it with a larger `--validation_fraction`."
         )
 
 
@@ -158,9 +190,6 @@ def _train(
     callbacks: Sequence[keras.callbacks.Callback],
     test: bool,
 ) -> dict[str, Any]:
-    # Asked for now, so that a missing split is reported before the training.
-    if test:
-        data.examples("test")
     validation = None
     if config.fit_on == "train":
         validation = data.evaluation("validation", config.evaluation_batch_size)
@@ -340,6 +369,7 @@ def _summary(
     rate = None
     if progress.training_seconds:
         rate = progress.tokens / progress.training_seconds
+    said = {"origin": progress.origin, "no_test": data.protocol.no_test}
     return {
         "model": config.model,
         "parameters": model.count_params(),
@@ -350,7 +380,7 @@ def _summary(
         "seed": config.seed,
         "data_checksum": data.manifest.data_checksum,
         "versions": versions(),
-        **({"origin": progress.origin} if progress.origin else {}),
+        **{k: value for k, value in said.items() if value},
         "wall_seconds": progress.wall_seconds,
         "tokens_per_second": rate,
     }

@@ -16,7 +16,11 @@ from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings
 from tfrec.training.checkpoints import restore_model
 from tfrec.training.config import TrainingConfig
-from tfrec.training.description import check_data, read_description
+from tfrec.training.description import (
+    MEASURED,
+    check_data,
+    read_description,
+)
 from tfrec.training.ranking import rank, shuffled
 from tfrec.training.schedule import make_schedule
 from tfrec.training.strategy import local_strategy
@@ -61,8 +65,11 @@ class Run:
                 random order.
 
         Raises:
-            InputError: If there is no such split or a file is damaged.
+            InputError: If there is no such split, naming the run that
+                measured this one, or a file is damaged.
         """
+        if split == "test":
+            refuse_untested(self.folder, self.data.protocol.no_test)
         batches = self.data.evaluation(split, self.config.evaluation_batch_size)
         if shuffle is not None:
             batches = shuffled(batches, shuffle)
@@ -232,7 +239,7 @@ def build(
     if model.leaves_out_history and not data.protocol.exclude_history:
         raise InputError(
             "`--exclude_history` needs a protocol that does not rank the items "
-            f"of the history. Received: {data.describe('test')}. Remove it."
+            f"of the history. Received: {data.protocol.title}. Remove it."
         )
     model.compile(
         schedule=make_schedule(
@@ -243,6 +250,22 @@ def build(
         steps_per_execution=config.steps_per_execution,
     )
     return model
+
+
+def refuse_untested(folder: Path, no_test: str) -> None:
+    """Raises `InputError` if a run has no test, naming the run that has one.
+
+    Args:
+        folder: The run directory.
+        no_test: The flag by which its data has no test; "" with a test.
+    """
+    if not no_test:
+        return
+    measured = read_description(folder).get(MEASURED)
+    other = "no run is named that measured it (--measured_by)"
+    if measured:
+        other = f"{measured['run']} measured it"
+    raise InputError(f"{folder} has no test ({no_test}); {other}.")
 
 
 @contextlib.contextmanager

@@ -37,8 +37,10 @@ def report(
 ) -> str:
     """Returns the split, the protocol and a table of the metrics.
 
+    Of a run without a test it says so, and which run measured it.
+
     Args:
-        result: What `Run.evaluate` returned.
+        result: What `Run.evaluate` or `train` returned.
         best: See `metric_table`.
 
     Example:
@@ -49,8 +51,31 @@ def report(
         NDCG    0.4423  0.5479  0.6604
         MRR     0.6607  0.6694  0.6701
     """
+    if "metrics" not in result:
+        return untested(result["no_test"], result.get("measured_by"))
     protocol = f"{result['split']}: {result['protocol']}"
     return f"{protocol}\n{metric_table(result['metrics'], best)}"
+
+
+def untested(no_test: str, measured: Mapping[str, Any] | None) -> str:
+    """Returns what there is to say of a run without a test, in lines.
+
+    Args:
+        no_test: The flag by which its data has none.
+        measured: What `tfrec.training.measured.measure` returned.
+    """
+    text = f"No test score: nothing was held out for a test ({no_test})."
+    if measured is None:
+        return (
+            f"{text} Name the run that measured the same settings by "
+            "--measured_by=RUN."
+        )
+    differences = "; ".join(measured["differences"]) or "none"
+    return (
+        f"{text} Measured by {measured['run']}, on {measured['protocol']}:\n"
+        f"{metric_table(measured['metrics'])}\n"
+        f"Settings that differ: {differences}."
+    )
 
 
 def metric_table(

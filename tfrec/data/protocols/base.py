@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tfrec.data.filters import Step, Store
 
 # Datasets that come with a file of test sessions, and without times.
-_WITH_TEST = ("sessions",)
+WITH_TEST = ("sessions",)
 _WITHOUT_TIMES = ("sequences", "sessions", "synthetic")
 
 
@@ -55,9 +55,14 @@ class Protocol:
         """Whether the items of the history are not ranked."""
         return not self.config.rank_history
 
+    @property
+    def no_test(self) -> str:
+        """The flag by which nothing is held out for the test; "" with one."""
+        return ""
+
     def check(self) -> None:
         """Raises `InputError` if the dataset or a setting does not fit."""
-        if self.config.dataset in _WITH_TEST:
+        if self.config.dataset in WITH_TEST:
             raise InputError(
                 "`--protocol` must be next_click with --dataset="
                 f"{self.config.dataset}, which has a file of test sessions. "

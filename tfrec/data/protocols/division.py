@@ -56,4 +56,5 @@ def together(parts: dict[int, ir.Table], store: Store) -> Step:
             for part, rows in parts.items()
         )
     )
-    return Step("train and test", store(both), "raw_dir", stored=True)
+    name = "train and test" if TEST in parts else "train"
+    return Step(name, store(both), "raw_dir", stored=True)

@@ -22,6 +22,10 @@ class Holdout(Protocol):
     def title(self) -> str:
         return f"{self.name} {self.config.test_fraction:g}"
 
+    @property
+    def no_test(self) -> str:
+        return "" if self.config.test_fraction else "--test_fraction=0"
+
     def parts(self, rows: "ir.Table") -> "ir.IntegerValue":
         from tfrec.data.protocols import division
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfrec.data.protocols.base import Protocol
+from tfrec.data.protocols.base import WITH_TEST, Protocol
 from tfrec.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +36,16 @@ class NextClick(Protocol):
     least_length = 2  # In a session of one click there is none to predict.
     dates = True
     exclude_history = False
+
+    @property
+    def no_test(self) -> str:
+        with_test = self.config.dataset in WITH_TEST or self.config.test_days
+        return "" if with_test else "--test_days=0"
+
+    def unused(self) -> dict[str, str]:
+        if not self.no_test:
+            return {}
+        return {"unseen_items": f"with `{self.no_test}`, which has no test"}
 
     def check(self) -> None:
         self._check_times("to tell the newest sequences by", ("sessions",))

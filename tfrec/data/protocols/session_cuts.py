@@ -21,8 +21,8 @@ def steps(
     """Yields what is left of the training and of the test, then both.
 
     A test that comes with the log, in the column `held_out`, is taken as it
-    is. Otherwise the sessions that end in the last days are the test, and of
-    the others the newest can be taken.
+    is. Otherwise the sessions that end in the last days are the test, if there
+    is to be one, and of the others the newest can be taken.
 
     Args:
         table: Filtered interactions.
@@ -40,8 +40,10 @@ def steps(
         yield Step("train", train, "train_file")
         yield Step("test", test, "test_file")
     else:
-        train, test = yield from _newest_for_test(table, config, day, store)
-        if config.unseen_items != "keep":
+        train, test = store(table), None
+        if config.test_days:
+            train, test = yield from _newest_for_test(table, config, day, store)
+        if test is not None and config.unseen_items != "keep":
             test = yield from _seen(test, train, least, store)
         if config.training_fraction < 1:
             fraction = config.training_fraction
@@ -49,14 +51,15 @@ def steps(
             train = store(train)
             name = f"train: newest {fraction:g}"
             yield Step(name, train, "training_fraction")
-            if config.unseen_items == "drop":
+            if test is not None and config.unseen_items == "drop":
                 test = yield from _seen(test, train, least, store)
     validation = _newest(train, config.validation_fraction, "sessions")
     parts = {
         TRAIN: train.anti_join(validation, "sequence"),
         VALIDATION: validation,
-        TEST: test,
     }
+    if test is not None:
+        parts[TEST] = test
     yield together(parts, store)
 
 

@@ -45,6 +45,12 @@ class Temporal(Protocol):
     dates = True
     splits = ("train", "late", "validation", "test")
 
+    @property
+    def no_test(self) -> str:
+        config = self.config
+        cut = config.test_from or config.test_quantile < 1
+        return "" if cut else "--test_quantile=1"
+
     def check(self) -> None:
         self._check_times("to divide it by")
         config = self.config

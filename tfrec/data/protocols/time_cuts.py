@@ -17,6 +17,8 @@ def steps(
 ) -> Iterator[Step]:
     """Yields what is left of the training and of the test, then both.
 
+    With a quantile of 1 there is no test.
+
     Args:
         table: Interactions, of which single events are filtered.
         config: The settings of the protocol and of the filters that count.
@@ -33,19 +35,22 @@ def steps(
     else:
         flag = "test_quantile"
         cut = _quantile(table, config.test_quantile)
-    train, test = _cut(table, cut, store)
-    when = times.as_text(cut, day)
-    yield Step(f"train: before {when}", train, flag)
-    yield Step(f"test: from {when}", test, flag)
-    test = _known(test, train, store)
-    yield Step("test: sequences with a history", test, flag)
+    train, test = store(table), None
+    if cut is not None:
+        train, test = _cut(table, cut, store)
+        when = times.as_text(cut, day)
+        yield Step(f"train: before {when}", train, flag)
+        yield Step(f"test: from {when}", test, flag)
+        test = _known(test, train, store)
+        yield Step("test: sequences with a history", test, flag)
     for step in frequencies(train, config, least, store, "train: "):
         yield step
         train = step.table
-    test = _known(test, train, store)
-    yield Step("test: sequences of the training", test, "min_sequence_length")
-
-    parts = {TRAIN: train, TEST: test}
+    parts = {TRAIN: train}
+    if test is not None:
+        parts[TEST] = _known(test, train, store)
+        flag = "min_sequence_length"
+        yield Step("test: sequences of the training", parts[TEST], flag)
     start = _quantile(train, 1 - config.validation_fraction)
     if start is not None:
         fit, validation = _cut(train, start, store)
