@@ -239,7 +239,7 @@ def build(
     if model.leaves_out_history and not data.protocol.exclude_history:
         raise InputError(
             "`--exclude_history` needs a protocol that does not rank the items "
-            f"of the history. Received: {data.protocol.title}. Remove it."
+            f"of the history. Received: {data.protocol.ranking}. Remove it."
         )
     model.compile(
         schedule=make_schedule(

@@ -272,7 +272,7 @@ def test_what_only_fit_on_all_trains_on_is_no_user(tmp_path):
             {"test_from": "2018-01-01", "test_quantile": 0.5},
             "`--test_quantile` means nothing with `--test_from`",
         ),
-        ({"test_quantile": 1.0}, "`--test_quantile` must be below 1"),
+        ({"test_quantile": 1.5}, "`--test_quantile` must be at most 1"),
         ({"test_fraction": 0.3}, "`--test_fraction` means nothing with"),
     ],
 )

@@ -212,7 +212,7 @@ class Protocol:
         Args:
             split: What the manifest says of it.
         """
-        text = f"{self._ranking}, {self.examples(split)} users"
+        text = f"{self.ranking}, {self.examples(split)} users"
         if unseen := split.get("unseen_targets"):
             text += (
                 f", {unseen} of {split['targets']} targets never seen in "
@@ -221,7 +221,8 @@ class Protocol:
         return text
 
     @property
-    def _ranking(self) -> str:
+    def ranking(self) -> str:
+        """What is ranked: "holdout 0.2, history excluded"."""
         history = "excluded" if self.exclude_history else "ranked"
         return f"{self.title}, history {history}"
 

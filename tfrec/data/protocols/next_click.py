@@ -118,7 +118,7 @@ class NextClick(Protocol):
         return split["tokens"] - split["records"]
 
     def describe(self, split: dict[str, Any]) -> str:
-        text = f"{self._ranking}, {self.examples(split)} clicks"
+        text = f"{self.ranking}, {self.examples(split)} clicks"
         unseen = split.get("unseen_targets")
         return text + (f", {unseen} never seen in training" if unseen else "")
 
