@@ -14,7 +14,7 @@ from tfrec.errors import InputError
 from tfrec.models import MODELS, VASER, VASERConfig
 from tfrec.training import TrainingConfig, train
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
-from tfrec.training.fitting import divides_files
+from tfrec.training.reading import divides_files
 
 
 def test_divergence_names_step_and_term_and_keeps_the_checkpoint(

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +31,7 @@ def settings(folder, **changes):
             "model": "pop",
             "run_dir": folder,
             "batch_size": 6,
+            "cutoffs": (10,),
             "verbose": "none",
             **changes,
         }
@@ -61,8 +61,15 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(folder):
-    """The run on everything: its settings and its data, and its numbers."""
+def alone(folder):
+    """The numbers of a run on everything that names no other run."""
+    config = settings(folder / "whole", fit_on="all")
+    return train(load_data(folder), config)
+
+
+@pytest.fixture(scope="module")
+def whole(folder, alone):
+    """The same run, with the flag: its settings, its data, its numbers."""
     data = load_data(folder)
     config = settings(
         folder / "whole", fit_on="all", measured_by=folder / "measured"
@@ -104,17 +111,10 @@ def test_it_was_trained_on_everything(whole):
     np.testing.assert_array_equal(counts, expected)
 
 
-def test_what_differs_is_named_and_may_be_added_later(folder, whole, tmp_path):
-    _, data, _ = whole
-    config = settings(tmp_path / "run", fit_on="all", seed=3)
-    alone = train(data, config)
+def test_the_run_may_be_named_later(alone, whole):
+    _, _, numbers = whole
     assert report(alone).endswith("by --measured_by=RUN.")
-    named = dataclasses.replace(config, measured_by=folder / "measured")
-    again = train(data, named)
-    (difference,) = again["measured_by"]["differences"]
-    assert difference == "--seed was 0 and is 3"
-    assert report(again).endswith("that differ: --seed was 0 and is 3.")
-    assert again["steps"] == alone["steps"]
+    assert numbers | {"measured_by": None} == alone | {"measured_by": None}
 
 
 def test_a_measuring_run_that_is_gone_leaves_what_it_measured(
@@ -178,13 +178,21 @@ def test_the_report_has_what_was_measured(whole):
     assert f"{score:.4f}" in text
 
 
-def test_the_epoch_that_was_measured_is_compared(folder):
-    data = load_data(folder)
+def test_what_differs_is_named(folder):
     config = settings(
         folder / "new",
         fit_on="all",
         epochs=20,
+        seed=3,
         measured_by=folder / "measured",
     )
-    found = measure(Path(config.run_dir), data, config, PopConfig())
-    assert found["differences"] == ["epoch 1 was measured and --epochs is 20"]
+    data = load_data(folder)
+    found = measure(folder / "new", data, config, PopConfig())
+    assert found["differences"] == [
+        "--seed was 0 and is 3",
+        "epoch 1 was measured and --epochs is 20",
+    ]
+    text = report({"no_test": "--test_days=0", "measured_by": found})
+    assert text.endswith(
+        "that differ: " + "; ".join(found["differences"]) + "."
+    )

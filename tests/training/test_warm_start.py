@@ -111,6 +111,7 @@ def settings(run_dir, **changes):
             "run_dir": run_dir,
             "epochs": EPOCHS,
             "batch_size": 20,
+            "cutoffs": (10,),
             "verbose": "none",
             **changes,
         }

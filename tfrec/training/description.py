@@ -178,8 +178,12 @@ def check_data(
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Names the settings that differ."""
+
+    def shown(value: Any) -> Any:
+        return "empty" if value == "" else value
+
     return [
-        f"--{name} was {before.get(name)} and is {now.get(name)}"
+        f"--{name} was {shown(before.get(name))} and is {shown(now.get(name))}"
         for name in {**before, **now}
         if before.get(name) != now.get(name)
     ]

@@ -37,6 +37,12 @@ from tfrec.training.diagnostics import LatentDiagnostics
 from tfrec.training.files import locked, read_json, replacing, write_json
 from tfrec.training.measured import measure
 from tfrec.training.progress import EpochBar, say
+from tfrec.training.reading import (
+    batches,
+    check_splits,
+    divides_files,
+    steps_per_epoch,
+)
 from tfrec.training.run import (
     CHECKPOINTS,
     EVALUATION_FLAGS,
@@ -104,7 +110,7 @@ def train(
         config = dataclasses.replace(config, epochs=1)
     folder = Path(config.run_dir or f"runs/{config.model}-{data.data_dir.name}")
     test = test and not data.protocol.no_test
-    _check_splits(data, config, test)
+    check_splits(data, config, test)
     workers = Workers(make_strategy(config.distribution))
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.together())
@@ -140,47 +146,6 @@ def train(
         return numbers | ({MEASURED: measured} if measured else {})
 
 
-def _check_splits(
-    data: PreparedDataset, config: TrainingConfig, test: bool
-) -> None:
-    """Raises `InputError` if there is nothing to choose or to test by."""
-    if test:
-        data.examples("test")
-    validation = data.manifest.splits["validation"]["records"]
-    if config.fit_on == "train" and not validation:
-        raise InputError(
-            f"{data.data_dir} has no validation sequences to choose the epoch "
-            "by. Give `--fit_on=all` and the number of `--epochs`, or prepare "
-            "it with a larger `--validation_fraction`."
-        )
-
-
-def divides_files(
-    data: PreparedDataset, config: TrainingConfig, workers: Workers
-) -> bool:
-    """Returns whether each worker reads its shards alone.
-
-    Raises:
-        InputError: If it is asked for and there are too few shards, or one
-            worker.
-    """
-    if workers.count == 1 and config.divide_input == "files":
-        raise InputError(
-            "`--divide_input=files` means nothing with one worker. Remove it, "
-            "or start several; see `--distribution`."
-        )
-    if workers.count == 1 or config.divide_input == "rows":
-        return False
-    shards = len(data.manifest.splits["train"]["shards"])
-    if shards < workers.count and config.divide_input == "files":
-        raise InputError(
-            "`--divide_input=files` needs at least as many shards as workers, "
-            f"{workers.count}. Received: {data.data_dir}, which has {shards}. "
-            "Prepare it with more `--shards`, or give --divide_input=rows."
-        )
-    return shards >= workers.count
-
-
 def _train(
     folder: Path,
     data: PreparedDataset,
@@ -193,7 +158,7 @@ def _train(
     validation = None
     if config.fit_on == "train":
         validation = data.evaluation("validation", config.evaluation_batch_size)
-    steps = _steps_per_epoch(data, config)
+    steps = steps_per_epoch(data, config)
     divided = divides_files(data, config, workers)
 
     if config.deterministic:
@@ -201,7 +166,7 @@ def _train(
     keras.utils.set_random_seed(config.seed)
     with make_strategy(config.distribution).scope():
         model = build(data, config, model_config)
-    read = functools.partial(_batches, model, data, config)
+    read = functools.partial(batches, model, data, config)
 
     progress = Progress()
     checkpoints = Checkpoints(folder / CHECKPOINTS, model, progress)
@@ -290,38 +255,6 @@ def _fit(
         )
 
 
-def _batches(
-    model: Recommender,
-    data: PreparedDataset,
-    config: TrainingConfig,
-    epochs: int = 1,
-    first_step: int = 0,
-    context: tf.distribute.InputContext | None = None,
-) -> tf.data.Dataset:
-    return data.training(
-        batch_size=config.batch_size,
-        max_length=model.config.max_length,
-        seed=config.seed,
-        fit_on=config.fit_on,
-        epochs=epochs,
-        first_step=first_step,
-        windows=config.long_sequences == "windows",
-        input_context=context,
-    )
-
-
-def _steps_per_epoch(data: PreparedDataset, config: TrainingConfig) -> int:
-    steps = data.steps_per_epoch(config.batch_size, config.fit_on)
-    if steps % config.steps_per_execution:
-        divisors = [str(n) for n in range(1, steps + 1) if steps % n == 0]
-        raise InputError(
-            f"`--steps_per_execution` must divide the {steps} steps of an "
-            f"epoch: {', '.join(divisors)}. Received: "
-            f"{config.steps_per_execution}."
-        )
-    return steps
-
-
 def _numbers_of_finished(
     folder: Path, data: PreparedDataset, config: TrainingConfig, test: bool
 ) -> dict[str, Any] | None:
@@ -336,7 +269,7 @@ def _numbers_of_finished(
             f"{CHECKPOINTS} back, or delete the folder to train it again."
         )
     progress = read_progress(newest)
-    if not finished(progress, config, _steps_per_epoch(data, config)):
+    if not finished(progress, config, steps_per_epoch(data, config)):
         return None
     numbers = read_json(path)
     if test and "metrics" not in numbers:

@@ -111,8 +111,8 @@ class Start:
             differing = changes(known, model_config.to_dict())
             raise InputError(
                 f"`--init_from` must name a {self.saved['training']['model']} "
-                f"of the same sizes. Received: {self.folder}; {error}. Its "
-                f"settings: {'; '.join(differing) or 'the same'}."
+                f"of the same sizes. Received: {self.folder}; {error}. "
+                f"Settings that differ: {'; '.join(differing) or 'none'}."
             ) from error
         counts = ", ".join(
             f"{match.kept:,} {of} known, {match.new:,} new, {match.gone:,} gone"
@@ -134,9 +134,11 @@ def _older_data(
         f"on, {place}, for {FILE_NAME}"
     )
     try:
-        found = Manifest.load(place).data_checksum
+        manifest = Manifest.load(place)
+        manifest.check_files(place)
     except InputError as error:
         raise InputError(f"{needed}. {error}") from error
+    found = manifest.data_checksum
     if found != checksum:
         raise InputError(
             f"{needed}, and that has changed: its data checksum was {checksum} "
