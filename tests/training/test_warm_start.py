@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +32,7 @@ class FollowsConfig(ToyConfig):
 
     learning_rate: float = 0.01
     embedding_dim: int = setting(8, "Size of the vectors.")
+    hidden: bool = setting(True, "Whether there is a layer more.")
 
 
 class Follows(Learned):
@@ -44,6 +46,9 @@ class Follows(Learned):
         self.embedding.build()
         self.item_logits = ItemLogits(num_items)
         self.item_logits.build((None, self.config.embedding_dim))
+        if self.config.hidden:
+            self.hidden = keras.layers.Dense(1, trainable=False, name="hidden")
+            self.hidden.build((None, 1))
         self.built = True
 
     def objective(self, batch, training=True):
@@ -246,6 +251,12 @@ def test_other_sizes_are_refused_naming_both(nights, yesterday, tmp_path):
     sizes = r"is \[31, 8\] there and \[31, 4\] here.*--embedding_dim was 8 and"
     with pytest.raises(InputError, match=sizes):
         train(nights[1], config, FollowsConfig(embedding_dim=4))
+    config = dataclasses.replace(config, run_dir=tmp_path / "less")
+    less = (
+        r"hidden/kernel is there and not here.*--hidden was True and is False"
+    )
+    with pytest.raises(InputError, match=less):
+        train(nights[1], config, FollowsConfig(hidden=False))
 
 
 def test_a_model_that_counts_counts_anew(nights, yesterday, tmp_path):

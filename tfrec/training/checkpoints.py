@@ -205,21 +205,35 @@ class SelectedWeights:
     def __init__(self, folder: Path, model: Recommender):
         self._path = selected_checkpoint(folder)
         # As TensorFlow writes names in which there are dots.
+        names = [
+            f"model/{name.replace('.', '..')}/.ATTRIBUTES/VARIABLE_VALUE"
+            for name in _weights(model)
+        ]
+        # The tables, which are no weights of Keras, come behind them.
         self._names = {
-            id(v): f"model/{name.replace('.', '..')}/.ATTRIBUTES/VARIABLE_VALUE"
-            for v, name in zip(
-                model.variables, _numbered(model.variables), strict=True
-            )
+            id(variable): name
+            for variable, name in zip(model.variables, names, strict=False)
         }
         try:
             self._reader = tf.train.load_checkpoint(self._path)
         except (tf.errors.OpError, ValueError) as error:
             raise _unreadable(self._path) from error
         self._shapes = self._reader.get_variable_to_shape_map()
+        self._left_over = sorted(
+            name
+            for name in self._shapes.keys() - set(names)
+            if name.startswith("model/")
+        )
 
     def shape(self, variable: keras.Variable) -> list[int] | None:
         """Returns the shape that a weight has there; None if it has none."""
         return self._shapes.get(self._names[id(variable)])
+
+    def left_over(self) -> list[str]:
+        """Returns the names of weights that the model has not."""
+        # "model/0005..hidden..kernel/..." is hidden/kernel.
+        names = [name.split("/")[1].split("..") for name in self._left_over]
+        return ["/".join(parts[1:] or parts) for parts in names]
 
     def read(self, variable: keras.Variable) -> np.ndarray:
         """Returns what a weight is there.

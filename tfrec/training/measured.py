@@ -34,8 +34,6 @@ _HELD_OUT = (
     "validate_every",
     "validation_metric",
     "cutoffs",
-    # Told by the epoch that was tested.
-    "epochs",
 )
 
 

@@ -20,6 +20,9 @@ class Saved(Protocol):
     def read(self, variable: keras.Variable) -> np.ndarray:
         """Returns a weight there."""
 
+    def left_over(self) -> list[str]:
+        """Returns the names of weights there that this model has not."""
+
 
 def used(model: Recommender, matches: Mapping[str, Match]) -> dict[str, Match]:
     """Returns the matches of what the model has rows for.
@@ -47,7 +50,8 @@ def inherit(
         matches: Where items and users of this one stood there.
 
     Raises:
-        InputError: If a weight has another size there, naming both.
+        InputError: If a weight has another size there, naming both, or there
+            are weights that only one of the models has.
     """
     for variable in model.inherited:
         expected = list(variable.shape)
@@ -60,6 +64,8 @@ def inherit(
             raise InputError(
                 f"the weight {variable.path} {there} and {expected} here"
             )
+    if names := saved.left_over():
+        raise InputError(f"the weight {names[0]} is there and not here")
     for variable in model.inherited:
         rows = declared_rows(variable)
         values = saved.read(variable)
