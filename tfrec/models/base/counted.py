@@ -135,18 +135,10 @@ class Counted(Recommender):
         left = tf.where(unseen > 0, left, 0.0)
         total = by_row(sums, strength) + left
         share = tf.math.divide_no_nan(left, unseen * total)
-        # The logarithm of each factor: that of all scores costs far more.
-        scores = _log(share) + _log(popularity)
-        return tf.tensor_scatter_nd_update(
+        scores = tf.cast(share, tf.float32) * tf.cast(popularity, tf.float32)
+        scores = tf.tensor_scatter_nd_update(
             scores,
             tf.stack([row, column], 1),
-            _log(strength / tf.gather(total[:, 0], row)),
+            tf.cast(strength / tf.gather(total[:, 0], row), tf.float32),
         )
-
-
-def _log(values: tf.Tensor) -> tf.Tensor:
-    """Returns the logarithm of float64 values as of float32 ones.
-
-    Sums that differ by their rounding are equal in float32.
-    """
-    return tf.math.log(tf.cast(values, tf.float32))
+        return tf.math.log(scores)
