@@ -17,7 +17,7 @@ from tfrec import promote as command
 from tfrec.errors import InputError
 from tfrec.integrity import file_checksum
 from tfrec.metrics.ranks import Ranks
-from tfrec.promotion import bounds, promoting
+from tfrec.promotion import promoting
 from tfrec.promotion.config import PromotionConfig
 from tfrec.promotion.promoting import promote
 from tfrec.serving import exporting
@@ -90,6 +90,9 @@ class Answering:
         (history,) = inputs.values()
         assert history.dtype == object
         assert history.shape[0] == 1 < history.shape[1]
+
+    def close(self):
+        pass
 
 
 def copying(run, export_dir, name, k, version, judge):
@@ -224,41 +227,11 @@ def test_a_candidate_that_is_as_good_becomes_a_canary(
 
 def test_a_bound_that_is_exceeded_leaves_nothing(run, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "verify", lambda *_: None)
+    monkeypatch.setattr(exporting, "Servable", lambda *_: Answering())
     # No answer takes a nanosecond.
     match = r"99% of 3 requests take up to \S+ ms, and `--max_latency_ms` is"
     with refused(tmp_path, match):
         gate(run, tmp_path / "new" / "models", max_latency_ms=1e-6)
-
-
-def test_a_size_that_is_exceeded_is_told_with_both_numbers():
-    bounds.refuse_large(2.0, None)
-    bounds.refuse_large(2.0, 2.0)
-    with pytest.raises(InputError, match=r"2\.01 MB, and `--max_size_mb` is 2"):
-        bounds.refuse_large(2.01, 2.0)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "max_loss", "worse"),
-    [
-        (-0.02, 0.01, None, False),
-        (-0.02, -0.001, None, True),
-        (-0.02, 0.01, 0.02, False),
-        (-0.02, 0.01, 0.019, True),
-        # A loss that is shown, and is allowed.
-        (-0.02, -0.001, 0.02, False),
-    ],
-)
-def test_worse_is_a_matter_of_the_interval(low, high, max_loss, worse):
-    middle = (low + high) / 2
-    found = bounds.Difference("x", "mrr@5", 0.5 + middle, 0.5, low, high, 9)
-    if not worse:
-        bounds.refuse_worse("run", found, max_loss)
-        return
-    bound = "upper end must be at least 0"
-    if max_loss is not None:
-        bound = r"lower end must be at least -0\.0190 \(`--max_loss`\)"
-    with pytest.raises(InputError, match=f"^run is worse.*{bound}"):
-        bounds.refuse_worse("run", found, max_loss)
 
 
 def test_other_answers_than_the_runs_are_refused(models, run, monkeypatch):
@@ -287,6 +260,24 @@ def test_labels_that_cannot_be_written_leave_nothing(models, run, monkeypatch):
                 model_config_file=models / "no such" / "x",
             ),
         )
+
+
+def test_a_version_of_other_data_is_asked(models, run, monkeypatch):
+    version = models / "home" / "1"
+    path = version / "assets.extra" / "card.json"
+    card = json.loads(path.read_text())
+    card["run"]["numbers"]["data_checksum"] = "of yesterday"
+    path.write_text(json.dumps(card))
+    write_checksums(version)
+
+    def ask(incumbent, data, metric):
+        assert incumbent.folder == version
+        assert data.data_dir == run.with_name("data")
+        raise InputError(f"Asked for {metric}.")
+
+    monkeypatch.setattr(promoting, "ask", ask)
+    with refused(models, r"Asked for mrr@3\."):
+        gate(run, models, 2, against=version, metric="mrr@3")
 
 
 def test_what_cannot_be_compared_with_is_named(models, run, better):

@@ -14,6 +14,7 @@ import numpy as np
 
 from tfrec.errors import InputError, InputWarning
 from tfrec.metrics.statistics import Totals, interval
+from tfrec.promotion.asking import Asked
 from tfrec.serving.servable import DEFAULT_SIGNATURE, Servable
 from tfrec.training.comparison import Measured
 from tfrec.training.run import Run
@@ -35,6 +36,8 @@ class Difference:
             bootstrap over users.
         high: Its upper end.
         users: Number of users, or sessions.
+        asked: Whether the other was asked for its lists on this test, since
+            its own test was of other data.
     """
 
     against: str
@@ -44,12 +47,14 @@ class Difference:
     low: float
     high: float
     users: int
+    asked: bool = False
 
     def __str__(self):
         change = self.candidate - self.incumbent
+        how = ", asked on this test" if self.asked else ""
         return (
             f"{title_of(self.metric)} is {short(self.candidate)} against "
-            f"{short(self.incumbent)} of {self.against}: {change:+.4f} "
+            f"{short(self.incumbent)} of {self.against}{how}: {change:+.4f} "
             f"[{self.low:+.4f}, {self.high:+.4f}] over {self.users:,} users"
         )
 
@@ -68,6 +73,7 @@ def compare(
         low,
         high,
         len(one.sums),
+        isinstance(incumbent, Asked),
     )
 
 

@@ -6,18 +6,20 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.promotion import bounds
+from tfrec.promotion.asking import ask
 from tfrec.promotion.card import EXTRA, write_card
 from tfrec.promotion.config import NO_LABEL, PromotionConfig
-from tfrec.promotion.incumbent import read_incumbent
+from tfrec.promotion.incumbent import Promoted, read_incumbent
 from tfrec.serving.config import DestinationConfig
 from tfrec.serving.exporting import export, megabytes
 from tfrec.serving.model_config_file import ModelConfigFile
 from tfrec.serving.servable import Servable
 from tfrec.serving.verification import DisagreementError
 from tfrec.training import load_run
-from tfrec.training.comparison import check_same_test, read_runs
+from tfrec.training.comparison import Measured, check_same_test, read_runs
 from tfrec.training.run import RANKS, Run
 
 
@@ -60,7 +62,11 @@ def promote(
     promotion = Promotion()
     if config.against:
         incumbent = read_incumbent(config.against, served)
-        check_same_test([measured, incumbent])
+        if _is_of_other_data(incumbent, measured):
+            data = PreparedDataset.open(measured.data_dir)
+            incumbent = ask(incumbent, data, config.metric)
+        else:
+            check_same_test([measured, incumbent])
         promotion.difference = bounds.compare(
             measured, incumbent, config.metric, config.seed
         )
@@ -97,6 +103,13 @@ def promote(
     return promotion
 
 
+def _is_of_other_data(incumbent: Measured, measured: Measured) -> bool:
+    """Returns whether it is a version whose run was tested on other data."""
+    return isinstance(incumbent, Promoted) and (
+        incumbent.numbers["data_checksum"] != measured.numbers["data_checksum"]
+    )
+
+
 def _judge(
     promotion: Promotion,
     config: PromotionConfig,
@@ -116,7 +129,13 @@ def _judge(
 def _described(promotion: Promotion) -> dict[str, Any]:
     difference = promotion.difference
     return {
-        "comparison": difference and dataclasses.asdict(difference),
+        "comparison": difference
+        and {
+            **dataclasses.asdict(difference),
+            "how": "the other by its lists on this test"
+            if difference.asked
+            else "by the ranks that both keep of the same test",
+        },
         "latency": {
             **dataclasses.asdict(promotion.latency),
             "how": "requests to serving_default, one by one, of one history "
