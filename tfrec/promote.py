@@ -8,6 +8,10 @@
         --against=export/models/acvae --max_latency_ms=20 --max_size_mb=100 \\
         --label=canary
 
+    # The canary did well.
+    python -m tfrec.promote --label=stable \\
+        --candidate=export/models/acvae/20251122231500
+
 Refuses, in one line and with exit status 1, a candidate that is worse on the
 same test, whose SavedModel answers otherwise than the run, or that exceeds a
 bound; nothing is left behind then. Worse: the 95% interval of the difference,
@@ -30,6 +34,7 @@ def main() -> None:
     import tensorflow as tf
 
     from tfrec.promotion.card import CARD, EXTRA
+    from tfrec.promotion.incumbent import is_version
     from tfrec.promotion.promoting import promote
 
     # An export for any processor is traced on the one that all have.
@@ -45,7 +50,8 @@ def main() -> None:
         f"{promoted.latency} ({_bound(config.max_latency_ms, 'ms')})."
     )
     print(f"{promoted.size_mb:.1f} MB ({_bound(config.max_size_mb, 'MB')}).")
-    print(f"Answers as {config.candidate} does: {version}")
+    if not is_version(config.candidate):
+        print(f"Answers as {config.candidate} does: {version}")
     print(f"Its card: {version / EXTRA / CARD}")
     for label, number in sorted(promoted.labels.items()):
         print(f"{label}: version {number} of {version.parent.name}")

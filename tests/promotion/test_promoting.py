@@ -1,18 +1,16 @@
 """Tests of the gate, with counts: what passes, what is refused."""
 
-import contextlib
 import dataclasses
 import json
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tests.models import contract
+from tests.promotion.gates import Answering, copying, refused
 from tfrec import promote as command
 from tfrec.errors import InputError
 from tfrec.integrity import file_checksum
@@ -79,53 +77,12 @@ def better(run, tmp_path):
     return tmp_path / "better"
 
 
-class Answering:
-    """A servable that answers at once."""
-
-    def signature(self, name):
-        assert name == "serving_default"
-        return SignatureDef()
-
-    def run(self, signature, inputs, outputs):
-        (history,) = inputs.values()
-        assert history.dtype == object
-        assert history.shape[0] == 1 < history.shape[1]
-
-    def close(self):
-        pass
-
-
-def copying(run, export_dir, name, k, version, judge):
-    """Exports by a copy of the version 1."""
-    folder = Path(export_dir, name, str(version))
-    shutil.copytree(folder.with_name("1"), folder)
-    judge(Answering(), folder)
-    return folder
-
-
 def gate(candidate, folder, version=1, **settings):
     settings = {"latency_requests": 3, **settings}
     return promote(
         PromotionConfig(candidate=candidate, **settings),
         DestinationConfig(export_dir=folder, name="home", k=3, version=version),
     )
-
-
-def listing(folder):
-    return {
-        str(path.relative_to(folder)): path.is_file() and path.read_bytes()
-        for path in folder.rglob("*")
-    }
-
-
-@contextlib.contextmanager
-def refused(folder, match):
-    """What ends in one line, and leaves a folder as it is."""
-    before = listing(folder)
-    with pytest.raises(InputError, match=match) as error:
-        yield
-    assert "\n" not in str(error.value)
-    assert listing(folder) == before
 
 
 def test_a_version_has_a_card_and_its_ranks(first, run):
@@ -223,6 +180,23 @@ def test_a_candidate_that_is_as_good_becomes_a_canary(
     comparison = json.loads(card.read_text())["comparison"]
     assert comparison["against"] == str(models / "home" / "1")
     assert comparison["candidate"] == comparison["incumbent"]
+
+    def label(folder=models, **settings):
+        settings = {"against": models / "home", **settings}
+        return promote(
+            PromotionConfig(candidate=version, **settings),
+            DestinationConfig(export_dir=folder),
+        )
+
+    with refused(models, "`--label` must be given: "):
+        label()
+    with refused(models, "or a version below `--export_dir`"):
+        label(models / "home", label="stable")
+    with refused(models, "and `--max_latency_ms` is 1e-06"):
+        label(label="stable", max_latency_ms=1e-6)
+    found = label(label="stable", max_loss=0)
+    assert found.labels == {"stable": 2, "canary": 2}
+    assert (found.version, found.difference.users) == (version, 27)
 
 
 def test_a_bound_that_is_exceeded_leaves_nothing(run, tmp_path, monkeypatch):

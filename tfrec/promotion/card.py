@@ -86,6 +86,6 @@ def read_card(version: Path) -> dict[str, Any]:
         raise InputError(
             f"{version / EXTRA / CARD} must have format version "
             f"{_FORMAT_VERSION}. Received: {card.get('format_version')}. Give "
-            "`--against` its run."
+            "its run instead."
         )
     return card

@@ -14,7 +14,10 @@ class PromotionConfig(Settings):
     """What may be exported, and what it must keep to."""
 
     candidate: str = setting(
-        "", "Folder of the run that is to be served.", required=True
+        "",
+        "Folder of the run that is to be served; or of a version that was "
+        "promoted, a canary say, which gets the --label.",
+        required=True,
     )
     against: str = setting(
         "",

@@ -43,7 +43,7 @@ def read_incumbent(against: str, served: ModelConfigFile) -> Measured:
     if not (version / EXTRA / CARD).exists():
         raise InputError(
             f"{version} has no {EXTRA}/{CARD}, which says how good it is: it "
-            "was exported without `tfrec promote`. Give `--against` its run."
+            "was exported without `tfrec promote`. Give its run instead."
         )
     saved = read_card(version)["run"]
     return Promoted(
@@ -51,8 +51,13 @@ def read_incumbent(against: str, served: ModelConfigFile) -> Measured:
     )
 
 
+def is_version(path: str | Path) -> bool:
+    """Returns whether a folder is that of a SavedModel."""
+    return Path(path, _MODEL).exists()
+
+
 def _version(folder: Path, served: ModelConfigFile) -> Path:
-    if (folder / _MODEL).exists():
+    if is_version(folder):
         return folder
     versions = version_folders(folder)
     if not versions:

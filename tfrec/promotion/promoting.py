@@ -10,9 +10,9 @@ from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.promotion import bounds
 from tfrec.promotion.asking import ask
-from tfrec.promotion.card import EXTRA, write_card
+from tfrec.promotion.card import EXTRA, read_card, write_card
 from tfrec.promotion.config import NO_LABEL, PromotionConfig
-from tfrec.promotion.incumbent import Promoted, read_incumbent
+from tfrec.promotion.incumbent import Promoted, is_version, read_incumbent
 from tfrec.serving.config import DestinationConfig
 from tfrec.serving.exporting import export, megabytes
 from tfrec.serving.model_config_file import ModelConfigFile
@@ -47,6 +47,9 @@ def promote(
 ) -> Promotion:
     """Exports a run that is not worse, answers alike, and fits.
 
+    A candidate that is a version, a canary say, is there already: it gets the
+    label, if it is not worse and its card keeps to the bounds.
+
     Args:
         config: What is judged, and by what.
         destination: Where it goes.
@@ -58,21 +61,10 @@ def promote(
     served = ModelConfigFile(
         destination.export_dir, destination.model_config_file
     )
+    if is_version(config.candidate):
+        return _label(config, destination, served)
     (measured,) = read_runs([config.candidate], config.data_dir)
-    promotion = Promotion()
-    if config.against:
-        incumbent = read_incumbent(config.against, served)
-        if _is_of_other_data(incumbent, measured):
-            data = PreparedDataset.open(measured.data_dir)
-            incumbent = ask(incumbent, data, config.metric)
-        else:
-            check_same_test([measured, incumbent])
-        promotion.difference = bounds.compare(
-            measured, incumbent, config.metric, config.seed
-        )
-        bounds.refuse_worse(
-            measured.folder, promotion.difference, config.max_loss
-        )
+    promotion = Promotion(_compared(measured, config, served))
     run = load_run(config.candidate, config.data_dir)
     flags = [*config.given_flags(), *destination.given_flags()]
     command = " \\\n    ".join(["tfrec promote", *flags])
@@ -103,6 +95,64 @@ def promote(
     return promotion
 
 
+def _label(
+    config: PromotionConfig,
+    destination: DestinationConfig,
+    served: ModelConfigFile,
+) -> Promotion:
+    """Gives a label to a version that is there, by what its card says."""
+    version = Path(config.candidate)
+    if config.label == NO_LABEL:
+        raise InputError(
+            f"`--label` must be given: {version} is exported already."
+        )
+    if version.resolve().parents[1] != served.export_dir.resolve():
+        raise InputError(
+            f"`--candidate` must be a run, or a version below `--export_dir` "
+            f"({served.export_dir}). Received: {version}."
+        )
+    for name in ("name", "k", "version"):
+        if getattr(destination, name) != getattr(DestinationConfig, name):
+            raise InputError(
+                f"`--{name}` means nothing with a version as `--candidate`. "
+                "Remove it."
+            )
+    measured = read_incumbent(config.candidate, served)
+    card = read_card(version)
+    latency = {k: v for k, v in card["latency"].items() if k != "how"}
+    promotion = Promotion(
+        _compared(measured, config, served),
+        bounds.Latency(**latency),
+        card["size_mb"],
+        version.resolve(),
+    )
+    _refuse(promotion, config)
+    _serve(promotion, config.label, served)
+    return promotion
+
+
+def _compared(
+    measured: Measured, config: PromotionConfig, served: ModelConfigFile
+) -> bounds.Difference | None:
+    """Returns the difference from `--against`; refuses what is worse."""
+    if not config.against:
+        return None
+    incumbent = read_incumbent(config.against, served)
+    if _is_of_other_data(incumbent, measured):
+        data = PreparedDataset.open(measured.data_dir)
+        incumbent = ask(incumbent, data, config.metric)
+    else:
+        check_same_test([measured, incumbent])
+    found = bounds.compare(measured, incumbent, config.metric, config.seed)
+    bounds.refuse_worse(measured.folder, found, config.max_loss)
+    return found
+
+
+def _refuse(promotion: Promotion, config: PromotionConfig) -> None:
+    bounds.refuse_large(promotion.size_mb, config.max_size_mb)
+    bounds.refuse_slow(promotion.latency, config.max_latency_ms)
+
+
 def _is_of_other_data(incumbent: Measured, measured: Measured) -> bool:
     """Returns whether it is a version whose run was tested on other data."""
     return isinstance(incumbent, Promoted) and (
@@ -120,10 +170,9 @@ def _judge(
     """Measures a SavedModel, and keeps the ranks of its run with it."""
     shutil.copyfile(run.folder / RANKS, folder / EXTRA / RANKS)
     promotion.size_mb = megabytes(folder)
-    bounds.refuse_large(promotion.size_mb, config.max_size_mb)
     histories = bounds.tested_histories(run, config.latency_requests)
     promotion.latency = bounds.measure_latency(servable, histories)
-    bounds.refuse_slow(promotion.latency, config.max_latency_ms)
+    _refuse(promotion, config)
 
 
 def _described(promotion: Promotion) -> dict[str, Any]:
