@@ -38,6 +38,8 @@ def test_export_prints_the_signatures_and_how_to_serve(run_dir, tmp_path):
     assert f"python -m tfrec.serve --export_dir={tmp_path}" in advice
     assert f"-v {tmp_path}/mine:/models/mine" in advice
     assert (tmp_path / "mine" / "5" / "saved_model.pb").exists()
+    served = (tmp_path / "models.config").read_text()
+    assert 'base_path: "/models/mine"' in served
 
 
 def test_what_the_user_can_mend_is_one_line(run_dir, tmp_path):

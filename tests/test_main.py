@@ -21,6 +21,7 @@ COMMANDS = (
     "explore",
     "recommend",
     "export",
+    "promote",
     "serve",
 )
 # What takes seconds to import.
@@ -78,6 +79,15 @@ def test_help_and_mistakes_wait_for_nothing(command):
         (["prepare", "--min_item_count=0"], "`--min_item_count` must be"),
         (["evaluate"], "`--run_dir` must be given: folder of the run."),
         (["export"], "`--run_dir` must be given: folder of the run."),
+        (["promote"], "`--candidate` must be given: folder of the run "),
+        (
+            ["promote", "--candidate=x", "--metric=auc@5"],
+            "`--metric` must be recall@k, ndcg@k or mrr@k. Received: auc@5.",
+        ),
+        (
+            ["promote", "--candidate=x", "--max_loss=0.01"],
+            "`--max_loss` means nothing without --against",
+        ),
         (["tune", "--model=pop"], "`--study_dir` must be given: folder of"),
         (
             ["tune", "--model=pop", "--study_dir=x"],

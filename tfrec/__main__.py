@@ -34,6 +34,7 @@ _COMMANDS = (
     "explore",
     "recommend",
     "export",
+    "promote",
     "serve",
 )
 _LISTS = {

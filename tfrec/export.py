@@ -3,7 +3,8 @@
 Writes <export_dir>/<name>/<version>: strings in, strings out, with the
 vocabulary inside, in plain TensorFlow operations. The new version is loaded
 and compared with the model before it gets its name, so that a server that
-watches the folder finds it whole and right, or not at all.
+watches the folder finds it whole and right, or not at all. The model is added
+to models.config in that folder, which says what TensorFlow Serving serves.
 
     python -m tfrec.export --run_dir=runs/first
 
@@ -17,46 +18,47 @@ watches the folder finds it whole and right, or not at all.
 import dataclasses
 
 from tfrec import cli, settings
+from tfrec.serving.config import DestinationConfig
 from tfrec.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig(Settings):
-    """What to export, and where to."""
+    """What to export."""
 
     run_dir: str = setting("", "Folder of the run.", required=True)
     data_dir: str = setting(
         "", "Where its prepared dataset is now. Empty: where it was."
-    )
-    export_dir: str = setting("export/models", "Folder of all exported models.")
-    name: str = setting(
-        "", "Name of the model in the server. Empty: that of its class."
-    )
-    k: int = setting(10, "Number of items that a request gets.", minimum=1)
-    version: int = setting(
-        0,
-        "Number of the version; servers take the largest. 0: the time (UTC), "
-        "as in 20250131120000.",
-        minimum=0,
-        maximum=2**63 - 1,
     )
 
 
 def main() -> None:
     """Exports as the flags say."""
     config = settings.from_flags(ExportConfig)
+    destination = settings.from_flags(DestinationConfig)
     # Only here, so that `--help` need not wait for TensorFlow.
     import tensorflow as tf
 
     from tfrec.serving.exporting import describe, export
+    from tfrec.serving.model_config_file import ModelConfigFile
     from tfrec.training import load_run
 
     # An export for any processor is traced on the one that all have.
     tf.config.set_visible_devices([], "GPU")
+    # Read before it takes long: it can be what is wrong.
+    served = ModelConfigFile(
+        destination.export_dir, destination.model_config_file
+    )
     run = load_run(config.run_dir, config.data_dir)
     version = export(
-        run, config.export_dir, config.name, config.k, config.version
+        run,
+        destination.export_dir,
+        destination.name,
+        destination.k,
+        destination.version,
     )
+    served.add(version.parent.name)
+    served.save()
     print(describe(version))
     folder = version.parent
     print(
@@ -70,7 +72,7 @@ def main() -> None:
 
 def run() -> None:
     """Runs the command."""
-    cli.run(main, ExportConfig)
+    cli.run(main, ExportConfig, DestinationConfig)
 
 
 if __name__ == "__main__":

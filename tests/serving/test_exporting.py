@@ -180,7 +180,7 @@ def test_an_export_that_fails_leaves_nothing(pop, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "verify", fail)
     with pytest.raises(RuntimeError, match="It differs"):
         export(pop, tmp_path)
-    assert list((tmp_path / "pop").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_warm_up_request_that_fails_ends_the_export(
@@ -192,7 +192,7 @@ def test_a_warm_up_request_that_fails_ends_the_export(
     monkeypatch.setattr(exporting, "write_warmup", write)
     with pytest.raises(RequestError, match='key "no such" not found'):
         export(pop, tmp_path)
-    assert list((tmp_path / "pop").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("k", [0, 13])

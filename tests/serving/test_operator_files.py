@@ -84,14 +84,6 @@ def messages():
     )()
 
 
-def test_the_model_configuration_serves_the_default_export():
-    text = (EXPORT / "models.config").read_text()
-    config = text_format.Parse(text, ModelServerConfig()).model_config_list
-    assert [model.name for model in config.config] == ["acvae"]
-    assert config.config[0].base_path == "/models/acvae"
-    assert config.config[0].model_platform == "tensorflow"
-
-
 def test_the_batching_parameters_are_what_the_server_accepts(messages):
     text = (EXPORT / "batching.config").read_text()
     config = text_format.Parse(text, messages("BatchingParameters"))
@@ -128,7 +120,9 @@ def test_compose_mounts_what_it_names_and_publishes_locally():
         assert name == "./models" or (EXPORT / name).is_file()
     # Those that are commented out as well.
     named = re.findall(r"_file=(\S+)", path.read_text(encoding="utf-8"))
-    assert named and set(named) <= mounted
+    served = "/models/models.config"
+    assert served in named
+    assert {"/models", *named} - {served} <= mounted
     assert service["ports"] == [
         "127.0.0.1:8500:8500",
         "127.0.0.1:8501:8501",
@@ -140,14 +134,17 @@ def test_kubernetes_probes_scales_and_mounts():
     deployment, service, scaler = yaml.safe_load_all(text)
     pod = deployment["spec"]["template"]
     (container,) = pod["spec"]["containers"]
-    probe = container["readinessProbe"]["httpGet"]
-    assert probe == {"path": "/v1/models/acvae/metadata", "port": "rest"}
+    # Of no model in particular.
+    assert container["readinessProbe"]["tcpSocket"] == {"port": "rest"}
     ports = {p["name"]: p["containerPort"] for p in container["ports"]}
     assert ports == {"grpc": 8500, "rest": 8501}
     volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
     assert {m["name"] for m in container["volumeMounts"]} == volumes
     for argument in container["args"]:
-        if "_file=" in argument:
+        if argument.startswith("--model_config_file="):
+            # Written where the models are.
+            assert argument.endswith("=/models/models.config")
+        elif "_file=" in argument:
             assert (EXPORT / Path(argument.partition("=")[2]).name).is_file()
     labels = pod["metadata"]["labels"]
     assert deployment["spec"]["selector"]["matchLabels"] == labels

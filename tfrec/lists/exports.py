@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfrec.data import PreparedDataset
 from tfrec.data.histories import History
@@ -17,7 +16,7 @@ from tfrec.lists.candidates import read_ids
 from tfrec.lists.config import SourceConfig
 from tfrec.lists.source import Listed, batches
 from tfrec.serving.model_configs import find_models, version_folders
-from tfrec.serving.servable import DEFAULT_SIGNATURE, Servable
+from tfrec.serving.servable import DEFAULT_SIGNATURE, load_version
 
 
 class ExportSource:
@@ -36,10 +35,7 @@ class ExportSource:
         self.data = data
         path = newest_version(Path(config.export_dir), config.name)
         self._path, self._k = path, config.k
-        try:
-            self._servable = Servable(path.parent.name, int(path.name), path)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise InputError(f"{path} cannot be loaded: {error}.") from error
+        self._servable = load_version(path)
         signatures = self._servable.signature_defs
         self._extra: dict[str, list[str]] = {}
         name = "for_user" if "for_user" in signatures else DEFAULT_SIGNATURE

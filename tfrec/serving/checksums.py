@@ -23,6 +23,8 @@ _REMEDY = "Copy the version again, or export the run again."
 
 def write_checksums(folder: Path) -> None:
     """Writes the checksum of each file of a SavedModel, which is complete."""
+    # Written again where a file was added.
+    (folder / FILE_NAME).unlink(missing_ok=True)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     model = folder / _MODEL
     saved = SavedModel.FromString(model.read_bytes())

@@ -1,8 +1,31 @@
-"""Settings of the local server."""
+"""Settings of an export and of the local server."""
 
 import dataclasses
 
 from tfrec.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class DestinationConfig(Settings):
+    """Where an export goes, and what it is called there."""
+
+    export_dir: str = setting("export/models", "Folder of all exported models.")
+    name: str = setting(
+        "", "Name of the model in the server. Empty: that of its class."
+    )
+    k: int = setting(10, "Number of items that a request gets.", minimum=1)
+    version: int = setting(
+        0,
+        "Number of the version; servers take the largest. 0: the time (UTC), "
+        "as in 20250131120000.",
+        minimum=0,
+        maximum=2**63 - 1,
+    )
+    model_config_file: str = setting(
+        "",
+        "File of the models that are served, to which this one is added. "
+        "Empty: models.config in --export_dir.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)

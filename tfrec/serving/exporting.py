@@ -1,9 +1,11 @@
 """Exports: from a trained run to a version that a server picks up."""
 
+import contextlib
 import datetime
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,7 @@ def export(
     name: str = "",
     k: int = 10,
     version: int = 0,
+    judge: Callable[[Servable, Path], None] | None = None,
 ) -> Path:
     """Writes a run as a SavedModel, once it is seen to answer as the model.
 
@@ -49,6 +52,9 @@ def export(
         k: Number of items that a request gets.
         version: Number of the version; the time by default, as in
             20250131120000 (UTC), or one more than the newest version.
+        judge: Called with the SavedModel and its folder, once it is seen to
+            answer as the model. It may raise, which ends the export, and add
+            files below `assets.extra`, which servers leave alone.
 
     Returns:
         The folder `<export_dir>/<name>/<version>`.
@@ -57,7 +63,8 @@ def export(
         InputError: If there is such a version, `k` exceeds the number of
             items, the model's scores are not finite, or a file cannot be
             written.
-        RuntimeError: If the SavedModel answers differently than the model.
+        DisagreementError: If the SavedModel answers differently than the
+            model.
     """
     name = name or run.config.model
     if not re.fullmatch(_NAME, name):
@@ -83,6 +90,9 @@ def export(
             "`--version`, or none."
         )
     temporary = folder / f".{final.name}.{os.getpid()}"
+    new_folders = [
+        path for path in (folder, *folder.parents) if not path.exists()
+    ]
     popularity = popular_scores(run.data, run.config.fit_on)
     try:
         with writing(final, "--export_dir"):
@@ -91,12 +101,20 @@ def export(
         servable = Servable(name, int(final.name), temporary)
         try:
             verify(servable, run, popularity)
+            if judge:
+                with writing(final, "--export_dir"):
+                    judge(servable, temporary)
+                    write_checksums(temporary)
         finally:
             servable.close()
         with writing(final, "--export_dir"):
             temporary.rename(final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if not final.exists():
+            for path in new_folders:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
     return final
 
 
@@ -162,9 +180,13 @@ def describe(version: Path) -> str:
         lines.append("serving_default answers as for_user an unknown user.")
     if "sample" not in signatures:
         lines.append("No sample and no encode: the model has no latent.")
+    return "\n".join([*lines, f"{megabytes(version):.1f} MB in {version}"])
+
+
+def megabytes(version: Path) -> float:
+    """Returns the size of all files of an export, in 10^6 bytes."""
     files = [path for path in version.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
-    return "\n".join([*lines, f"{size / 1e6:.1f} MB in {version}"])
+    return sum(path.stat().st_size for path in files) / 1e6
 
 
 def _line(name: str, info: TensorInfo) -> str:

@@ -11,8 +11,8 @@ from tensorflow_serving.config.model_server_config_pb2 import (
 
 from tfrec.errors import InputError
 
-# Where the official image, and so `export/models.config`, has the models.
-_IMAGE_DIR = "/models"
+# Where the official image, and so `models.config`, has the models.
+IMAGE_DIR = "/models"
 # Of int64, which a version is on every wire.
 LARGEST_VERSION = 2**63 - 1
 _VERSION = re.compile("[0-9]{1,30}")
@@ -54,14 +54,7 @@ def read_model_configs(path: Path, export_dir: Path) -> list[ModelConfig]:
     Raises:
         InputError: If it cannot be read or lists no model.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        config = text_format.Parse(text, ModelServerConfig())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise InputError(
-            f"{path} cannot be read as a model configuration: {error}."
-        ) from error
-    models = list(config.model_config_list.config)
+    models = list(parse_model_configs(path).model_config_list.config)
     if not models:
         raise InputError(
             f"{path} must have `model_config_list {{ config {{ … }} }}` with "
@@ -71,9 +64,24 @@ def read_model_configs(path: Path, export_dir: Path) -> list[ModelConfig]:
         base = PurePosixPath(model.base_path)
         if not (model.name and model.base_path):
             raise InputError(f"{path}: every model needs name and base_path.")
-        if base.is_relative_to(_IMAGE_DIR):
-            model.base_path = str(export_dir / base.relative_to(_IMAGE_DIR))
+        if base.is_relative_to(IMAGE_DIR):
+            model.base_path = str(export_dir / base.relative_to(IMAGE_DIR))
     return models
+
+
+def parse_model_configs(path: Path) -> ModelServerConfig:
+    """Returns what a file holds, which may list no model.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text_format.Parse(text, ModelServerConfig())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise InputError(
+            f"{path} cannot be read as a model configuration: {error}."
+        ) from error
 
 
 def version_folders(base: Path) -> dict[int, Path]:

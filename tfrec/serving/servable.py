@@ -18,6 +18,7 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from tfrec.errors import InputError
 from tfrec.serving import tensors
 from tfrec.serving.checksums import check_checksums
 from tfrec.serving.statuses import RequestError, from_tensorflow, invalid
@@ -154,6 +155,18 @@ class Servable:
                 request.inputs, signature, tensors.Limits()
             )
             self.run(signature, inputs, signature.outputs)
+
+
+def load_version(path: Path) -> Servable:
+    """Loads a version whose number nobody asks for.
+
+    Raises:
+        InputError: If it cannot be loaded, or was changed.
+    """
+    try:
+        return Servable(path.parent.name, 0, path)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise InputError(f"{path} cannot be loaded: {error}.") from error
 
 
 @contextlib.contextmanager

@@ -21,6 +21,10 @@ _UNKNOWN = "\t"
 _SCORES_AT_ONCE = 2**24
 
 
+class DisagreementError(RuntimeError):
+    """A SavedModel does not answer as its model does."""
+
+
 def verify(servable: Servable, run: Run, popularity: np.ndarray) -> None:
     """Compares every signature with the model, on histories of every length.
 
@@ -34,7 +38,7 @@ def verify(servable: Servable, run: Run, popularity: np.ndarray) -> None:
 
     Raises:
         InputError: If a score of the model is not finite.
-        RuntimeError: If an answer differs from the model's.
+        DisagreementError: If an answer differs from the model's.
     """
     rng = np.random.default_rng(0)
     num_items = run.data.num_items
@@ -161,7 +165,7 @@ class _Comparison:
         near = np.isclose(received, expected, _TOLERANCE, _TOLERANCE)
         if not near.all():
             row, column = np.argwhere(~near)[0]
-            raise RuntimeError(
+            raise DisagreementError(
                 f"The SavedModel does not answer as the model does: signature "
                 f"{signature}, a history of {self._lengths[row]} items, "
                 f"column {column}: expected {expected[row, column]}, received "

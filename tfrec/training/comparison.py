@@ -75,6 +75,12 @@ def read_runs(
             same examples under the same protocol.
     """
     runs = [_read(Path(folder), data_dir) for folder in folders]
+    check_same_test(runs)
+    return runs
+
+
+def check_same_test(runs: Sequence[Measured]) -> None:
+    """Raises `InputError` if some were tested on other examples."""
     first = runs[0]
     for run in runs[1:]:
         for name, value in {
@@ -88,7 +94,6 @@ def read_runs(
                     f"{name.replace('_', ' ')} {first.numbers[name]}, and "
                     f"{run.folder} has {value}."
                 )
-    return runs
 
 
 def _read(folder: Path, data_dir: str | Path) -> Measured:

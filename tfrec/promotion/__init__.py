@@ -1,0 +1,1 @@
+"""A gate between a run and the server: measured, exported, with a card."""
