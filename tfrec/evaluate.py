@@ -56,9 +56,10 @@ def main() -> None:
     changes = {name: getattr(config, name) for name in EVALUATION_FLAGS}
     changes = {name: value for name, value in changes.items() if value}
     run = load_run(config.run_dir, config.data_dir, **changes)
-    result, best = run.evaluate(config.split), None
-    if config.oracle:
-        best = Oracle(run.data).evaluate(config.split, run.config.cutoffs)
+    # First, since there may be none for this dataset.
+    oracle = Oracle(run.data) if config.oracle else None
+    result = run.evaluate(config.split)
+    best = oracle and oracle.evaluate(config.split, run.config.cutoffs)
     print(report(result, best))
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.toy import Toy
 from tfrec.errors import InputError
-from tfrec.training import TrainingConfig, train
+from tfrec.training import TrainingConfig, callbacks, train
 from tfrec.training.callbacks import NanGuard, finished, write_epochs
 from tfrec.training.checkpoints import Progress
 
@@ -49,6 +49,22 @@ def test_epochs_are_a_table_with_a_cell_for_every_number(tmp_path):
         {"epoch": "1", "loss": "0.1", "val": ""},
         {"epoch": "2", "loss": "", "val": repr(1 / 3)},
     ]
+
+
+@pytest.mark.parametrize(
+    ("active", "last", "said"),
+    [
+        ([0, 0], False, False),
+        ([0, 0], True, True),
+        ([3, 0, 0, 0, 0], True, False),
+        ([3, 0, 0, 0, 0, 0], False, True),
+        ([0, 0, 0, 0, 1], True, False),
+        ([None], True, False),
+    ],
+)
+def test_a_collapse_is_said_once_it_lasts(active, last, said):
+    rows = [{} if n is None else {"active_units": n} for n in active]
+    assert callbacks._collapsed(rows, last) == said
 
 
 def test_a_collapsed_posterior_is_said(data, settings, monkeypatch, capsys):

@@ -22,6 +22,8 @@ from tfrec.training.workers import Workers
 
 # Within an epoch; most epochs are shorter.
 _STEPS_BETWEEN_EVENTS = 100
+# Without an active unit, until it is said.
+_EPOCHS_COLLAPSED = 5
 
 
 def diverged(where: str) -> InputError:
@@ -31,8 +33,8 @@ def diverged(where: str) -> InputError:
         where: At which steps or in which part, and what is not finite.
     """
     return InputError(
-        f"Training diverged{where}. The last checkpoint, from before it, is "
-        "kept. Start another run with a lower `--learning_rate`."
+        f"Training diverged{where}. A checkpoint, where one was saved, is "
+        "from before it. Start another run with a lower `--learning_rate`."
     )
 
 
@@ -165,17 +167,17 @@ class Recorder(keras.callbacks.Callback):
             posterior, latents = self._diagnostics()
         self._board.epoch(row, posterior, latents)
         row |= posterior
-        if row.get("active_units") == 0:
-            say(
-                self._config,
-                "The posterior has collapsed: no dimension of the latent "
-                "varies with the input.",
-            )
         progress.epochs.append(row)
         better = self._select(row)
         last = self.model.stop_training or finished(
             progress, self._config, self._steps_per_epoch
         )
+        if _collapsed(progress.epochs, last):
+            say(
+                self._config,
+                "The posterior has collapsed: no dimension of the latent "
+                "varies with the input.",
+            )
         if better:
             self._save("best")
         due, stop = self._agreed()
@@ -263,3 +265,12 @@ def write_epochs(path: Path, rows: list[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def _collapsed(epochs: list[dict[str, float]], last: bool) -> bool:
+    """Returns whether to say that no unit of the latent is active.
+
+    Healthy runs may begin so. It is said once it lasts, and at the end.
+    """
+    recent = [row.get("active_units") for row in epochs[-_EPOCHS_COLLAPSED:]]
+    return set(recent) == {0} and (last or len(recent) == _EPOCHS_COLLAPSED)

@@ -144,9 +144,8 @@ class Checkpoints:
             if not finite:
                 raise InputError(
                     f"Training diverged: the weight {variable.path} is not "
-                    "finite. The checkpoint before it is kept in "
-                    f"{self._folder}. Start another run with a lower learning "
-                    "rate."
+                    f"finite. What {self._folder} holds is from before it. "
+                    "Start another run with a lower learning rate."
                 )
         for copy, total in zip(self._totals, self._model.totals(), strict=True):
             copy.assign(total)

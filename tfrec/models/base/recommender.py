@@ -339,6 +339,8 @@ class Recommender(WorkerPlumbing):
         """Counts the items to predict; each `train_step` calls it."""
         self.tokens.update_state(tf.math.count_nonzero(batch.targets))
 
+    # Where no function is traced, loops would convert what they are given.
+    @tf.autograph.experimental.do_not_convert
     def rank(
         self, batch: EvaluationBatch, k: int = 0
     ) -> tuple[tf.Tensor, tf.Tensor]:
