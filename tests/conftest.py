@@ -13,7 +13,6 @@ import signal
 import keras
 import pytest
 import tensorflow as tf
-from tensorflow.python.util import tf_stack
 
 # Small tensors gain nothing from many threads, and processes that run beside
 # each other lose by them. Two logical CPU devices let
@@ -30,11 +29,6 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
-
-# Where in Python each node of a graph was made stands in errors only, and to
-# find it out takes a tenth of the time of all tests.
-_SOMEWHERE = tf_stack.extract_stack()
-tf_stack.extract_stack = lambda **_: _SOMEWHERE
 
 # What is imported stays: a collection of garbage need not walk through it.
 gc.freeze()
