@@ -38,15 +38,6 @@ gc.freeze()
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Read by glibc when a process starts; what tests start is as users start it.
-_KEPT_MEMORY = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_TRIM_THRESHOLD_": str(2**32),
-    "MALLOC_MMAP_THRESHOLD_": str(2**25),
-}
-for _name in _KEPT_MEMORY:
-    os.environ.pop(_name, None)
-
 # The contracts share models that were trained: one process runs them all. What
 # takes longest is begun first, so that no process waits long at the end.
 _CONTRACTS = "tests/models/test_contract_"
@@ -70,15 +61,6 @@ def pytest_collection_modifyitems(items):
         return next((i for i, found in enumerate(starts) if found), len(_ORDER))
 
     items.sort(key=place)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes():
-    """Lets the processes keep the memory of arrays that they free.
-
-    To get it back, page by page, takes half of the time of large models.
-    """
-    os.environ |= _KEPT_MEMORY
 
 
 @pytest.hookimpl(optionalhook=True)
