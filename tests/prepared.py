@@ -19,6 +19,20 @@ Pairs = Sequence[tuple[Sequence[int], Sequence[int]]]
 _DATASETS = {"next_click": "sessions", "temporal": "csv"}
 
 
+def last_two_out(rows: Rows) -> dict[str, Any]:
+    """Splits sequences for `prepare_sequences`: one item each is held out.
+
+    The last item of each is the target of its test, the one before that of
+    its validation.
+    """
+    return {
+        "train": [row[:-2] for row in rows],
+        "tails": [row[-2:-1] for row in rows],
+        "validation": [(row[:-2], row[-2:-1]) for row in rows],
+        "test": [(row[:-1], row[-1:]) for row in rows],
+    }
+
+
 def prepare_sequences(
     folder: Path,
     train: Rows,

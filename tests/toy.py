@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.prepared import prepare_sequences
+from tests.prepared import last_two_out, prepare_sequences
 from tfrec.data import PreparedDataset
 from tfrec.models.base.learned import Learned, Player
 from tfrec.models.base.recommender import Recommender
@@ -96,9 +96,6 @@ def toy_data(folder: Path, users: int = 23, seed: int = 0) -> PreparedDataset:
     rows = [rng.integers(1, 13, n).tolist() for n in rng.integers(5, 12, users)]
     return prepare_sequences(
         folder,
-        train=[row[:-2] for row in rows],
-        tails=[row[-2:-1] for row in rows],
-        validation=[(row[:-2], row[-2:-1]) for row in rows],
-        test=[(row[:-1], row[-1:]) for row in rows],
+        **last_two_out(rows),
         num_items=12,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.prepared import prepare_sequences
+from tests.prepared import last_two_out, prepare_sequences
 from tfrec.batches import EvaluationBatch, Query, TrainingBatch
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
@@ -159,10 +159,7 @@ def prepare(folder: Path) -> PreparedDataset:
         rows.append(((start + np.cumsum(steps)) % 11 + 1).tolist())
     return prepare_sequences(
         folder,
-        train=[row[:-2] for row in rows],
-        tails=[row[-2:-1] for row in rows],
-        validation=[(row[:-2], row[-2:-1]) for row in rows],
-        test=[(row[:-1], row[-1:]) for row in rows],
+        **last_two_out(rows),
         num_items=NUM_ITEMS,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.prepared import prepare_sequences
+from tests.prepared import last_two_out, prepare_sequences
 from tests.toy import ToyConfig, entry
 from tfrec.errors import InputError
 from tfrec.layers.item_embedding import ItemEmbedding
@@ -83,10 +83,7 @@ def walks(folder, names, seed=0):
         rows.append([index.get(item, len(names)) for item in walk])
     return prepare_sequences(
         folder,
-        train=[row[:-2] for row in rows],
-        tails=[row[-2:-1] for row in rows],
-        validation=[(row[:-2], row[-2:-1]) for row in rows],
-        test=[(row[:-1], row[-1:]) for row in rows],
+        **last_two_out(rows),
         names=names,
         num_items=len(names),
         rank_history=True,
