@@ -1,4 +1,7 @@
+import pytest
+
 from tfrec.data import raw_files
+from tfrec.errors import InputError
 
 
 def write(folder, **contents):
@@ -59,8 +62,17 @@ def test_files_of_one_name_are_told_apart_wherever_they_lie(tmp_path):
 
 def test_what_an_earlier_version_knew_is_compared(tmp_path):
     ratings, movies = write(tmp_path, ratings=b"12", movies=b"1")
-    found = raw_files.describe([ratings, movies])
+    found = raw_files.describe([ratings], titles=[movies])
     assert not raw_files.changes([{"file": "ratings.csv", "bytes": 2}], found)
+    more = raw_files.describe([ratings, movies])
+    assert raw_files.changes([{"file": "ratings.csv", "bytes": 2}], more) == [
+        "movies.csv is new"
+    ]
     assert raw_files.changes([{"file": "ratings.csv", "bytes": 3}], found) == [
         "ratings.csv had 3 bytes and has 2"
     ]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.csv \(`--raw_dir`\) cannot"):
+        raw_files.describe([tmp_path / "gone.csv"])

@@ -141,8 +141,8 @@ def _describe(
             f"`--raw_dir` must be there. Received: {config.raw_dir}, where "
             "nothing is."
         )
-    paths = [*source.files(config), *source.title_files(config)]
-    return raw_files.describe(paths, known)
+    files, titles = source.files(config), source.title_files(config)
+    return raw_files.describe(files, known, titles)
 
 
 def _listed(changed: list[str]) -> str:

@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfrec.data.records import file_checksum
+from tfrec.errors import InputError
+from tfrec.integrity import file_checksum
 
 # Of each end of a file: what is appended or cut off shows there.
 _END_BYTES = 1 << 16
 
 
 def describe(
-    paths: Sequence[Path], known: Sequence[dict[str, Any]] = ()
+    paths: Sequence[Path],
+    known: Sequence[dict[str, Any]] = (),
+    titles: Sequence[Path] = (),
 ) -> list[dict[str, Any]]:
     """Describes files, for a manifest and to compare them with one.
 
@@ -25,29 +28,43 @@ def describe(
         paths: The files of one log.
         known: Earlier descriptions. A file that still has the size, the times
             and the ends of one of them is not read again.
+        titles: More of them, which have titles and no interactions.
 
     Returns:
         For each file: `file`, its name, with the folders in which it differs
         from the others; `bytes`; `mtime_ns` and `ctime_ns`; `ends`, a checksum
-        of its first and last bytes; `sha256`, of all.
+        of its first and last bytes; `sha256`, of all; `titles`, whether it
+        has titles.
+
+    Raises:
+        InputError: If a file cannot be read.
     """
     earlier = {entry["file"]: entry for entry in known}
     found = []
+    paths = [*paths, *titles]
     for path, name in zip(paths, _names(paths), strict=True):
-        status = path.stat()
-        entry = {
-            "file": name,
-            "bytes": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
-            # Whoever sets the other one back changes this one.
-            "ctime_ns": status.st_ctime_ns,
-            "ends": _ends(path, status.st_size),
-        }
-        held = earlier.get(name, {})
-        same = all(held.get(key) == value for key, value in entry.items())
-        checksum = held.get("sha256") if same else None
-        found.append(entry | {"sha256": checksum or file_checksum(path)})
+        try:
+            entry = _describe(path, earlier.get(name, {}))
+        except OSError as error:
+            raise InputError(
+                f"{path} (`--raw_dir`) cannot be read: {error.strerror}."
+            ) from error
+        found.append({"file": name, **entry, "titles": path in titles})
     return found
+
+
+def _describe(path: Path, held: dict[str, Any]) -> dict[str, Any]:
+    status = path.stat()
+    entry = {
+        "bytes": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        # Whoever sets the other one back changes this one.
+        "ctime_ns": status.st_ctime_ns,
+        "ends": _ends(path, status.st_size),
+    }
+    same = all(held.get(key) == value for key, value in entry.items())
+    checksum = held.get("sha256") if same else None
+    return entry | {"sha256": checksum or file_checksum(path)}
 
 
 def changes(
@@ -65,7 +82,7 @@ def changes(
     before, now = ({e["file"]: e for e in part} for part in (known, found))
     if known and "sha256" not in known[0]:
         # An earlier tfrec kept sizes only, and none of files of titles.
-        now = {name: now[name] for name in before if name in now}
+        now = {name: each for name, each in now.items() if not each["titles"]}
     said = []
     for name in sorted(before.keys() | now.keys()):
         if name not in now:

@@ -63,6 +63,9 @@ def check_whole(path: Path) -> None:
 
 
 def _damaged(place: str, error: Exception) -> InputError:
+    # Of the file system; what a damaged file raises has no number.
+    if getattr(error, "errno", None):
+        return InputError(f"{place}: it cannot be read: {error.strerror}.")
     return InputError(f"{place}: {error}. The file is damaged or cut short.")
 
 
