@@ -82,12 +82,12 @@ def test_lines_that_no_engine_reads_are_left_out(engine, tmp_path):
     assert items == ["fine, too", *(f"i{n}" for n in range(90))]
     reasons = {n: r["rows"] for n, r in summary["expected"].items()}
     assert reasons == {
-        "4 fields separated by ','": 5,
+        "4 fields separated by ','": 6,
         "text in utf-8": 1,
         "an item id": 1,
         "an item id without tabs and line ends": 1,
     }
-    assert (summary["rows"], summary["skipped"]) == (99, 8)
+    assert (summary["rows"], summary["skipped"]) == (100, 9)
     examples = summary["expected"]["text in utf-8"]["examples"]
     assert examples == [{"place": f"{path}, line 5", "text": r"u,\xff,1,4"}]
     (example,) = summary["expected"]["an item id"]["examples"]
@@ -121,6 +121,17 @@ def test_parquet_rows_are_skipped_too(engine, tmp_path):
         f"{path}, row 2",
         f"{path}, row 4",
     ]
+
+
+def test_a_damaged_parquet_file_stops(engine, tmp_path):
+    path = tmp_path / "log.parquet"
+    columns = {n: ["a"] * 999 for n in ("sequence", "item")}
+    pq.write_table(pa.table({**columns, "timestamp": range(999)}), path)
+    content = bytearray(path.read_bytes())
+    content[4:40] = bytes(36)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"log\.parquet is damaged"):
+        read(engine, path)
 
 
 @pytest.mark.parametrize(

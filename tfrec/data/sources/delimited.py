@@ -26,6 +26,8 @@ class Delimited:
             differ.
     """
 
+    by_records = True
+
     def __init__(
         self,
         paths: Sequence[Path],

@@ -23,9 +23,15 @@ _NOT_IN_IDS = r"[\t\n\r]"
 
 
 class RawFiles(Protocol):
-    """Raw files that can say where a record stands."""
+    """Raw files that can say where a record stands.
+
+    Attributes:
+        columns: Names of the columns.
+        by_records: Whether each record can be read without the others.
+    """
 
     columns: Sequence[str]
+    by_records: bool
 
     def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
         """Returns the places of records and their texts."""
@@ -93,7 +99,7 @@ def store_interactions(
         layout: What a record should look like, for the error message.
 
     Returns:
-        The table that `Source.table` describes. Where numbers may have a
+        The table that `Source.read` describes. Where numbers may have a
         point, also `fraction`, see `times.millionths`.
 
     Raises:

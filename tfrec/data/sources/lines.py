@@ -21,6 +21,7 @@ class Lines:
     """
 
     columns = ("line",)
+    by_records = True
 
     def __init__(self, path: Path, encoding: str = "utf-8"):
         self._path = path

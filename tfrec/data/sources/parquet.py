@@ -24,6 +24,8 @@ class Parquet:
         InputError: If one is not a Parquet file, or the columns differ.
     """
 
+    by_records = False
+
     def __init__(self, paths: Sequence[Path], engine: Engine, name: str = ""):
         self._paths = paths
         self._name = name

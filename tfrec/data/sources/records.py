@@ -56,7 +56,7 @@ def delimited_records(
         if isinstance(text, bytes):
             yield Record(place, (), _escaped(text), "text in utf-8")
             continue
-        if not text.strip():
+        if not text.strip("\r\n"):
             continue
         taken = [text]
         fields = _fields(taken, separator)

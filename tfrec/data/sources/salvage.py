@@ -18,6 +18,7 @@ from tfrec.data.engine import Engine
 from tfrec.data.sources.bad_rows import BadRows
 from tfrec.data.sources.fields import Malformed, RawFiles
 from tfrec.data.sources.records import Record
+from tfrec.data.sources.text import pick
 from tfrec.errors import InputError
 
 _BATCH_ROWS = 50_000
@@ -53,7 +54,7 @@ def read_or_salvage(
     try:
         return read(raw)
     except Malformed:
-        if not bad_rows.skip:
+        if not (bad_rows.skip and raw.by_records):
             raise
     if engine.folder is None:
         raise InputError(
@@ -78,6 +79,7 @@ class _Salvaged:
         self._raw = raw
         self._path = path
         self.columns = raw.columns
+        self.by_records = True
         self._write(bad_rows)
 
     def table(
@@ -91,13 +93,8 @@ class _Salvaged:
 
     def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
         """Returns where records stand, and their text."""
-        wanted = set(positions)
-        records = itertools.islice(self._raw.records(), max(wanted) + 1)
-        return [
-            (record.place, record.text)
-            for number, record in enumerate(records)
-            if number in wanted
-        ]
+        found = pick(self._raw.records(), positions)
+        return [(record.place, record.text) for record in found]
 
     def check(self) -> None:
         """Does nothing: what is left can be read."""
