@@ -97,6 +97,15 @@ def test_a_frame_of_polars_is_one_too(config, columns):
     assert again.data_dir == data.data_dir
 
 
+def test_columns_may_have_numbers_for_names(config, columns):
+    numbered = pd.DataFrame(columns)[["who", "what", "when"]]
+    numbered.columns = range(3)
+    names = {"sequence": "0", "item": "1", "timestamp": "2"}
+    names = {f"{role}_column": name for role, name in names.items()}
+    data = prepare(dataclasses.replace(config, **names), numbered)
+    assert data.manifest.counts[-1]["interactions"] == 60
+
+
 def test_a_table_that_changed_is_prepared_beside(config, columns):
     first = prepare(config, pd.DataFrame(columns))
     columns["what"][5] = "new"

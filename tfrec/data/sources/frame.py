@@ -95,7 +95,9 @@ def _stream(table: Any, config: DataConfig) -> Iterator[pa.RecordBatch]:
     narrowed = type(table).__module__.partition(".")[0] in _NARROWED
     if narrowed:
         _check_columns(table.columns, config)
-        table = table[wanted]
+        # A frame may name its columns by numbers.
+        known = {str(name): name for name in table.columns}
+        table = table[[known[name] for name in wanted]]
     try:
         reader = pa.RecordBatchReader.from_stream(table)
     except (pa.ArrowException, TypeError) as error:
