@@ -134,6 +134,14 @@ def test_a_measuring_run_that_is_gone_leaves_what_it_measured(
     assert again["measured_by"]["metrics"] == numbers["measured_by"]["metrics"]
 
 
+def test_going_on_without_the_flag_keeps_what_was_measured(whole, tmp_path):
+    config, data, numbers = whole
+    copied = shutil.copytree(config.run_dir, tmp_path / "run")
+    changes = {"run_dir": copied, "measured_by": ""}
+    again = train(data, dataclasses.replace(config, **changes))
+    assert again["measured_by"] == numbers["measured_by"]
+
+
 def test_a_run_that_cannot_measure_is_refused(folder, whole, tmp_path):
     config, data, _ = whole
 

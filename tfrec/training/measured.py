@@ -46,8 +46,8 @@ def measure(
     """Returns what the run that `--measured_by` names has measured.
 
     Args:
-        folder: The directory of this run. If it has the answer, and the other
-            run is gone, that is the answer still.
+        folder: The directory of this run. If it has the answer, and the flag
+            or the other run is gone, that is the answer still.
         data: What this run is trained on.
         config: Its settings.
         model_config: Settings of its model.
@@ -61,18 +61,21 @@ def measure(
         InputError: If this run has a test of its own, or the other one none,
             or a model of another kind.
     """
+    kept = None
+    if (folder / FILE_NAME).exists():
+        kept = read_description(folder).get(MEASURED)
     if not config.measured_by:
-        return None
+        # A run goes on without the flag.
+        return kept
     if not data.protocol.no_test:
         raise InputError(
             "`--measured_by` means nothing with a dataset that has a test, as "
             f"{data.data_dir} has. Remove it."
         )
     other = Path(config.measured_by)
-    if not (other / FILE_NAME).exists() and (folder / FILE_NAME).exists():
-        kept = read_description(folder).get(MEASURED)
-        if kept and kept["run"] == config.measured_by:
-            return kept
+    gone = not (other / FILE_NAME).exists()
+    if gone and kept and kept["run"] == config.measured_by:
+        return kept
     saved = read_description(other, "--measured_by")
     training = TrainingConfig.from_dict(saved["training"])
     if training.model != config.model:
@@ -111,13 +114,10 @@ def _differences(
 ) -> list[str]:
     """Names what differs from what was measured."""
     known = type(model_config)().to_dict() | saved["model"]
+    measured = DataConfig.from_dict(saved["data"])
+    here = DataConfig.from_dict(data.manifest.settings)
     pairs = [
-        *(
-            (DataConfig.from_dict(before).identity(), now.identity())
-            for before, now in [
-                (saved["data"], DataConfig.from_dict(data.manifest.settings))
-            ]
-        ),
+        (measured.identity(), here.identity()),
         (training.identity(), config.identity()),
         (known, model_config.to_dict()),
     ]
