@@ -12,6 +12,7 @@ from tests.toy import Toy
 from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
 from tfrec.models import ACVAE, ACVAEConfig
+from tfrec.training import checkpoints
 from tfrec.training.checkpoint_records import recorded
 from tfrec.training.checkpoints import (
     Checkpoints,
@@ -286,6 +287,24 @@ def test_a_damaged_checkpoint_is_named(folder):
     data.write_bytes(data.read_bytes()[:20])
     with pytest.raises(InputError, match="checkpoint-1 is damaged or belongs"):
         Checkpoints(folder, toy(), Progress()).restore_newest()
+
+
+def test_a_checkpoint_that_is_replaced_meanwhile_is_read_anew(
+    folder, monkeypatch
+):
+    progress = Progress(step=1)
+    saved = Checkpoints(folder, toy(), progress)
+    saved.save("last")
+    read = checkpoints.read_progress
+
+    def later(path):
+        if progress.step == 1:
+            progress.step = 2
+            saved.save("last")
+        return read(path)
+
+    monkeypatch.setattr(checkpoints, "read_progress", later)
+    assert read(newest_checkpoint(folder)).step == 2
 
 
 def test_a_model_with_other_variables_is_refused(folder):

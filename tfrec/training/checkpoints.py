@@ -257,25 +257,40 @@ def newest_checkpoint(folder: Path) -> str | None:
     _check(folder)
     # `last` comes first, so that it wins a tie: the numbers of later
     # checkpoints continue from it.
-    found = [recorded(folder / name) for name in _NAMES]
-    return max(
-        filter(None, found), key=lambda p: read_progress(p).step, default=None
-    )
+    found = [_recorded_progress(folder / name) for name in _NAMES]
+    path, _ = max(found, key=lambda each: each[1].step)
+    return path
 
 
 def _check(folder: Path) -> None:
     """Raises `InputError` unless `best` holds what `last` says is the best."""
     refuse_lost_records([folder / name for name in _NAMES])
-    last, best = (recorded(folder / name) for name in _NAMES)
-    selected = read_progress(last).best_epoch if last else 0
-    # After a kill between the two saves `best` is ahead.
-    held = read_progress(best).best_epoch if best else 0
+    # `last` first: of a run that goes on, `best` may be ahead, as it is after
+    # a kill between the two saves.
+    (_, last), (best, progress) = (
+        _recorded_progress(folder / name) for name in _NAMES
+    )
+    selected, held = last.best_epoch, progress.best_epoch
     if held < selected:
         raise InputError(
             f"{folder / 'best'} must hold epoch {selected}, the best of the "
             f"run. Received: {f'epoch {held}' if best else 'nothing'}. Put the "
             "folder back, or delete the run directory to start again."
         )
+
+
+def _recorded_progress(folder: Path) -> tuple[str | None, Progress]:
+    """Reads the checkpoint of a folder's record; that of step 0 without one.
+
+    A training that goes on may replace it meanwhile: then the new one is read.
+    """
+    while path := recorded(folder):
+        try:
+            return path, read_progress(path)
+        except InputError:
+            if recorded(folder) == path:
+                raise
+    return None, Progress()
 
 
 def read_progress(path: str) -> Progress:
