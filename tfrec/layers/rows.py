@@ -83,6 +83,7 @@ def moved(values: np.ndarray, rows: Rows, match: Match) -> np.ndarray:
     known = match.places >= 0
     # What is new reads the last row for now.
     newer = older[match.places]
-    shared = newer[known] if known.any() else older
-    newer[~known] = shared.mean(0, dtype=np.float64)
+    if not known.all():
+        shared = newer[known] if known.any() else older
+        newer[~known] = shared.mean(0, dtype=np.float64)
     return np.concatenate([values[: rows.before], newer, values[end:]])

@@ -118,6 +118,7 @@ def train(
             explained(data, "batch_size", "max_length", *EVALUATION_FLAGS)
         )
         workers.refuse_differences(identify(data, config, model_config))
+        start = None
         with workers.agreeing():
             if workers.chief:
                 stack.enter_context(locked(folder))
@@ -125,7 +126,7 @@ def train(
                     folder / CHECKPOINTS
                 ):
                     # Before the folder has settings that are to be kept.
-                    Start.read(data, config)
+                    start = Start.read(data, config)
                 measured = measure(folder, data, config, model_config)
                 describe(
                     folder, data, config, model_config, **{MEASURED: measured}
@@ -141,7 +142,7 @@ def train(
         measured = read_description(folder).get(MEASURED)
         done = _numbers_of_finished(folder, data, config, test)
         numbers = done or _train(
-            folder, data, config, model_config, workers, callbacks, test
+            folder, data, config, model_config, workers, callbacks, test, start
         )
         return numbers | ({MEASURED: measured} if measured else {})
 
@@ -154,6 +155,7 @@ def _train(
     workers: Workers,
     callbacks: Sequence[keras.callbacks.Callback],
     test: bool,
+    start: Start | None,
 ) -> dict[str, Any]:
     validation = None
     if config.fit_on == "train":
@@ -179,7 +181,7 @@ def _train(
         model.adapt(read())
         if config.init_from:
             with workers.agreeing():
-                start = Start.read(data, config)
+                start = start or Start.read(data, config)
                 progress.origin = start.give(model, model_config)
             say(config, progress.origin)
         # All that a model which counts takes.
