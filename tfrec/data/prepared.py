@@ -122,14 +122,18 @@ class PreparedDataset:
         return get_protocol(DataConfig.from_dict(self.manifest.settings))
 
     @functools.cached_property
+    def _titles(self) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        return read_titles(self.data_dir)
+
+    @property
     def titles(self) -> dict[str, str]:
         """Title of each item that has one; empty if the source has none."""
-        return read_titles(self.data_dir)[0]
+        return self._titles[0]
 
-    @functools.cached_property
+    @property
     def columns(self) -> dict[str, dict[str, str]]:
         """What else `titles.tsv` says of items, by column; often nothing."""
-        return read_titles(self.data_dir)[1]
+        return self._titles[1]
 
     def steps_per_epoch(self, batch_size: int, fit_on: str = "train") -> int:
         """Returns the exact number of training batches in one epoch."""

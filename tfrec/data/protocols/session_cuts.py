@@ -40,9 +40,10 @@ def steps(
         yield Step("train", train, "train_file")
         yield Step("test", test, "test_file")
     else:
-        train, test = store(table), None
         if config.test_days:
             train, test = yield from _newest_for_test(table, config, day, store)
+        else:
+            train, test = store(table), None
         if test is not None and config.unseen_items != "keep":
             test = yield from _seen(test, train, least, store)
         if config.training_fraction < 1:

@@ -35,8 +35,9 @@ def steps(
     else:
         flag = "test_quantile"
         cut = _quantile(table, config.test_quantile)
-    train, test = store(table), None
-    if cut is not None:
+    if cut is None:
+        train, test = store(table), None
+    else:
         train, test = _cut(table, cut, store)
         when = times.as_text(cut, day)
         yield Step(f"train: before {when}", train, flag)
