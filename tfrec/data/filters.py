@@ -37,7 +37,7 @@ def events(table: ir.Table, config: DataConfig) -> Iterator[Step]:
     """Yields the raw log, then what the filters of single events leave of it.
 
     Args:
-        table: What `Source.table` returned.
+        table: The table that `Source.read` returned.
         config: The settings of the filters.
     """
     yield Step("raw log", table, "raw_dir")

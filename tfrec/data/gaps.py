@@ -102,7 +102,7 @@ def why_no_gaps(data: PreparedDataset, split: str) -> str:
     """Returns why `read_gaps` returns None, and what can be done."""
     if "gaps" in data.manifest.splits[split]:
         return (
-            "The log has no times, or integers of a unit that nobody told "
+            "The log has no times, or numbers whose unit is not known "
             "(`--timestamps_per_second`)."
         )
     command = prepare_command(data.manifest.settings, data.data_dir)

@@ -15,17 +15,13 @@ from tfrec.data.manifest_checks import check_values
 from tfrec.data.titles import FILE_NAME as TITLES
 from tfrec.data.titles import titles_checksum
 from tfrec.data.vocabulary import FILE_NAME as VOCABULARY
-from tfrec.data.vocabulary import USERS, Vocabulary
+from tfrec.data.vocabulary import REMEDY, USERS, Vocabulary
 from tfrec.errors import InputError, InputWarning
 from tfrec.integrity import check_file, file_checksum, opened, sealed
 from tfrec.settings import flag_text
 
 FORMAT_VERSION = 2
 FILE_NAME = "manifest.json"
-_REMEDY = (
-    "Delete the folder and prepare the dataset again "
-    "(`python -m tfrec.prepare`)."
-)
 
 
 def versions(engine: str = "duckdb") -> dict[str, str]:
@@ -122,8 +118,8 @@ class Manifest:
                 f"`{command}`. Or use the tfrec that wrote "
                 f"it: {values.get('created_with', 'unknown')}."
             )
-        check_values(path, values, _REMEDY)
-        values = opened(path, values, _REMEDY)
+        check_values(path, values, REMEDY)
+        values = opened(path, values, REMEDY)
         # What came later than the version of the format.
         values.setdefault("bad_rows", {})
         names = {field.name for field in dataclasses.fields(cls)}
@@ -131,7 +127,7 @@ class Manifest:
         if wrong:
             raise InputError(
                 f"{path} is damaged: missing or unknown "
-                f"{', '.join(sorted(wrong))}. {_REMEDY}"
+                f"{', '.join(sorted(wrong))}. {REMEDY}"
             )
         return cls(**values)
 
@@ -139,17 +135,18 @@ class Manifest:
         """Compares the files beside the shards with their checksums.
 
         Titles change no number, and who uses a dataset may mend them: others
-        than the preparation wrote are only warned of.
+        than the preparation wrote are only warned of, unless they are no text.
 
         Args:
             folder: Of the dataset.
 
         Raises:
-            InputError: If one is missing or was changed.
+            InputError: If one is missing or was changed, or titles are no
+                UTF-8.
         """
         for name in self.files:
             if name != TITLES:
-                check_file(folder / name, self.files[name], _REMEDY)
+                check_file(folder / name, self.files[name], REMEDY)
         files = self.files or {
             name: Vocabulary.load(folder, name).checksum
             for name in (VOCABULARY, USERS)
@@ -159,7 +156,7 @@ class Manifest:
             raise InputError(
                 f"{VOCABULARY}, {USERS} or {FILE_NAME} in {folder} was "
                 f"changed: expected data checksum {self.data_checksum}, "
-                f"received {received}. {_REMEDY}"
+                f"received {received}. {REMEDY}"
             )
         if TITLES in files and titles_checksum(folder) != files[TITLES]:
             warnings.warn(

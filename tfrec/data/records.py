@@ -17,14 +17,11 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tfrec.batches import UNKNOWN_USER
+from tfrec.data.vocabulary import REMEDY
 from tfrec.errors import InputError
 from tfrec.integrity import file_checksum
 
 SUFFIX = ".tfrecord"
-REMEDY = (
-    "Delete the folder and prepare the dataset again "
-    "(`python -m tfrec.prepare`)."
-)
 
 
 class ShardWriter:

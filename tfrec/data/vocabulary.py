@@ -11,6 +11,11 @@ from tfrec.errors import InputError
 
 FILE_NAME = "items.txt"
 USERS = "users.txt"
+# What to do with a prepared dataset that is damaged.
+REMEDY = (
+    "Delete the folder and prepare the dataset again "
+    "(`python -m tfrec.prepare`)."
+)
 
 
 class Vocabulary:

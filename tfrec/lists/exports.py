@@ -10,8 +10,8 @@ import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.data.histories import History
-from tfrec.data.records import file_checksum
 from tfrec.errors import InputError
+from tfrec.integrity import file_checksum
 from tfrec.lists.candidates import read_ids
 from tfrec.lists.config import SourceConfig
 from tfrec.lists.source import Listed, batches

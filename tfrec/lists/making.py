@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 import tfrec
 from tfrec.data.histories import Histories
-from tfrec.data.records import file_checksum
 from tfrec.data.titles import FILE_NAME as TITLES
 from tfrec.durations import duration
 from tfrec.errors import InputError
+from tfrec.integrity import file_checksum
 from tfrec.lists.candidates import read_ids, refuse_unknown
 from tfrec.lists.config import ListsConfig
 from tfrec.lists.parts import Parts, part_table

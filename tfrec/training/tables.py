@@ -52,6 +52,8 @@ def report(
         MRR     0.6607  0.6694  0.6701
     """
     if "metrics" not in result:
+        if "no_test" not in result:
+            return "No test score: the training was asked for none."
         return untested(result["no_test"], result.get("measured_by"))
     protocol = f"{result['split']}: {result['protocol']}"
     return f"{protocol}\n{metric_table(result['metrics'], best)}"

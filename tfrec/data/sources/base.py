@@ -21,7 +21,7 @@ class Log(NamedTuple):
             value for each sequence, where the log says which sequences are
             the test. Rows in any order.
         day: What `timestamp` counts in a day; None if it is no time, or one
-            whose unit nobody told.
+            whose unit is not known.
     """
 
     table: ir.Table
@@ -33,7 +33,7 @@ class Source(abc.ABC):
 
     Attributes:
         name: The value of `--dataset`.
-        bad_rows: Which rows `table` has skipped.
+        bad_rows: Which rows `read` has skipped.
     """
 
     name: str

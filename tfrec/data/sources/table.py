@@ -100,7 +100,7 @@ class TableSource(Source):
             if kind == "iso":
                 return Log(table, DAY)
             table, units = _with_fractions(table, raw)
-            # None where nobody told what numbers count.
+            # None where the unit of numbers is not known.
             day = DAY_OF_SECONDS * config.timestamps_per_second * units or None
             return Log(table, day)
 
