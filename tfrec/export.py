@@ -40,15 +40,14 @@ def main() -> None:
     import tensorflow as tf
 
     from tfrec.serving.exporting import describe, export
-    from tfrec.serving.model_config_file import ModelConfigFile
+    from tfrec.serving.model_config_file import ModelConfigFile, changing
     from tfrec.training import load_run
 
     # An export for any processor is traced on the one that all have.
     tf.config.set_visible_devices([], "GPU")
     # Read before it takes long: it can be what is wrong.
-    served = ModelConfigFile(
-        destination.export_dir, destination.model_config_file
-    )
+    served = destination.export_dir, destination.model_config_file
+    ModelConfigFile(*served)
     run = load_run(config.run_dir, config.data_dir)
     version = export(
         run,
@@ -57,8 +56,8 @@ def main() -> None:
         destination.k,
         destination.version,
     )
-    served.add(version.parent.name)
-    served.save()
+    with changing(*served) as file:
+        file.add(version.parent.name)
     print(describe(version))
     folder = version.parent
     print(

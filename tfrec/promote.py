@@ -18,7 +18,8 @@ bound; nothing is left behind then. Worse: the 95% interval of the difference,
 over the same users, is below 0. Latency is that of single requests in this
 process, without a network. The version has a card, assets.extra/card.json, and
 the ranks of its test, with which the next candidate is compared. --label edits
-models.config, which TensorFlow Serving and tfrec.serve read.
+models.config, which TensorFlow Serving reads, and tfrec.serve with
+--model_config_file.
 """
 
 from tfrec import cli, settings

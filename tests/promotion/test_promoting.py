@@ -21,6 +21,7 @@ from tfrec.promotion.promoting import promote
 from tfrec.serving import exporting
 from tfrec.serving.checksums import check_checksums, write_checksums
 from tfrec.serving.config import DestinationConfig
+from tfrec.serving.model_config_file import changing
 from tfrec.serving.verification import DisagreementError
 from tfrec.training import TrainingConfig, train
 
@@ -216,6 +217,20 @@ def test_other_answers_than_the_runs_are_refused(models, run, monkeypatch):
     monkeypatch.setattr(promoting, "export", differs)
     with refused(models, "expected 1, received 2. Nothing was exported"):
         gate(run, models, 2)
+
+
+def test_what_is_served_meanwhile_is_kept(models, run, monkeypatch):
+    def export(run, export_dir, name, k, version, judge):
+        with changing(models) as served:
+            served.add("another")
+        folder = models / name / "5"
+        folder.mkdir(parents=True)
+        return folder
+
+    monkeypatch.setattr(promoting, "export", export)
+    gate(run, models, 5)
+    text = (models / "models.config").read_text()
+    assert text.count('name: "another"') == text.count('name: "home"') == 1
 
 
 def test_labels_that_cannot_be_written_leave_nothing(models, run, monkeypatch):

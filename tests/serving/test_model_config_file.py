@@ -3,7 +3,7 @@
 import pytest
 
 from tfrec.errors import InputError
-from tfrec.serving.model_config_file import ModelConfigFile
+from tfrec.serving.model_config_file import ModelConfigFile, changing
 from tfrec.serving.model_configs import read_model_configs, wanted_versions
 
 
@@ -70,7 +70,7 @@ def test_what_stands_in_a_file_is_kept(folder):
 def test_a_canary_stands_beside_what_was_served(folder):
     (folder / "pop" / "3").mkdir()
     assert label(folder, "canary", 3) == ({2, 3}, {"stable": 2, "canary": 3})
-    assert ModelConfigFile(folder).stable("pop") == 2
+    assert ModelConfigFile(folder).served("pop", {1, 2, 3}) == 2
     (folder / "pop" / "4").mkdir()
     assert label(folder, "canary", 4) == ({2, 4}, {"stable": 2, "canary": 4})
 
@@ -85,8 +85,29 @@ def test_a_first_version_may_be_stable_or_a_canary(folder):
     assert label(folder, "stable", 7, "rules") == ({7}, {"stable": 7})
     (folder / "ease" / "1").mkdir(parents=True)
     assert label(folder, "canary", 1, "ease") == ({1}, {"canary": 1})
-    assert ModelConfigFile(folder).stable("ease") is None
-    assert ModelConfigFile(folder).stable("no such") is None
+    assert ModelConfigFile(folder).served("ease", {1}) == 1
+    assert ModelConfigFile(folder).served("no such", {4, 5}) == 5
+
+
+def test_what_is_served_follows_a_rollback(folder):
+    (folder / "models.config").write_text(
+        'model_config_list { config { name: "pop" base_path: "/models/pop" '
+        'model_platform: "tensorflow" '
+        "model_version_policy { specific { versions: 1 } } } }"
+    )
+    file = ModelConfigFile(folder)
+    assert file.served("pop", {1, 2}) == 1
+    with pytest.raises(InputError, match=r"that is not in \S+/pop\. Put it"):
+        file.served("pop", {2})
+
+
+def test_a_change_starts_from_what_is_there_then(folder):
+    label(folder, "stable", 2)
+    with changing(folder) as file:
+        file.add("late")
+    assert served(folder) == ({2}, {"stable": 2})
+    assert ModelConfigFile(folder).served("late", {1}) == 1
+    assert 'name: "late"' in (folder / "models.config").read_text()
 
 
 def test_a_policy_of_all_versions_and_other_labels_are_kept(folder):

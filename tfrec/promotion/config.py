@@ -22,7 +22,7 @@ class PromotionConfig(Settings):
     against: str = setting(
         "",
         "What it must not be worse than: a version that was promoted, the "
-        "folder of such a model (its version with the label stable, or its "
+        "folder of such a model (the version that is served: stable, or the "
         "newest), or a run. Empty: nothing, as for a first deployment.",
     )
     data_dir: str = setting(

@@ -67,5 +67,4 @@ def _version(folder: Path, served: ModelConfigFile) -> Path:
             f"deployment, nothing is compared. Received: {folder}."
         )
     # As the name of that folder, whatever it is called in the path.
-    stable = served.stable(folder.resolve().name)
-    return versions.get(stable, versions[max(versions)])
+    return versions[served.served(folder.resolve().name, versions)]

@@ -15,11 +15,12 @@ from tfrec.promotion.config import NO_LABEL, PromotionConfig
 from tfrec.promotion.incumbent import Promoted, is_version, read_incumbent
 from tfrec.serving.config import DestinationConfig
 from tfrec.serving.exporting import export, megabytes
-from tfrec.serving.model_config_file import ModelConfigFile
+from tfrec.serving.model_config_file import ModelConfigFile, changing
 from tfrec.serving.servable import Servable
 from tfrec.serving.verification import DisagreementError
 from tfrec.training import load_run
 from tfrec.training.comparison import Measured, check_same_test, read_runs
+from tfrec.training.files import writing
 from tfrec.training.run import RANKS, Run
 
 
@@ -72,7 +73,8 @@ def promote(
     def judge(servable: Servable, folder: Path) -> None:
         _judge(promotion, config, run, servable, folder)
         found = _described(promotion)
-        write_card(folder, run, measured, found, command)
+        with writing(folder, "--export_dir"):
+            write_card(folder, run, measured, found, command)
 
     try:
         promotion.version = export(
@@ -86,7 +88,7 @@ def promote(
     except DisagreementError as error:
         raise InputError(f"{error} Nothing was exported.") from error
     try:
-        _serve(promotion, config.label, served)
+        _serve(promotion, config.label, destination)
     except BaseException:
         shutil.rmtree(promotion.version)
         with contextlib.suppress(OSError):  # It has other versions.
@@ -117,7 +119,14 @@ def _label(
                 f"`--{name}` means nothing with a version as `--candidate`. "
                 "Remove it."
             )
+    if config.latency_requests != PromotionConfig.latency_requests:
+        raise InputError(
+            "`--latency_requests` means nothing with a version as "
+            "`--candidate`: its card has its latency. Remove it."
+        )
     measured = read_incumbent(config.candidate, served)
+    if config.data_dir:
+        measured = dataclasses.replace(measured, data_dir=Path(config.data_dir))
     card = read_card(version)
     latency = {k: v for k, v in card["latency"].items() if k != "how"}
     promotion = Promotion(
@@ -127,7 +136,7 @@ def _label(
         version.resolve(),
     )
     _refuse(promotion, config)
-    _serve(promotion, config.label, served)
+    _serve(promotion, config.label, destination)
     return promotion
 
 
@@ -168,7 +177,8 @@ def _judge(
     folder: Path,
 ) -> None:
     """Measures a SavedModel, and keeps the ranks of its run with it."""
-    shutil.copyfile(run.folder / RANKS, folder / EXTRA / RANKS)
+    with writing(folder, "--export_dir"):
+        shutil.copyfile(run.folder / RANKS, folder / EXTRA / RANKS)
     promotion.size_mb = megabytes(folder)
     histories = bounds.tested_histories(run, config.latency_requests)
     promotion.latency = bounds.measure_latency(servable, histories)
@@ -195,9 +205,14 @@ def _described(promotion: Promotion) -> dict[str, Any]:
     }
 
 
-def _serve(promotion: Promotion, label: str, served: ModelConfigFile) -> None:
+def _serve(
+    promotion: Promotion, label: str, destination: DestinationConfig
+) -> None:
     name, version = promotion.version.parent.name, int(promotion.version.name)
-    served.add(name)
-    if label != NO_LABEL:
-        promotion.labels = served.label(name, label, version)
-    served.save()
+    # Read again: what is served may have changed while this was judged.
+    with changing(
+        destination.export_dir, destination.model_config_file
+    ) as served:
+        served.add(name)
+        if label != NO_LABEL:
+            promotion.labels = served.label(name, label, version)

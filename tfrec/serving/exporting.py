@@ -102,8 +102,8 @@ def export(
         try:
             verify(servable, run, popularity)
             if judge:
+                judge(servable, temporary)
                 with writing(final, "--export_dir"):
-                    judge(servable, temporary)
                     write_checksums(temporary)
         finally:
             servable.close()

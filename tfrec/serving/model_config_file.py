@@ -1,5 +1,7 @@
 """`models.config`: written for the models that are there, with their labels."""
 
+import contextlib
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from google.protobuf import text_format
@@ -8,6 +10,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
     ModelServerConfig,
 )
 
+from tfrec.errors import InputError
 from tfrec.serving.model_configs import (
     IMAGE_DIR,
     find_models,
@@ -15,7 +18,7 @@ from tfrec.serving.model_configs import (
     version_folders,
     wanted_versions,
 )
-from tfrec.training.files import write_text
+from tfrec.training.files import locked, write_text
 
 FILE_NAME = "models.config"
 _STABLE, _CANARY = "stable", "canary"
@@ -93,12 +96,26 @@ class ModelConfigFile:
             policy.specific.versions.extend(sorted(set(labels.values())))
         return labels
 
-    def stable(self, name: str) -> int | None:
-        """Returns the version that is labelled stable, if one is."""
-        for model in self._models:
-            if model.name == name:
-                return dict(model.version_labels).get(_STABLE)
-        return None
+    def served(self, name: str, found: Collection[int]) -> int:
+        """Returns the version that clients get: the stable one, if one is.
+
+        Args:
+            name: Of the model. One that is not listed is served by its newest
+                version.
+            found: The versions that are there, at least one.
+
+        Raises:
+            InputError: If the version that should be served is not there.
+        """
+        entry = next((m for m in self._models if m.name == name), ModelConfig())
+        stable = dict(entry.version_labels).get(_STABLE)
+        wanted = set(found) if stable is None else {stable} & set(found)
+        if not (wanted := wanted_versions(entry, wanted)):
+            raise InputError(
+                f"{self.path} serves a version of {name} that is not in "
+                f"{self.export_dir / name}. Put it back, or move the label."
+            )
+        return max(wanted)
 
     def save(self) -> bool:
         """Writes the file if something changed.
@@ -122,3 +139,22 @@ class ModelConfigFile:
     def _entry(self, name: str) -> ModelConfig:
         (entry,) = (model for model in self._models if model.name == name)
         return entry
+
+
+@contextlib.contextmanager
+def changing(
+    export_dir: str | Path, path: str | Path = ""
+) -> Iterator[ModelConfigFile]:
+    """Reads the file, and saves it at the end; others wait meanwhile.
+
+    Args:
+        export_dir: As for `ModelConfigFile`; it is there.
+        path: As for `ModelConfigFile`.
+
+    Raises:
+        InputError: If it cannot be read or written.
+    """
+    with locked(Path(export_dir), "changing", "--export_dir", wait=True):
+        file = ModelConfigFile(export_dir, path)
+        yield file
+        file.save()

@@ -39,7 +39,10 @@ def writing(path: Path, flag: str = "--run_dir") -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(
-    folder: Path, doing: str = "training", flag: str = "--run_dir"
+    folder: Path,
+    doing: str = "training",
+    flag: str = "--run_dir",
+    wait: bool = False,
 ) -> Iterator[None]:
     """Makes a folder and keeps other processes from working in it.
 
@@ -49,6 +52,7 @@ def locked(
         folder: The folder.
         doing: What another one does there, for the message.
         flag: What names the folder, for the message.
+        wait: Whether to wait for another process, which will not take long.
 
     Raises:
         InputError: If another process has locked it, or it cannot be written.
@@ -58,7 +62,8 @@ def locked(
             folder.mkdir(parents=True, exist_ok=True)
             file = stack.enter_context(open(folder / ".lock", "w"))
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            at_once = 0 if wait else fcntl.LOCK_NB
+            fcntl.flock(file, fcntl.LOCK_EX | at_once)
         except BlockingIOError:
             raise InputError(
                 f"Another process is {doing} {folder}. Give another "
