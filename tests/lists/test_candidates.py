@@ -37,7 +37,7 @@ def test_an_unknown_item_is_an_error_with_its_line(data, tmp_path):
     path = write(tmp_path, "deny.txt", "item 1", "", "item 9", "item", "x")
     with pytest.raises(
         InputError,
-        match=r"deny.txt, line 3: 'item 9' is not in the training data, and 2 ",
+        match=r"deny.txt, line 3: 'item 9' is not in \S+data\d+, and 2 more\.",
     ):
         read_candidates(SourceConfig(deny=path), data)
 

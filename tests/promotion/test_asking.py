@@ -18,14 +18,11 @@ TEST = [([1, 2], [3, 5]), ([6, 4, 8], [1]), ([2], [7]), ([4], [8, 3])]
 class Listing:
     """A servable whose lists are items 3, 1, and one that is gone."""
 
-    signature_defs = ("serving_default",)
-
     def __init__(self):
         self.asked = []
         self.closed = False
 
-    def signature(self, name):
-        assert name == "serving_default"
+    def recommending(self):
         sizes = [TensorShapeProto.Dim(size=size) for size in (-1, 3)]
         shape = TensorShapeProto(dim=sizes)
         return SignatureDef(outputs={"items": TensorInfo(tensor_shape=shape)})

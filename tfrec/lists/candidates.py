@@ -9,7 +9,6 @@ import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.data.titles import FILE_NAME, read_columns
-from tfrec.data.vocabulary import Vocabulary
 from tfrec.errors import InputError, nearest_names
 from tfrec.lists.config import SourceConfig
 
@@ -121,15 +120,15 @@ def read_candidates(config: SourceConfig, data: PreparedDataset) -> Candidates:
 
     Raises:
         InputError: If one cannot be read, names an item that is not in the
-            training data, or leaves nothing to recommend; or there is no such
+            dataset, or leaves nothing to recommend; or there is no such
             column.
     """
     allowed = np.ones(data.num_items, bool)
     if config.allow:
         allowed[:] = False
-        allowed[_columns(config.allow, "--allow", data.vocabulary)] = True
+        allowed[_columns(config.allow, "--allow", data)] = True
     if config.deny:
-        allowed[_columns(config.deny, "--deny", data.vocabulary)] = False
+        allowed[_columns(config.deny, "--deny", data)] = False
     if not allowed.any():
         raise InputError(
             "`--deny` must leave an item to recommend. Received: "
@@ -141,13 +140,13 @@ def read_candidates(config: SourceConfig, data: PreparedDataset) -> Candidates:
     return Candidates(columns, _read_groups(config, data))
 
 
-def _columns(path: str, flag: str, vocabulary: Vocabulary) -> np.ndarray:
+def _columns(path: str, flag: str, data: PreparedDataset) -> np.ndarray:
     lines = read_ids(path, flag)
-    indices = vocabulary.index(lines)
+    indices = data.vocabulary.index(lines)
     unknown = [
         item for item, index in zip(lines, indices, strict=True) if not index
     ]
-    refuse_unknown(lines, unknown, path, "the training data")
+    refuse_unknown(lines, unknown, path, str(data.data_dir))
     return indices - 1
 
 

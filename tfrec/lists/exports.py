@@ -16,7 +16,9 @@ from tfrec.lists.candidates import read_ids
 from tfrec.lists.config import SourceConfig
 from tfrec.lists.source import Listed, batches
 from tfrec.serving.model_configs import find_models, version_folders
-from tfrec.serving.servable import DEFAULT_SIGNATURE, load_version
+from tfrec.serving.servable import list_length, load_version
+
+_AMONG = "among"
 
 
 class ExportSource:
@@ -36,11 +38,15 @@ class ExportSource:
         path = newest_version(Path(config.export_dir), config.name)
         self._path, self._k = path, config.k
         self._servable = load_version(path)
-        signatures = self._servable.signature_defs
         self._extra: dict[str, list[str]] = {}
-        name = "for_user" if "for_user" in signatures else DEFAULT_SIGNATURE
+        self._signature = self._servable.recommending()
         if config.allow or config.deny:
-            name = "among"
+            if _AMONG not in self._servable.signature_defs:
+                raise InputError(
+                    f"{path} has no signature `{_AMONG}`, which `--allow` and "
+                    "`--deny` need. Export the run again."
+                )
+            self._signature = self._servable.signature(_AMONG)
             self._extra = {
                 key: list(read_ids(file, f"--{flag}")) if file else [""]
                 for key, flag, file in (
@@ -48,13 +54,7 @@ class ExportSource:
                     ("denied", "deny", config.deny),
                 )
             }
-        if name not in signatures:
-            raise InputError(
-                f"{path} has no signature `{name}`, which `--allow` and "
-                "`--deny` need. Export the run again."
-            )
-        self._signature = self._servable.signature(name)
-        most = self._signature.outputs["items"].tensor_shape.dim[1].size
+        most = list_length(self._signature)
         if config.k > most:
             raise InputError(
                 f"`--k` must be at most {most}, with which {path} was "

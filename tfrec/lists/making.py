@@ -86,9 +86,9 @@ class Work:
         )
         count = -(-total // self._size)
         self.numbers = list(range(share, count, shares))
-        self.parts = Parts(config.path)
+        self.parts = Parts(config.path, self._plan())
 
-    def plan(self) -> dict[str, Any]:
+    def _plan(self) -> dict[str, Any]:
         """Returns what decides the rows of each part."""
         config, data = self.config, self._source.data
         groups = config.groups
@@ -147,7 +147,7 @@ def make_lists(
             f"{len(work.histories)}. Give fewer shards."
         )
     with locked(work.parts.folder, "writing", "--output"):
-        if work.parts.begin(work.plan()):
+        if work.parts.begin():
             print(
                 f"Removed the parts in {work.parts.folder}, which were made "
                 "with other settings."

@@ -1,5 +1,6 @@
 """The parts of a file of lists: each whole or not there, joined at the end."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from tfrec.data.histories import History
 from tfrec.errors import InputError
 from tfrec.lists.source import Listed
-from tfrec.training.files import read_json, replacing, write_json, writing
+from tfrec.training.files import replacing, writing
 
 SCHEMA = pa.schema(
     {
@@ -24,7 +25,6 @@ SCHEMA = pa.schema(
         "score": pa.float32(),
     }
 )
-_PLAN = "plan.json"
 _FLAG = "--output"
 
 
@@ -57,42 +57,35 @@ class Parts:
     """The folder of the parts, beside the file that they become.
 
     A part is written under another name and renamed, so that one that is there
-    is whole. What they were made from is kept too: parts of another plan are
-    not used.
+    is whole. Its name has a checksum of what it was made from: parts of
+    another plan are not used, whoever may still write them.
 
     Args:
         output: The file.
+        plan: What decides the rows of the parts, as JSON can hold it.
 
     Attributes:
         folder: `lists.parquet.parts` for `lists.parquet`.
     """
 
-    def __init__(self, output: Path):
+    def __init__(self, output: Path, plan: dict[str, Any]):
         self._output = output
+        text = json.dumps(plan, sort_keys=True)
+        self._plan = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = output.with_name(f"{output.name}.parts")
 
-    def begin(self, plan: dict[str, Any]) -> bool:
-        """Makes the folder fit for a plan.
+    def begin(self) -> bool:
+        """Makes the folder; returns whether parts of other plans are removed.
 
-        Args:
-            plan: What decides the rows of the parts, as JSON can hold it.
-
-        Returns:
-            Whether parts of another plan had to be removed.
+        Raises:
+            InputError: If it cannot be written.
         """
-        # As it is read back.
-        plan = json.loads(json.dumps(plan))
-        path = self.folder / _PLAN
         with writing(self.folder, _FLAG):
             self.folder.mkdir(parents=True, exist_ok=True)
-            if path.exists() and _read(path) == plan:
-                return False
-            old = list(self.folder.glob("part-*"))
-            # The plan first: without it, no part is used.
-            path.unlink(missing_ok=True)
+            own = set(self.folder.glob(self._name("*")))
+            old = set(self.folder.glob("part-*")) - own
             for part in old:
-                part.unlink()
-        write_json(path, plan, _FLAG)
+                part.unlink(missing_ok=True)
         return bool(old)
 
     def done(self, number: int) -> bool:
@@ -118,7 +111,7 @@ class Parts:
             The number of rows.
 
         Raises:
-            InputError: If it cannot be written.
+            InputError: If it cannot be written, or a part cannot be read.
         """
         rows = 0
         # Here, where nothing is left of it after a kill.
@@ -127,7 +120,7 @@ class Parts:
             with open(whole, "wb") as file:
                 writer = _WRITERS[self._output.suffix](file)
                 for number in numbers:
-                    table = pq.read_table(self._path(number))
+                    table = _read(self._path(number))
                     writer.write(table)
                     rows += len(table)
                 writer.close()
@@ -136,14 +129,20 @@ class Parts:
         return rows
 
     def _path(self, number: int) -> Path:
-        return self.folder / f"part-{number:05d}.parquet"
+        return self.folder / self._name(f"{number:05d}")
+
+    def _name(self, number: str) -> str:
+        return f"part-{number}-{self._plan}.parquet"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> pa.Table:
     try:
-        return read_json(path)
-    except InputError:
-        return {}
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path} cannot be read: {error}. Remove it, and run the command "
+            "again: it makes that part anew."
+        ) from error
 
 
 class _JsonWriter:

@@ -56,7 +56,9 @@ class RunSource:
             self._score = tf.function(
                 self._scores, autograph=False
             ).get_concrete_function(query)
-        self._best = tf.function(self._best_columns, autograph=False)
+        self._best = tf.function(
+            self._best_columns, autograph=False, reduce_retracing=True
+        )
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:

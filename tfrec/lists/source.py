@@ -7,10 +7,7 @@ import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.data.histories import History
-
-# Scores that are held at once, 64 MB, and histories.
-_MOST_SCORES = 2**24
-_MOST_ROWS = 256
+from tfrec.serving.servable import rows_at_once
 
 
 class Listed(NamedTuple):
@@ -39,7 +36,7 @@ def batches(
     histories: Sequence[History], num_items: int
 ) -> Iterator[list[int]]:
     """Yields the rows of batches of like length, which fit into memory."""
-    at_once = min(_MOST_ROWS, max(1, _MOST_SCORES // num_items))
+    at_once = rows_at_once(num_items)
     lengths = [len(history.items) for history in histories]
     order = np.argsort(lengths, kind="stable").tolist()
     for start in range(0, len(order), at_once):

@@ -14,13 +14,13 @@ from tfrec.data.protocols import get_protocol
 from tfrec.errors import InputError
 from tfrec.metrics.ranking import NEVER
 from tfrec.metrics.ranks import Ranks, padded
-from tfrec.serving.servable import DEFAULT_SIGNATURE, Servable, load_version
+from tfrec.serving.servable import (
+    Servable,
+    list_length,
+    load_version,
+    rows_at_once,
+)
 from tfrec.training.comparison import Measured, metric_of
-
-_FOR_USER = "for_user"
-# Scores that are held at once, 64 MB, and rows.
-_MOST_SCORES = 2**24
-_MOST_ROWS = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +82,9 @@ def _ranked(protocol) -> str:
 def _ranks(
     servable: Servable, data: PreparedDataset, metric: str, folder: Path
 ) -> Ranks:
-    for_user = _FOR_USER in servable.signature_defs
-    signature = servable.signature(_FOR_USER if for_user else DEFAULT_SIGNATURE)
-    length = signature.outputs["items"].tensor_shape.dim[1].size
+    signature = servable.recommending()
+    for_user = "user" in signature.inputs
+    length = list_length(signature)
     if metric_of(metric).k > length:
         raise InputError(
             f"{folder} was tested on other data, so its lists are compared, "
@@ -94,7 +94,7 @@ def _ranks(
     items = np.array(["", *data.vocabulary.items], object)
     users = np.array(["", *data.users.items], object) if for_user else None
     ranks, records = [], []
-    rows = min(_MOST_ROWS, max(1, _MOST_SCORES // data.num_items))
+    rows = rows_at_once(data.num_items)
     for batch in data.evaluation("test", rows):
         history, targets = batch.history.numpy(), batch.targets.numpy()
         # Items that only the test has have no name here.

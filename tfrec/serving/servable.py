@@ -25,6 +25,15 @@ from tfrec.serving.statuses import RequestError, from_tensorflow, invalid
 from tfrec.serving.usage import Usage
 
 DEFAULT_SIGNATURE = "serving_default"
+FOR_USER = "for_user"
+# Scores that are held at once, 64 MB, and rows.
+_MOST_SCORES = 2**24
+_MOST_ROWS = 256
+# What TensorFlow and we raise for a folder that is no whole SavedModel.
+_NOT_LOADED = (
+    *(OSError, ValueError, RuntimeError),
+    *(tf.errors.OpError, RequestError),
+)
 _PREDICT = "tensorflow/serving/predict"
 _WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
@@ -123,6 +132,11 @@ class Servable:
             raise from_tensorflow(error) from error
         return dict(zip(outputs, results, strict=True))
 
+    def recommending(self) -> SignatureDef:
+        """Returns the signature that recommends, to its user if it can."""
+        there = FOR_USER in self.signature_defs
+        return self.signature(FOR_USER if there else DEFAULT_SIGNATURE)
+
     def close(self) -> None:
         """Waits for those who use it and frees its memory."""
         self.usage.wait_until_unused()
@@ -157,6 +171,16 @@ class Servable:
             self.run(signature, inputs, signature.outputs)
 
 
+def list_length(signature: SignatureDef) -> int:
+    """Returns how many items the lists of a signature have at most."""
+    return signature.outputs["items"].tensor_shape.dim[1].size
+
+
+def rows_at_once(num_items: int) -> int:
+    """Returns how many rows of scores fit into memory."""
+    return min(_MOST_ROWS, max(1, _MOST_SCORES // num_items))
+
+
 def load_version(path: Path) -> Servable:
     """Loads a version whose number nobody asks for.
 
@@ -165,7 +189,7 @@ def load_version(path: Path) -> Servable:
     """
     try:
         return Servable(path.parent.name, 0, path)
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except _NOT_LOADED as error:
         raise InputError(f"{path} cannot be loaded: {error}.") from error
 
 
