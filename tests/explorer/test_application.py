@@ -206,7 +206,7 @@ def test_a_page_from_elsewhere_gets_nothing(explorer):
     status, answer = get(explorer.url, "about", {"Host": "evil.example:80"})
     assert (status, answer["error"]) == (
         403,
-        "The host evil.example is not here.",
+        "The host evil.example, or the page that asks, is not of this machine.",
     )
 
 

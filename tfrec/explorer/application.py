@@ -13,7 +13,7 @@ from tfrec.data.people import People
 from tfrec.errors import InputError
 from tfrec.explorer.catalogue import Catalogue
 from tfrec.explorer.engines import Engine, describe
-from tfrec.serving.origins import is_from_elsewhere, is_loopback
+from tfrec.serving.origins import elsewhere, is_from_elsewhere, is_loopback
 
 _STATIC = Path(__file__).with_name("static")
 # Nothing from elsewhere, nothing inline, in no frame.
@@ -79,9 +79,7 @@ class Explorer:
 
     def _answer(self, request: Request) -> Response:
         if self._only_loopback and is_from_elsewhere(request):
-            return _json(
-                {"error": f"The host {request.host} is not here."}, 403
-            )
+            return _json({"error": elsewhere(request)}, 403)
         if request.method not in ("GET", "HEAD"):
             return _json({"error": "Only GET is answered."}, 405)
         if request.path in self._files:

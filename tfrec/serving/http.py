@@ -85,10 +85,11 @@ class _Channel(HTTPChannel):
         return not (self.requests or self.total_outbufs_len)
 
     def received(self, data: bytes) -> bool:
+        before = self.request
         result = super().received(data)
         if self.request is None:
             self.began = None
-        elif self.began is None:
+        elif self.request is not before:
             self.began = time.time()
         return result
 
@@ -113,11 +114,13 @@ class _Server(TcpWSGIServer):
         )
 
     def handle_accept(self):
+        # Those that come now may have sent a request that is not read yet.
+        known = list(self.active_channels.values())
         before = -1
         while before < len(self.active_channels):  # All that wait.
             before = len(self.active_channels)
             super().handle_accept()
-        idle = [each for each in self.active_channels.values() if each.idle]
+        idle = [each for each in known if each.idle]
         idle.sort(key=lambda channel: channel.last_activity)
         for channel in idle[: max(0, before - _MOST_OPEN)]:
             channel.will_close = True
@@ -125,7 +128,8 @@ class _Server(TcpWSGIServer):
     def maintenance(self, now):
         super().maintenance(now)  # Those that are silent.
         for channel in self.active_channels.values():
-            late = channel.began and now - channel.began
+            # While another one is answered, nothing more is read.
+            late = channel.idle and channel.began and now - channel.began
             if late and late > self.adj.channel_timeout:
                 channel.will_close = True
 

@@ -37,3 +37,11 @@ def is_from_elsewhere(request: Request) -> bool:
         return not is_loopback(urllib.parse.urlsplit(origin).hostname or "")
     except ValueError:
         return True
+
+
+def elsewhere(request: Request) -> str:
+    """Returns what to say of a request that is from elsewhere."""
+    return (
+        f"The host {request.host}, or the page that asks, is not of this "
+        "machine."
+    )

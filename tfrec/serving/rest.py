@@ -18,7 +18,7 @@ from tfrec.serving import monitoring, tensors
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.grpc_service import model_metadata
 from tfrec.serving.models import Models
-from tfrec.serving.origins import is_from_elsewhere, is_loopback
+from tfrec.serving.origins import elsewhere, is_from_elsewhere, is_loopback
 from tfrec.serving.predictor import Predictor
 from tfrec.serving.rest_json import PredictBody, response_body
 from tfrec.serving.statuses import RequestError, invalid, nothing_else_raised
@@ -61,11 +61,7 @@ class RestApplication:
 
     def _answer(self, request: Request) -> Response:
         if self._only_loopback and is_from_elsewhere(request):
-            return _error(
-                403,
-                f"The host {request.host}, or the page that asks, is not of "
-                "this machine.",
-            )
+            return _error(403, elsewhere(request))
         if request.method == "GET" and request.path == monitoring.PATH:
             return Response(
                 self._metrics.text(), content_type=CONTENT_TYPE_LATEST
