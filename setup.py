@@ -59,7 +59,7 @@ setup(
             "polars>=1.20,<3",
             "pytest>=8.4,<10",
             # Two files of tests at a time: most tests keep one core busy.
-            "pytest-xdist>=3.6,<4",
+            "pytest-xdist>=3.8,<4",
             # Reads the files for operators in tests.
             "pyyaml>=6,<7",
             "ruff>=0.17,<0.18",

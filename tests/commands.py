@@ -32,6 +32,10 @@ _PROCESSES.set_forkserver_preload(
 )
 
 
+# A command that waits for ever must not stop all tests.
+_MOST_SECONDS = 600
+
+
 class Result(NamedTuple):
     """How a command ended, named as by `subprocess.run`."""
 
@@ -51,9 +55,11 @@ class Command:
 
     def __init__(self, module: str, *arguments: object, **environment: str):
         self._folder = tempfile.TemporaryDirectory()
-        self.output, self.errors = (
+        self._files = [
             Path(self._folder.name, name) for name in ("output", "errors")
-        )
+        ]
+        for path in self._files:
+            path.touch()
         self.process = _PROCESSES.Process(
             target=_run,
             args=(
@@ -61,8 +67,10 @@ class Command:
                 [str(argument) for argument in arguments],
                 {**os.environ, **environment},
                 os.getcwd(),
-                (self.output, self.errors),
+                self._files,
             ),
+            # Whoever forgets it does not wait for it at the end.
+            daemon=True,
         )
         self.process.start()
 
@@ -75,12 +83,13 @@ class Command:
         self.process.kill()
 
     def result(self) -> Result:
-        """Waits for the end."""
+        """Waits for the end; ends what takes far too long."""
+        self.process.join(_MOST_SECONDS)
+        self.process.kill()
         self.process.join()
-        code = self.process.exitcode
-        texts = [path.read_text() for path in (self.output, self.errors)]
+        texts = [path.read_text() for path in self._files]
         self._folder.cleanup()
-        return Result(code, *texts)
+        return Result(self.process.exitcode, *texts)
 
 
 def run(module: str, *arguments: object, **environment: str) -> Result:
