@@ -70,3 +70,31 @@ class ServerConfig(Settings):
     poll_seconds: float = setting(
         1.0, "Seconds between two looks for new versions.", above=0
     )
+    log_requests: str = setting(
+        "",
+        "Path and first letters of files in which a sample of the requests is "
+        "logged with the answers, such as logs/requests, for `tfrec watch`; of "
+        "every model that has no logging_config in --model_config_file. Empty: "
+        "none.",
+    )
+    log_sampling: float = setting(
+        0.01, "The share of the requests that is logged.", above=0, maximum=1
+    )
+    log_file_mb: int = setting(
+        64, "Size at which a new file of the log begins, in MiB.", minimum=1
+    )
+    log_files: int = setting(
+        16,
+        "Most files of a log; the oldest are deleted for newer ones.",
+        minimum=1,
+    )
+
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        if self.log_requests:
+            return {}
+        found = {"log_sampling": "without `--log_requests`"}
+        if not self.model_config_file:
+            for name in ("log_file_mb", "log_files"):
+                found[name] = found["log_sampling"]
+        return found

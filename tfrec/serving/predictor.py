@@ -12,6 +12,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tfrec.serving.batching import Batcher
 from tfrec.serving.models import Models
 from tfrec.serving.monitoring import Monitoring
+from tfrec.serving.request_log import RequestLogs
 from tfrec.serving.servable import DEFAULT_SIGNATURE, Servable
 from tfrec.serving.statuses import RequestError, invalid
 
@@ -25,6 +26,7 @@ class Predictor:
         batcher: Batcher,
         monitoring: Monitoring,
         timeout: float,
+        logs: RequestLogs,
     ):
         """Takes its parts.
 
@@ -33,11 +35,13 @@ class Predictor:
             batcher: What runs it.
             monitoring: What counts it.
             timeout: Most seconds that a request may take.
+            logs: What keeps a sample of it.
         """
         self._models = models
         self._batcher = batcher
         self._monitoring = monitoring
         self._timeout = timeout
+        self._logs = logs
 
     def predict(
         self,
@@ -81,6 +85,7 @@ class Predictor:
                 )
                 answered.version.value = servable.version
             code = StatusCode.OK
+            self._logs.record(spec, answered, inputs, output_filter, outputs)
             return answered, outputs
         except RequestError as error:
             code = error.code

@@ -13,6 +13,7 @@ from tfrec.serving.model_configs import find_models, read_model_configs
 from tfrec.serving.models import Models
 from tfrec.serving.monitoring import Monitoring
 from tfrec.serving.predictor import Predictor
+from tfrec.serving.request_log import RequestLogs
 from tfrec.serving.rest import RestApplication
 
 
@@ -40,16 +41,21 @@ class Server:
             )
         else:
             read = functools.partial(find_models, export_dir)
-        self.models = Models(read)
+        monitoring = Monitoring()
+        self._logs = RequestLogs(config, monitoring)
+        self.models = Models(lambda: self._logs.follow(read()))
         if not any(self.models.available().values()):
             raise InputError(
                 f"There is no model in `--export_dir` {export_dir} that can "
                 "be loaded. `python -m tfrec.export` writes one."
             )
-        monitoring = Monitoring()
         self._batcher = Batcher(config.max_batch_size)
         predictor = Predictor(
-            self.models, self._batcher, monitoring, config.request_timeout
+            self.models,
+            self._batcher,
+            monitoring,
+            config.request_timeout,
+            self._logs,
         )
         self._grpc = GrpcServer(self.models, predictor, config)
         application = RestApplication(
@@ -91,3 +97,4 @@ class Server:
             thread.join()
         self._batcher.close()
         self.models.close()
+        self._logs.close(grace)
