@@ -23,6 +23,7 @@ COMMANDS = (
     "export",
     "promote",
     "serve",
+    "watch",
 )
 # What takes seconds to import.
 SLOW = ("tensorflow", "keras", "duckdb", "ibis")

@@ -36,6 +36,7 @@ _COMMANDS = (
     "export",
     "promote",
     "serve",
+    "watch",
 )
 _LISTS = {
     "models": (

@@ -28,14 +28,17 @@ class ExportSource:
         config: Names the export and the candidates.
         data: The dataset of the users: the one of the training, or another
             that has the same ids.
+        version: Which answers; the newest by default.
 
     Raises:
         InputError: If there is no such export, or it cannot do what is asked.
     """
 
-    def __init__(self, config: SourceConfig, data: PreparedDataset):
+    def __init__(
+        self, config: SourceConfig, data: PreparedDataset, version: int = 0
+    ):
         self.data = data
-        path = newest_version(Path(config.export_dir), config.name)
+        path = find_version(Path(config.export_dir), config.name, version)
         self._path, self._k = path, config.k
         self._servable = load_version(path)
         self._extra: dict[str, list[str]] = {}
@@ -102,12 +105,13 @@ class ExportSource:
         return inputs
 
 
-def newest_version(export_dir: Path, name: str) -> Path:
-    """Returns the folder of a model's newest version.
+def find_version(export_dir: Path, name: str, version: int = 0) -> Path:
+    """Returns the folder of a model's version.
 
     Args:
         export_dir: Folder of all exported models.
         name: Of the model; the only one by default.
+        version: Its number; the newest by default.
 
     Raises:
         InputError: If there is none.
@@ -121,4 +125,9 @@ def newest_version(export_dir: Path, name: str) -> Path:
             f"{', '.join(names) or 'there is none'}. Received: {name or '-'}."
         )
     versions = version_folders(export_dir / name)
-    return versions[max(versions)]
+    if version and version not in versions:
+        raise InputError(
+            f"{export_dir / name} has no version {version}. It has "
+            f"{', '.join(map(str, sorted(versions)))}."
+        )
+    return versions[version or max(versions)]

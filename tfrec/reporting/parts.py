@@ -10,12 +10,10 @@ from tfrec.charts import Series
 from tfrec.data import PreparedDataset
 from tfrec.data.gaps import read_gaps
 from tfrec.errors import InputError
+from tfrec.metrics.popularity import group_names, popularity_of
 from tfrec.metrics.ranks import Ranks, padded
 from tfrec.metrics.statistics import Totals, interval
 from tfrec.models.base.items import count_interactions
-
-# Groups of items, each with as many interactions as any other.
-_POPULARITY_GROUPS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,28 +76,12 @@ class Examples:
 
     @functools.cached_property
     def popularity(self) -> np.ndarray:
-        """The group of each item, int64 `[num_items]`, 0 the most popular.
-
-        Each group has about the same share of all interactions.
-        """
-        order = np.argsort(-self.counts, kind="stable")
-        before = np.cumsum(self.counts[order]) - self.counts[order]
-        share = before / max(self.counts.sum(), 1.0)
-        found = (share * _POPULARITY_GROUPS + 1e-9).astype(np.int64)
-        groups = np.empty(len(order), np.int64)
-        groups[order] = np.minimum(found, _POPULARITY_GROUPS - 1)
-        return groups
+        """The group of each item; see `popularity_of`."""
+        return popularity_of(self.counts)
 
     def popularity_groups(self) -> dict[int, str]:
         """Returns the groups of `popularity` that have items, with names."""
-        names = {}
-        for group in np.unique(self.popularity):
-            held = self.counts[self.popularity == group]
-            low, high = held.min(), held.max()
-            times = f"{low:,.0f}" + (f" to {high:,.0f}" if high > low else "")
-            items = f"{len(held):,} item{'s' * (len(held) > 1)}"
-            names[int(group)] = f"{items}, {times} times"
-        return names
+        return group_names(self.counts, self.popularity)
 
 
 def means(

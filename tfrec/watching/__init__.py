@@ -1,0 +1,1 @@
+"""Watching what is served: requests now against training."""

@@ -1,0 +1,198 @@
+"""The watch: requests now, against the training and the test of a model."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from tfrec.data import PreparedDataset
+from tfrec.errors import InputError
+from tfrec.lists.config import SourceConfig
+from tfrec.lists.exports import ExportSource, find_version
+from tfrec.lists.runs import RunSource
+from tfrec.models.base.items import count_interactions
+from tfrec.promotion.card import CARD, EXTRA, read_card
+from tfrec.serving.servable import FOR_USER
+from tfrec.training.run import Run, load_run
+from tfrec.watching.comparing import (
+    NAMES,
+    UNKNOWN_USERS,
+    Risen,
+    of_histories,
+    of_lists,
+    of_scores,
+    risen,
+    shares,
+)
+from tfrec.watching.config import WatchConfig
+from tfrec.watching.drift import Counted, Popularity, Shift, Shown
+from tfrec.watching.reading import find_files
+from tfrec.watching.reference import Asking, read_pool, refuse_another_model
+from tfrec.watching.served import Served
+from tfrec.watching.traffic import choose_version, read_traffic
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """What was found.
+
+    Attributes:
+        name: The model's name in the server.
+        version: The version that was watched.
+        versions: What is known of each version.
+        of: What the answers are compared with: a run, or a version.
+        data_dir: Its dataset.
+        pool: What the requests are compared with: "test".
+        lengths: Number of its histories.
+        asked: How many of these the model was asked.
+        agreeing: Of answers in the log that were asked again, how many are
+            the same, and of how many.
+        shares: Shares of the requests.
+        shifts: Distributions that may have moved.
+        shown: What the lists hold, in the test and now, for as many lists of
+            as many items; None without lists.
+        lists: As many lists, and items in each.
+        risen: Items whose share grew most.
+    """
+
+    name: str
+    version: int
+    versions: dict[int, Served]
+    of: str
+    data_dir: Path
+    pool: str
+    lengths: int
+    asked: int
+    agreeing: tuple[int, int]
+    shares: list[Counted]
+    shifts: list[Shift]
+    shown: tuple[Shown, Shown] | None
+    lists: tuple[int, int]
+    risen: list[Risen]
+
+    @property
+    def served(self) -> Served:
+        """What is known of the version that was watched."""
+        return self.versions[self.version]
+
+    @property
+    def unknown(self) -> list[tuple[str, int]]:
+        """The most frequent unknown items, and how often they are there."""
+        return self.served.unknown_names.most_common(NAMES)
+
+    def failures(self, config: WatchConfig) -> list[str]:
+        """Returns what exceeds `--fail_above` and `--fail_unknown`."""
+        found = []
+        for shift in self.shifts:
+            if config.fail_above is not None and shift.exceeds(
+                config.fail_above
+            ):
+                found.append(f"{shift.name}: PSI {shift.psi:.3f}")
+        for one in self.shares:
+            if config.fail_unknown is None or one.name == UNKNOWN_USERS:
+                continue
+            if one.exceeds(config.fail_unknown):
+                found.append(f"{one.name}: {one.share.value:.1%}")
+        return found
+
+
+def watch(config: WatchConfig) -> Watched:
+    """Reads a log and compares it.
+
+    Args:
+        config: Settings.
+
+    Raises:
+        InputError: If the log, the run or the export cannot be read, or do not
+            belong together.
+    """
+    # First what is found out at once.
+    paths = find_files(config.log)
+    run = load_run(config.run_dir, config.data_dir) if config.run_dir else None
+    data = run.data if run else _data_of_export(config)
+    name, versions = read_traffic(paths, data, config.name, config.seed)
+    version = choose_version(versions, config.version)
+    served = versions[version]
+    _refuse_strangers(served, data)
+    signature = served.signature
+    given = served.answers[signature].kept
+    length = max((len(answer.items) for answer in given), default=0)
+    pool = read_pool(data, config.histories, config.seed)
+    answers, agreeing, of = [], (0, 0), config.run_dir
+    if given:
+        asking, of = _open(config, run, data, name, version, length, signature)
+        agreeing = asking.agreement(served, signature)
+        refuse_another_model(*agreeing, version, of)
+        answers = asking.answers(pool.chosen)
+    popularity = Popularity(count_interactions(data))
+    shifts = of_histories(served, pool, popularity, config.min_rows)
+    shown = None
+    if given:
+        shifts += of_scores(answers, given, config.min_rows)
+        rng = np.random.default_rng(config.seed)
+        shown, shift = of_lists(
+            answers, given, length, popularity, config.min_rows, rng
+        )
+        shifts.append(shift)
+    return Watched(
+        name,
+        version,
+        versions,
+        of,
+        data.data_dir,
+        pool.name,
+        len(pool.lengths),
+        len(answers),
+        agreeing,
+        shares(served, config.min_rows),
+        shifts,
+        shown,
+        (min(len(answers), len(given)), length),
+        risen(served, popularity.counts, data),
+    )
+
+
+def _data_of_export(config: WatchConfig) -> PreparedDataset:
+    if config.data_dir:
+        return PreparedDataset.open(config.data_dir)
+    path = find_version(Path(config.export_dir), config.name, config.version)
+    if not (path / EXTRA / CARD).exists():
+        raise InputError(
+            f"`--data_dir` must be given: {path} has no card that names it, as "
+            "it was exported without `tfrec promote`."
+        )
+    return PreparedDataset.open(read_card(path)["run"]["data_dir"])
+
+
+def _refuse_strangers(served: Served, data: PreparedDataset) -> None:
+    """Raises `InputError` if the log has no item of the dataset."""
+    if served.unknown_items.all and not served.lengths:
+        names = [name for name, _ in served.unknown_names.most_common(3)]
+        raise InputError(
+            f"No item of the histories in the log is one of {data.data_dir}: "
+            f"they are {', '.join(names)}, ..., and those of the dataset "
+            f"{', '.join(data.vocabulary.items[:3])}, .... Give the run of the "
+            "model that was asked."
+        )
+
+
+def _open(
+    config: WatchConfig,
+    run: Run | None,
+    data: PreparedDataset,
+    name: str,
+    version: int,
+    length: int,
+    signature: str,
+) -> tuple[Asking, str]:
+    """Opens the model that is asked, and says what it is."""
+    if run:
+        source, of = (
+            RunSource(run, min(length, data.num_items)),
+            str(run.folder),
+        )
+    else:
+        asked = SourceConfig(export_dir=config.export_dir, name=name, k=length)
+        source = ExportSource(asked, data, version)
+        of = str(find_version(Path(config.export_dir), name, version))
+    return Asking(source, data, signature == FOR_USER), of
