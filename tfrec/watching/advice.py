@@ -118,5 +118,6 @@ def _of_coverage(watched: Watched) -> list[str]:
         return []
     return [
         f"The lists hold {now:.1%} of the items, and as many of the "
-        f"{watched.pool} {before:.1%}. Find whether requests repeat, or users became alike."
+        f"{watched.pool} {before:.1%}. Find whether requests repeat, or users "
+        "became alike."
     ]

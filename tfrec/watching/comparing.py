@@ -80,9 +80,7 @@ def of_histories(
         return []
     lengths = collections.Counter(pool.lengths.tolist())
     return [
-        of_numbers(
-            LENGTHS, lengths, served.lengths, "{:.0f}", least, distance=False
-        ),
+        of_numbers(LENGTHS, lengths, served.lengths, least, whole=True),
         of_groups(
             HISTORY_ITEMS,
             popularity.names,
@@ -119,7 +117,7 @@ def of_scores(
             for answers in (before, now)
         ]
         if all(samples):
-            found.append(of_numbers(name, *samples, "{:.2f}", least))
+            found.append(of_numbers(name, *samples, least))
     return found
 
 

@@ -71,9 +71,8 @@ def of_numbers(
     name: str,
     before: Mapping[float, int],
     now: Mapping[float, int],
-    form: str,
     least: int,
-    distance: bool = True,
+    whole: bool = False,
 ) -> Shift:
     """Compares two samples of a number.
 
@@ -81,10 +80,9 @@ def of_numbers(
         name: What it is.
         before: How often each value was there in the test.
         now: The same in the requests.
-        form: How a value is written: "{:.2f}". "{:.0f}" says that all are
-            whole.
         least: Fewest values for a verdict.
-        distance: Whether to take the Kolmogorov-Smirnov distance.
+        whole: Whether they are whole numbers, of which no Kolmogorov-Smirnov
+            distance is taken: what it is by chance holds for others.
     """
     values, counts = zip(*map(_sorted, (before, now)), strict=True)
     sizes = [int(each.sum()) for each in counts]
@@ -94,11 +92,11 @@ def of_numbers(
         for each in zip(values, counts, strict=True)
     ]
     found = None
-    if distance:
+    if not whole:
         found = ks(*map(np.repeat, values, counts)), ks_by_chance(*sizes)
     return Shift(
         name,
-        _labels(edges, form),
+        _labels(edges, whole),
         *held,
         psi(*held),
         psi_by_chance(len(edges) + 1, *sizes),
@@ -117,17 +115,21 @@ def _sorted(counted: Mapping[float, int]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(values), np.array(counts)
 
 
-def _labels(edges: np.ndarray, form: str) -> list[str]:
+def _labels(edges: np.ndarray, whole: bool) -> list[str]:
     """Names bins by their ends."""
     ends = edges.tolist()
-    if form == "{:.0f}":
+    if whole:
         # Whole numbers between two halves.
         pairs = itertools.pairwise(ends)
         inner = [(math.ceil(low), math.floor(high)) for low, high in pairs]
         middle = [f"{a}" if a == b else f"{a} to {b}" for a, b in inner]
         first, last = math.floor(ends[0]), math.ceil(ends[-1])
         return [f"{first} or less", *middle, f"{last} or more"]
-    texts = [form.format(end) for end in ends]
+    # As short as tells them apart.
+    for digits in range(2, 9):
+        texts = [f"{end:.{digits}f}" for end in ends]
+        if len(set(texts)) == len(texts):
+            break
     pairs = itertools.pairwise(texts)
     middle = [f"{low} to {high}" for low, high in pairs]
     return [f"below {texts[0]}", *middle, f"above {texts[-1]}"]

@@ -3,21 +3,23 @@
 import datetime
 import json
 import textwrap
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from tfrec.charts import Series, bar_chart
 from tfrec.table_text import Table
 from tfrec.watching.advice import findings
 from tfrec.watching.drift import QUANTILES, Counted, Shift
 from tfrec.watching.reference import WHOLE
-from tfrec.watching.served import Served
+from tfrec.watching.served import Hour, Served
+from tfrec.watching.values import values
 from tfrec.watching.watching import Watched
 from tfrec.web_page import heading, note, page
 
 _NOTHING = "Nothing moved that stands out."
 _TOO_FEW = "too few"
 _WIDTH = 78
+# Hours, or days, that are shown.
+_MOST_PERIODS = 48
 
 
 def as_text(watched: Watched) -> str:
@@ -42,7 +44,7 @@ def as_page(watched: Watched) -> str:
 
 def as_json(watched: Watched) -> str:
     """Returns everything that was counted."""
-    return json.dumps(_values(watched), indent=2, ensure_ascii=False)
+    return json.dumps(values(watched), indent=2, ensure_ascii=False)
 
 
 def _said(watched: Watched) -> list[str]:
@@ -61,6 +63,9 @@ def _said(watched: Watched) -> list[str]:
 
 def _tables(watched: Watched) -> list[Table]:
     found = [_traffic(watched), _shares(watched.shares), _shifts(watched)]
+    periods = _periods(watched.served.hours)
+    if len(periods) > 1:
+        found.append(_over_time(periods))
     if any(shift.quantiles for shift in watched.shifts):
         found.append(_quantiles(watched))
     if watched.shown:
@@ -103,12 +108,42 @@ def _traffic(watched: Watched) -> Table:
 def _period(served: Served) -> str:
     if not served.first:
         return "at times that the log does not say"
-    times = [
-        datetime.datetime.fromtimestamp(each, datetime.timezone.utc)
-        for each in (served.first, served.last)
-    ]
-    first, last = (f"{time:%Y-%m-%d %H:%M}" for time in times)
+    first, last = (
+        f"{_time(each):%Y-%m-%d %H:%M}" for each in (served.first, served.last)
+    )
     return f"{first} to {last} UTC"
+
+
+def _time(seconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+
+
+def _periods(hours: Mapping[int, Hour]) -> dict[str, Hour]:
+    """Returns the hours, or, of more than two days, the days, in order."""
+    days = bool(hours) and max(hours) - min(hours) > 2 * 86_400
+    form = "%Y-%m-%d" if days else "%Y-%m-%d %H:00"
+    found: dict[str, Hour] = {}
+    for start in sorted(hours):
+        name = f"{_time(start):{form}}"
+        found[name] = found.get(name, Hour()) + hours[start]
+    return found
+
+
+def _over_time(periods: Mapping[str, Hour]) -> Table:
+    rows = [
+        [
+            name,
+            f"{each.rows:,}",
+            f"{each.unknown / each.items:.2%}" if each.items else "",
+            f"{each.score / each.answers:.3f}" if each.answers else "",
+        ]
+        for name, each in periods.items()
+    ]
+    caption, head = "Over time", ["UTC", "rows", "unknown items", "mean score"]
+    if len(rows) > _MOST_PERIODS:
+        caption += f", the last {_MOST_PERIODS} of {len(rows)}"
+    notes = ["mean score: of the first item of a list."]
+    return Table(caption, head, rows[-_MOST_PERIODS:], notes)
 
 
 def _shares(shares: Sequence[Counted]) -> Table:
@@ -222,81 +257,6 @@ def _chart(shift: Shift, pool: str) -> str:
     return bar_chart(
         f"{shift.name[0].upper()}{shift.name[1:]}", series, "share"
     )
-
-
-def _values(watched: Watched) -> dict[str, Any]:
-    served = watched.served
-    same, asked = watched.agreeing
-    return {
-        "model": watched.name,
-        "version": watched.version,
-        "compared_with": {
-            "model": watched.of,
-            "data_dir": str(watched.data_dir),
-            "histories": watched.pool,
-            "count": watched.lengths,
-            "asked": watched.asked,
-        },
-        "period": [served.first or None, served.last or None],
-        "requests_sampled_from": round(served.sampling),
-        "traffic": [
-            {
-                "version": version,
-                "signature": signature,
-                "requests": each.requests[signature],
-                "rows": each.rows[signature],
-            }
-            for version, each in watched.versions.items()
-            for signature in sorted(each.requests)
-        ],
-        "answers_asked_again": {"same": same, "of": asked},
-        "shares": [
-            {
-                "name": one.name,
-                "share": one.share.value,
-                "interval": one.share.interval(),
-                "of": one.share.all,
-                "verdict": one.verdict,
-            }
-            for one in watched.shares
-        ],
-        "shifts": [
-            {
-                "name": shift.name,
-                "psi": shift.psi,
-                "psi_by_chance": shift.by_chance,
-                "ks": shift.ks and shift.ks[0],
-                "ks_by_chance": shift.ks and shift.ks[1],
-                "verdict": shift.verdict,
-                "bins": shift.bins,
-                "before": shift.before,
-                "now": shift.now,
-                "quantiles": shift.quantiles
-                and {
-                    "shares": QUANTILES,
-                    "before": shift.quantiles[0],
-                    "now": shift.quantiles[1],
-                },
-            }
-            for shift in watched.shifts
-        ],
-        "lists": watched.shown
-        and {
-            "count": watched.lists[0],
-            "length": watched.lists[1],
-            **{
-                name: vars(each)
-                for name, each in zip(
-                    ("before", "now"), watched.shown, strict=True
-                )
-            },
-        },
-        "unknown_items": [
-            {"item": name, "times": times} for name, times in watched.unknown
-        ],
-        "risen": [each._asdict() for each in watched.risen],
-        "findings": findings(watched),
-    }
 
 
 RENDERERS = {"text": as_text, "json": as_json, "html": as_page}

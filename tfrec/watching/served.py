@@ -26,6 +26,9 @@ _MOST_ANSWERS = 50_000
 _ASKED_AGAIN = 64
 
 
+_HOUR = 3600
+
+
 class Answer(NamedTuple):
     """A list that was recommended.
 
@@ -40,6 +43,38 @@ class Answer(NamedTuple):
 
 
 @dataclasses.dataclass
+class Hour:
+    """What is known of the requests of an hour.
+
+    Attributes:
+        rows: Number of their rows.
+        items: Number of items in the histories.
+        unknown: How many of these are unknown.
+        answers: Number of lists after histories with a known item.
+        score: The sum of the scores of their first items.
+    """
+
+    rows: int = 0
+    items: int = 0
+    unknown: int = 0
+    answers: int = 0
+    score: float = 0.0
+
+    def __add__(self, other: "Hour") -> "Hour":
+        """Returns both together."""
+        return Hour(
+            *(
+                mine + its
+                for mine, its in zip(
+                    dataclasses.astuple(self),
+                    dataclasses.astuple(other),
+                    strict=True,
+                )
+            )
+        )
+
+
+@dataclasses.dataclass
 class Served:
     """The requests that a version answered, as they are read.
 
@@ -50,6 +85,8 @@ class Served:
         rows: Number of their rows, by signature.
         first: When the first was answered, seconds since 1970; 0: not known.
         last: The last.
+        hours: By the seconds since 1970 at which they begin; without requests
+            whose time is not known.
         sampling: The expected number of all requests, of which these were
             logged; by the rates that they name.
         unknown_items: The share of the items that the data do not have.
@@ -72,6 +109,7 @@ class Served:
         self.requests: collections.Counter[str] = collections.Counter()
         self.rows: collections.Counter[str] = collections.Counter()
         self.first = self.last = 0
+        self.hours: dict[int, Hour] = {}
         self.sampling = 0.0
         self.unknown_items, self.unknown_users = Share(), Share()
         self.empty, self.lost = Share(), Share()
@@ -99,30 +137,35 @@ class Served:
                 "rows and columns, as a model has that `tfrec export` wrote. "
                 f"Received: {', '.join(sorted(inputs)) or 'no input'}."
             )
-        self._count(name, len(history), record)
-        indices = self._add_histories(history)
+        hour = self._count(name, len(history), record)
+        indices = self._add_histories(history, hour)
         users = inputs.get("user")
         users = [""] * len(history) if users is None else _texts(users)
         self._add_users(users)
         if name in RECOMMENDING:
             outputs = _arrays(log.response.outputs, record.place)
-            self._add_answers(name, indices, users, outputs)
+            self._add_answers(name, indices, users, outputs, hour)
 
     @property
     def signature(self) -> str:
         """The signature whose answers are compared: the one asked most."""
         return max(RECOMMENDING, key=lambda name: self.answers[name].added)
 
-    def _count(self, signature: str, rows: int, record: Logged) -> None:
+    def _count(self, signature: str, rows: int, record: Logged) -> Hour:
+        """Counts a request; returns its hour."""
         self.requests[signature] += 1
         self.rows[signature] += rows
         metadata = record.log.log_metadata
         self.sampling += 1 / (metadata.sampling_config.sampling_rate or 1.0)
-        if when := metadata.timestamp_secs:
-            self.first = min(self.first or when, when)
-            self.last = max(self.last, when)
+        if not (when := metadata.timestamp_secs):
+            return Hour()
+        self.first = min(self.first or when, when)
+        self.last = max(self.last, when)
+        return self.hours.setdefault(when // _HOUR * _HOUR, Hour())
 
-    def _add_histories(self, history: np.ndarray) -> list[np.ndarray]:
+    def _add_histories(
+        self, history: np.ndarray, hour: Hour
+    ) -> list[np.ndarray]:
         """Counts histories; returns the indices of their known items."""
         names = _texts(history.ravel())
         indices = self.data.vocabulary.index(names).reshape(history.shape)
@@ -130,6 +173,9 @@ class Served:
         there = given.sum(1)
         unknown = given & (indices == 0)
         self.unknown_items.add(unknown.sum(1), there)
+        hour.rows += len(history)
+        hour.items += int(there.sum())
+        hour.unknown += int(unknown.sum())
         self.unknown_names.add(
             names[place] for place in np.flatnonzero(unknown)
         )
@@ -152,6 +198,7 @@ class Served:
         histories: list[np.ndarray],
         users: list[str],
         outputs: Mapping[str, np.ndarray],
+        hour: Hour,
     ) -> None:
         # A client may have asked for one of them only.
         if not {"items", "scores"} <= outputs.keys():
@@ -166,6 +213,8 @@ class Served:
             items = self.data.vocabulary.index(texts)
             found = tuple(scores[: len(texts)][:2].tolist())
             if found:
+                hour.answers += 1
+                hour.score += found[0]
                 answer = Answer(items, found)
                 self.answers[signature].add(answer)
                 asking = History(user, self._user(user), history)
