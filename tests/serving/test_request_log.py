@@ -111,17 +111,19 @@ def configured(text):
 
 
 def test_models_config_says_what_is_logged_of_a_model(tmp_path):
-    own = configured(
-        "logging_config { log_collector_config { filename_prefix: "
-        f'"{tmp_path}/own/x" }} sampling_config {{ sampling_rate: 1 }} }}'
-    )
+    prefix = f'log_collector_config {{ filename_prefix: "{tmp_path}/own/x" }}'
+    rate = "sampling_config { sampling_rate: 1 }"
     log = logs(tmp_path)
-    log.follow([*own, ModelConfig(name="other")])
+    log.follow(
+        [
+            *configured(f"logging_config {{ {prefix} {rate} }}"),
+            ModelConfig(name="other"),
+        ]
+    )
     record(log)
     record(log, "other")
     # From now on nothing of the first.
-    log.follow(configured("logging_config { log_collector_config { "
-        f'filename_prefix: "{tmp_path}/own/x" }} }}'))  # fmt: skip
+    log.follow(configured(f"logging_config {{ {prefix} }}"))
     record(log)
     log.close()
     (path,) = (tmp_path / "own").iterdir()
@@ -208,8 +210,8 @@ def test_a_full_disk_is_counted_said_once_and_survived(
         observe(*what)
         seen.release()
 
-    monkeypatch.setattr(log._collectors[str(tmp_path / "log" / "r")],
-        "_observe", observed)  # fmt: skip
+    (collector,) = log._collectors.values()
+    monkeypatch.setattr(collector, "_observe", observed)
 
     def one():
         record(log)
@@ -234,7 +236,8 @@ def test_a_full_disk_is_counted_said_once_and_survived(
     toy = ("model_name", "toy")
     assert found[count, toy, ("status_code", "OK")] == 3
     assert found[count, toy, ("status_code", "UNAVAILABLE")] == 3
-    lines = capsys.readouterr().err.splitlines()
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert first == f"Requests are logged in {tmp_path}/log/r-*.tfrecord."
     assert [line.partition(";")[0].partition(":")[0] for line in lines] == [
         "Requests cannot be logged",
         "Requests are logged again",

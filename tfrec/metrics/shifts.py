@@ -178,9 +178,10 @@ class Share:
             return 0.0, 1.0
         p, size = self.value, min(self.all, self.rows)
         hh, ha, aa = self._squares
-        variance = (hh - 2 * p * ha + p * p * aa) / self.all**2
-        if variance > 0:
-            size = min(self.all, p * (1 - p) / variance)
+        spread = hh - 2 * p * ha + p * p * aa
+        # Not what rounding leaves where all rows have the same share.
+        if spread > 1e-9 * hh:
+            size = min(self.all, p * (1 - p) * self.all**2 / spread)
         centre = (p + _Z**2 / (2 * size)) / (1 + _Z**2 / size)
         half = math.sqrt(p * (1 - p) / size + (_Z / (2 * size)) ** 2)
         half *= _Z / (1 + _Z**2 / size)

@@ -142,7 +142,7 @@ class Collector:
         try:
             self._files.close()
         except WRITE_ERRORS as error:
-            _say(f"The log of requests may lack its end: {first_line(error)}.")
+            say(f"The log of requests may lack its end: {first_line(error)}.")
 
     def _next(self) -> Answered | None:
         """Waits for a request; None: there will be none."""
@@ -162,7 +162,7 @@ class Collector:
             self._files.write(answered.message().SerializeToString())
         except WRITE_ERRORS as error:
             if not self._lost:
-                _say(
+                say(
                     f"Requests cannot be logged: {first_line(error)}. They "
                     "are answered as before."
                 )
@@ -170,12 +170,13 @@ class Collector:
             self._pause = time.monotonic() + _PAUSE_SECONDS
             return StatusCode.UNAVAILABLE
         if self._lost:
-            _say(f"Requests are logged again; {self._lost:,} were not.")
+            say(f"Requests are logged again; {self._lost:,} were not.")
             self._lost = 0
         return StatusCode.OK
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Prints a line to the log of the server."""
     # On a full disk as well, as the file that it may go to is.
     with contextlib.suppress(OSError):
         print(message, file=sys.stderr, flush=True)

@@ -17,8 +17,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 from tfrec.errors import InputError
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.monitoring import Monitoring
-from tfrec.serving.request_collector import Answered, Collector
-from tfrec.serving.request_files import LogFiles
+from tfrec.serving.request_collector import Answered, Collector, say
+from tfrec.serving.request_files import SUFFIX, LogFiles
 
 # The only collector that there is; TensorFlow Serving has none of its own.
 _TYPES = ("", "file")
@@ -80,6 +80,8 @@ class RequestLogs:
             name: (rate, collectors[prefix])
             for name, (rate, prefix, _) in wanted.items()
         }
+        for prefix in files:
+            say(f"Requests are logged in {prefix}-*{SUFFIX}.")
         for prefix in before.keys() - collectors.keys():
             before[prefix].close()
         return models

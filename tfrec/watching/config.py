@@ -42,7 +42,9 @@ class WatchConfig(Settings):
         minimum=1,
     )
     min_rows: int = setting(
-        200, "Fewest rows of requests for a verdict.", minimum=1
+        200,
+        "Fewest rows of requests for a verdict, and for a failure.",
+        minimum=1,
     )
     fail_above: float | None = setting(
         None,

@@ -1,6 +1,7 @@
 """What training looked like: the test histories, and the answers to them."""
 
 import dataclasses
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from tfrec.data import PreparedDataset
 from tfrec.data.histories import Histories, History
 from tfrec.data.prepared import EVALUATION_SPLITS
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 from tfrec.lists.source import Listed, Source
 from tfrec.training.config import TrainingConfig
 from tfrec.training.progress import Bar
@@ -73,7 +74,11 @@ def read_pool(data: PreparedDataset, most: int, seed: int = 0) -> Pool:
 
 def _of_split(data: PreparedDataset, split: str) -> Iterator[History]:
     users = data.users.items if data.num_users else []
-    for batch in data.evaluation(split):
+    with warnings.catch_warnings():
+        # Of targets, which are none of this.
+        warnings.simplefilter("ignore", InputWarning)
+        batches = data.evaluation(split)
+    for batch in batches:
         for row, user in zip(
             batch.history.numpy(), batch.user.numpy().tolist(), strict=True
         ):

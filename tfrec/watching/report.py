@@ -194,11 +194,11 @@ def _shifts(watched: Watched) -> Table:
 def _quantiles(watched: Watched) -> Table:
     rows = []
     for shift in watched.shifts:
-        for name, values in zip(
+        for name, found in zip(
             (watched.pool, "now"), shift.quantiles or (), strict=False
         ):
             cells = [
-                f"{v:,}" if isinstance(v, int) else f"{v:.2f}" for v in values
+                f"{v:,}" if isinstance(v, int) else f"{v:.2f}" for v in found
             ]
             rows.append([f"{shift.name}, {name}", *cells])
     return Table("Quantiles", ["", *(f"{q:.0%}" for q in QUANTILES)], rows)

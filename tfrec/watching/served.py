@@ -74,13 +74,14 @@ class Hour:
         )
 
 
-@dataclasses.dataclass
 class Served:
     """The requests that a version answered, as they are read.
 
-    Attributes:
+    Args:
         data: What the model was trained on.
         rng: Draws samples.
+
+    Attributes:
         requests: Number of requests, by signature.
         rows: Number of their rows, by signature.
         first: When the first was answered, seconds since 1970; 0: not known.
@@ -102,10 +103,8 @@ class Served:
         asked: Histories and their answers, to ask again, by signature.
     """
 
-    data: PreparedDataset
-    rng: np.random.Generator
-
-    def __post_init__(self):
+    def __init__(self, data: PreparedDataset, rng: np.random.Generator):
+        self._data = data
         self.requests: collections.Counter[str] = collections.Counter()
         self.rows: collections.Counter[str] = collections.Counter()
         self.first = self.last = 0
@@ -115,9 +114,9 @@ class Served:
         self.empty, self.lost = Share(), Share()
         self.unknown_names = Frequent()
         self.lengths: collections.Counter[int] = collections.Counter()
-        self.items = np.zeros(self.data.num_items, np.int64)
+        self.items = np.zeros(self._data.num_items, np.int64)
         self.answers, self.asked = (
-            {name: Reservoir(size, self.rng) for name in RECOMMENDING}
+            {name: Reservoir(size, rng) for name in RECOMMENDING}
             for size in (_MOST_ANSWERS, _ASKED_AGAIN)
         )
 
@@ -168,7 +167,7 @@ class Served:
     ) -> list[np.ndarray]:
         """Counts histories; returns the indices of their known items."""
         names = _texts(history.ravel())
-        indices = self.data.vocabulary.index(names).reshape(history.shape)
+        indices = self._data.vocabulary.index(names).reshape(history.shape)
         given = (history != b"").reshape(history.shape)
         there = given.sum(1)
         unknown = given & (indices == 0)
@@ -188,8 +187,8 @@ class Served:
 
     def _add_users(self, users: list[str]) -> None:
         named = [user for user in users if user]
-        if named and self.data.num_users:
-            unknown = self.data.users.index(named) == 0
+        if named and self._data.num_users:
+            unknown = self._data.users.index(named) == 0
             self.unknown_users.add(unknown, np.ones_like(unknown))
 
     def _add_answers(
@@ -210,7 +209,7 @@ class Served:
             if not len(history):
                 continue
             texts = [name.decode() for name in names[:SHOWN] if name]
-            items = self.data.vocabulary.index(texts)
+            items = self._data.vocabulary.index(texts)
             found = tuple(scores[: len(texts)][:2].tolist())
             if found:
                 hour.answers += 1
@@ -221,9 +220,9 @@ class Served:
                 self.asked[signature].add((asking, answer))
 
     def _user(self, name: str) -> int:
-        if not name or not self.data.num_users:
+        if not name or not self._data.num_users:
             return 0
-        return int(self.data.users.index([name])[0])
+        return int(self._data.users.index([name])[0])
 
 
 def _texts(names: np.ndarray) -> list[str]:

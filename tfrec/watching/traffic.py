@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def read_traffic(
             this model, or it is another model.
     """
     rng = np.random.default_rng(seed)
-    found: dict[int, Served] = {}
+    wanted, found = name, {}
     others: set[str] = set()
     bar = Bar(
         TrainingConfig(), "Reading requests (MiB)", total_bytes(paths) // _MB
@@ -44,6 +45,11 @@ def read_traffic(
         for record in read_logs(paths, lambda done: bar.update(done // _MB)):
             asked, version = _answering(record)
             name = name or asked
+            if asked != name and not wanted:
+                raise InputError(
+                    f"The log has requests to {name} and to {asked} "
+                    f"({record.place}). Say by `--name` which is watched."
+                )
             if asked != name:
                 others.add(asked)
                 continue
@@ -52,7 +58,8 @@ def read_traffic(
             found[version].add(record)
     finally:
         bar.close()
-    _check(name, found, others, paths)
+    if not found:
+        _refuse_nothing(name, others, paths)
     return name, dict(sorted(found.items()))
 
 
@@ -70,21 +77,15 @@ def _answering(record: Logged) -> tuple[str, int]:
     return spec.name or asked.name, spec.version.value
 
 
-def _check(
-    name: str,
-    found: dict[int, Served],
-    others: set[str],
-    paths: Sequence[Path],
-) -> None:
+def _refuse_nothing(
+    name: str, others: set[str], paths: Sequence[Path]
+) -> NoReturn:
     where = str(paths[0])
     if len(paths) > 1:
         where = f"{len(paths)} files such as {paths[0]}"
-    if not found:
-        there = f" There are some to {', '.join(sorted(others))}."
-        to = f" to {name}" if name else ""
-        raise InputError(
-            f"There are no requests{to} in {where}.{there if others else ''}"
-        )
+    there = f" There are some to {', '.join(sorted(others))}." if others else ""
+    to = f" to {name}" if name else ""
+    raise InputError(f"There are no requests{to} in {where}.{there}")
 
 
 def choose_version(found: dict[int, Served], version: int = 0) -> int:

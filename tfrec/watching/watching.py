@@ -109,7 +109,7 @@ def watch(config: WatchConfig) -> Watched:
     # First what is found out at once.
     paths = find_files(config.log)
     run = load_run(config.run_dir, config.data_dir) if config.run_dir else None
-    data = run.data if run else _data_of_export(config)
+    data = run.data if run else data_of_export(config)
     name, versions = read_traffic(paths, data, config.name, config.seed)
     version = choose_version(versions, config.version)
     served = versions[version]
@@ -152,7 +152,12 @@ def watch(config: WatchConfig) -> Watched:
     )
 
 
-def _data_of_export(config: WatchConfig) -> PreparedDataset:
+def data_of_export(config: WatchConfig) -> PreparedDataset:
+    """Opens the dataset of an export: the one given, or that of its card.
+
+    Raises:
+        InputError: If there is none.
+    """
     if config.data_dir:
         return PreparedDataset.open(config.data_dir)
     path = find_version(Path(config.export_dir), config.name, config.version)
