@@ -246,6 +246,23 @@ def test_a_full_disk_is_counted_said_once_and_survived(
     assert lines[3].endswith("; 2 were not.")
 
 
+def test_a_bug_with_one_request_does_not_end_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(request_collector, "_PAUSE_SECONDS", 0.0)
+    counted = []
+    collector = request_collector.Collector(
+        LogFiles(str(tmp_path / "r"), 2**20, 2, ""),
+        lambda _, code: counted.append(code),
+    )
+    wrong = {"history": np.array([[{}]], object)}
+    for inputs in (INPUTS, wrong, INPUTS):
+        collector.put(
+            request_collector.Answered(spec(), spec(), inputs, [], OUTPUTS)
+        )
+    collector.close()
+    assert counted == [StatusCode.OK, StatusCode.INTERNAL, StatusCode.OK]
+    assert len(read(*tmp_path.iterdir())) == 2
+
+
 def test_more_than_can_wait_is_dropped_and_counted(tmp_path, monkeypatch):
     class Stuck(LogFiles):
         go = threading.Event()

@@ -138,6 +138,7 @@ class Collector:
             except Exception:
                 logging.getLogger(__name__).exception("A log met a bug:")
                 code = StatusCode.INTERNAL
+                self._pause = time.monotonic() + _PAUSE_SECONDS
             self._observe(answered.spec.name, code)
         try:
             self._files.close()

@@ -22,6 +22,8 @@ from tfrec.serving.request_files import SUFFIX, LogFiles
 
 # The only collector that there is; TensorFlow Serving has none of its own.
 _TYPES = ("", "file")
+# What a look for new versions waits for a log that is no longer wanted.
+_CLOSING_SECONDS = 5.0
 
 
 class RequestLogs:
@@ -83,7 +85,7 @@ class RequestLogs:
         for prefix in files:
             say(f"Requests are logged in {prefix}-*{SUFFIX}.")
         for prefix in before.keys() - collectors.keys():
-            before[prefix].close()
+            before[prefix].close(_CLOSING_SECONDS)
         return models
 
     def record(

@@ -21,8 +21,10 @@ from tfrec.watching.served import Answer, Served
 
 # Shares from which something is said.
 _MUCH_UNKNOWN, _MUCH_EMPTY, _MANY_NEW_USERS = 0.05, 0.05, 0.5
-# How many items are listed, and how often one must be there to have risen.
-NAMES, _LEAST_TIMES = 5, 10
+# How many items are listed. One has risen that is there so often, and so many
+# standard deviations above what training lets expect: of many items, some
+# are above two by chance.
+NAMES, _LEAST_TIMES, _DEVIATIONS = 5, 10, 5
 
 LENGTHS = "known items in a history"
 HISTORY_ITEMS = "popularity of items in histories"
@@ -161,13 +163,24 @@ def of_lists(
     return tuple(Shown.of(each, counts) for each in shown), shift
 
 
-def risen(
+def risen_items(
     served: Served, counts: np.ndarray, data: PreparedDataset
 ) -> list[Risen]:
-    """Returns the items whose share grew most since the training."""
+    """Returns the items whose share grew most since the training.
+
+    Args:
+        served: The requests.
+        counts: The interactions of each item in the training.
+        data: Names the items.
+    """
     now = served.items / max(served.items.sum(), 1)
     before = counts / max(counts.sum(), 1.0)
-    grown = np.where(served.items >= _LEAST_TIMES, now - before, 0.0)
+    # An item that training never saw counts as half an interaction.
+    expected = np.maximum(counts, 0.5) / max(counts.sum(), 1.0)
+    expected *= served.items.sum()
+    least = expected + _DEVIATIONS * np.sqrt(expected)
+    risen = (served.items >= _LEAST_TIMES) & (served.items > least)
+    grown = np.where(risen, now - before, 0.0)
     items = data.vocabulary.items
     return [
         Risen(

@@ -21,7 +21,7 @@ from tfrec.watching.comparing import (
     of_histories,
     of_lists,
     of_scores,
-    risen,
+    risen_items,
     shares,
 )
 from tfrec.watching.config import WatchConfig
@@ -148,7 +148,7 @@ def watch(config: WatchConfig) -> Watched:
         shifts,
         shown,
         (min(len(answers), len(given)), length),
-        risen(served, popularity.counts, data),
+        risen_items(served, popularity.counts, data),
     )
 
 
