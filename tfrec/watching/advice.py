@@ -1,7 +1,5 @@
 """What is said of what was found: what changed, by how much, what to do."""
 
-from collections.abc import Callable
-
 from tfrec.watching.comparing import (
     EMPTY,
     HISTORY_ITEMS,
@@ -78,19 +76,17 @@ def _of_share(one: Counted) -> str:
 
 
 def _of_shift(shift: Shift, pool: str) -> str:
+    moved = _most_moved(shift, pool)
     if shift.quantiles:
-        before, now = (each[len(each) // 2] for each in shift.quantiles)
-        form: Callable[[float], str] = "{:.2f}".format
-        if isinstance(now, int):
-            form = "{:,}".format
-        moved = f"half have up to {form(now)}, in the {pool} {form(before)}"
-    else:
-        moved = _most_moved(shift, pool)
+        before, now = (
+            f"{each:,}" if isinstance(each, int) else f"{each:.2f}"
+            for each in (found[len(found) // 2] for found in shift.quantiles)
+        )
+        moved = f"half have up to {now}, in the {pool} {before}"
     name = shift.name[0].upper() + shift.name[1:]
-    size = "A large shift" if shift.verdict == "large" else "Some shift"
+    size = "a large shift" if shift.verdict == "large" else "some shift"
     return (
-        f"{name}: {size[0].lower()}{size[1:]}, PSI {shift.psi:.3f}; {moved}. "
-        f"{_SHIFTS[shift.name]}"
+        f"{name}: {size}, PSI {shift.psi:.3f}; {moved}. {_SHIFTS[shift.name]}"
     )
 
 

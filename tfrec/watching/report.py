@@ -89,13 +89,18 @@ def _traffic(watched: Watched) -> Table:
         for signature in sorted(served.requests)
     ]
     served = watched.served
-    notes = [
+    text = (
         f"* is watched: {_period(served)}, logged of about "
         f"{served.sampling:,.0f} requests. Compared with the "
         f"{watched.pool} of {watched.data_dir} "
-        f"({watched.lengths:,} histories), and with what {watched.of} "
-        f"recommends to {watched.asked:,} of them."
-    ]
+        f"({watched.lengths:,} histories)"
+    )
+    if watched.asked:
+        text += (
+            f", and with what {watched.of} recommends to {watched.asked:,} of "
+            "them"
+        )
+    notes = [f"{text}."]
     if watched.pool == WHOLE:
         notes.append(
             "The dataset has no test: whole sequences stand for it, on which "

@@ -13,7 +13,7 @@ from tfrec.lists.runs import RunSource
 from tfrec.models.base.items import count_interactions
 from tfrec.promotion.card import CARD, EXTRA, read_card
 from tfrec.serving.servable import FOR_USER
-from tfrec.training.run import Run, load_run
+from tfrec.training.run import Run, explained, load_run
 from tfrec.watching.comparing import (
     NAMES,
     UNKNOWN_USERS,
@@ -40,7 +40,8 @@ class Watched:
         name: The model's name in the server.
         version: The version that was watched.
         versions: What is known of each version.
-        of: What the answers are compared with: a run, or a version.
+        of: What the answers are compared with: a run, or a version; "" where
+            the log has none.
         data_dir: Its dataset.
         pool: What the requests are compared with: "test".
         lengths: Number of its histories.
@@ -112,22 +113,32 @@ def watch(config: WatchConfig) -> Watched:
     data = run.data if run else data_of_export(config)
     name, versions = read_traffic(paths, data, config.name, config.seed)
     version = choose_version(versions, config.version)
+    _refuse_strangers(versions[version], data)
+    with explained(data):
+        return _compare(config, run, data, name, versions, version)
+
+
+def _compare(
+    config: WatchConfig,
+    run: Run | None,
+    data: PreparedDataset,
+    name: str,
+    versions: dict[int, Served],
+    version: int,
+) -> Watched:
     served = versions[version]
-    _refuse_strangers(served, data)
     signature = served.signature
     given = served.answers[signature].kept
     length = max((len(answer.items) for answer in given), default=0)
     pool = read_pool(data, config.histories, config.seed)
-    answers, agreeing, of = [], (0, 0), config.run_dir
+    popularity = Popularity(count_interactions(data))
+    shifts = of_histories(served, pool, popularity, config.min_rows)
+    answers, agreeing, of, shown = [], (0, 0), "", None
     if given:
         asking, of = _open(config, run, data, name, version, length, signature)
         agreeing = asking.agreement(served, signature)
         refuse_another_model(*agreeing, version, of)
         answers = asking.answers(pool.chosen)
-    popularity = Popularity(count_interactions(data))
-    shifts = of_histories(served, pool, popularity, config.min_rows)
-    shown = None
-    if given:
         shifts += of_scores(answers, given, config.min_rows)
         rng = np.random.default_rng(config.seed)
         shown, shift = of_lists(
@@ -135,20 +146,20 @@ def watch(config: WatchConfig) -> Watched:
         )
         shifts.append(shift)
     return Watched(
-        name,
-        version,
-        versions,
-        of,
-        data.data_dir,
-        pool.name,
-        len(pool.lengths),
-        len(answers),
-        agreeing,
-        shares(served, config.min_rows),
-        shifts,
-        shown,
-        (min(len(answers), len(given)), length),
-        risen_items(served, popularity.counts, data),
+        name=name,
+        version=version,
+        versions=versions,
+        of=of,
+        data_dir=data.data_dir,
+        pool=pool.name,
+        lengths=len(pool.lengths),
+        asked=len(answers),
+        agreeing=agreeing,
+        shares=shares(served, config.min_rows),
+        shifts=shifts,
+        shown=shown,
+        lists=(min(len(answers), len(given)), length),
+        risen=risen_items(served, popularity.counts, data),
     )
 
 
