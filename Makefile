@@ -27,10 +27,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: test demo clean
 
+# The memory of large arrays is kept for the next: to give it back and to get
+# it again takes longer than many a test.
 test: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest --numprocesses=2 --no-loadscope-reorder
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 \
+		$(PY) -m pytest --numprocesses=2 --no-loadscope-reorder
 
 demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags --run_dir=$(RUN_DIR)
@@ -53,19 +56,28 @@ demo: $(CORE)
 	@echo "  $(PY) -m tfrec.explore --run_dir=$(RUN_DIR)"
 	@echo "  $(VENV)/bin/tensorboard --logdir=$(RUN_DIR)"
 
-$(CORE): setup.py
-	@if [[ -z "$(PYTHON)" ]]; then \
+# A new environment, with a Python that can make one.
+define new_environment
+	if [[ -z "$(PYTHON)" ]]; then \
 		echo "No Python 3.10 to 3.13 with ensurepip was found." \
-			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi
+			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi; \
 	$(PYTHON) -m venv --clear $(VENV)
+endef
+# Python compiles what it imports, a small part of all.
+INSTALL = $(PY) -m pip install --quiet --no-compile --editable
+
+$(CORE): setup.py
+	@$(new_environment)
 	@echo "Installing into $(VENV): some minutes, 2.7 GB."
-	$(PY) -m pip install --quiet --editable .
+	@$(INSTALL) .
 	@touch $@
 
-$(DEV): $(CORE)
-	@echo "Installing the tests' tools, Optuna and Spark: 0.6 GB more."
-	$(PY) -m pip install --quiet --editable ".[dev,spark,tune,reproduce]"
-	@touch $@
+$(DEV): setup.py
+	@[[ $(CORE) -nt setup.py ]] || { $(new_environment); }
+	@echo "Installing into $(VENV), the tests' tools, Optuna and Spark too:" \
+		"some minutes, 3.3 GB."
+	@$(INSTALL) ".[dev,spark,tune,reproduce]"
+	@touch $(CORE) $@
 
 clean:
 	rm -rf $(VENV)

@@ -30,8 +30,10 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
-# What is imported stays: a collection of garbage need not walk through it.
+# What is imported stays: a collection of garbage need not walk through it,
+# and what tests leave is little.
 gc.freeze()
+gc.set_threshold(20_000, 50, 50)
 
 # A shell without job control starts background jobs deaf to SIGINT, and what
 # they start inherits that: the tests of interruptions would wait in vain.

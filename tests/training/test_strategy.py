@@ -26,7 +26,8 @@ def data(tmp_path_factory):
     return sequences(tmp_path_factory.mktemp("data"))
 
 
-# ACVAE's is a contract of every model, see tests/models.
+# As graphs. ACVAE's are those of workers, see test_workers.py, and eagerly it
+# is a contract of every model, see tests/models.
 @pytest.mark.parametrize("name", sorted(set(MAKERS) - {"acvae"}))
 def test_two_devices_make_the_same_update_as_one(data, name, monkeypatch):
     silence(monkeypatch)
