@@ -55,6 +55,7 @@ def main() -> None:
         destination.name,
         destination.k,
         destination.version,
+        index_recall=destination.least_recall,
     )
     with changing(*served) as file:
         file.add(version.parent.name)
