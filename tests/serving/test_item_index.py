@@ -103,6 +103,18 @@ def test_equal_items_are_listed_once_each():
     np.testing.assert_allclose(scores, np.tile(best, [1, 30]), atol=1e-5)
 
 
+def test_no_table_is_copied_when_it_is_read_as_a_whole(narrow):
+    """As TensorFlow does for a variable of which `ResourceGather` read rows."""
+    traced = tf.function(narrow.search, autograph=False).get_concrete_function(
+        tf.constant(STATES), tf.constant(NONE), 5
+    )
+    graph = traced.graph.as_graph_def()
+    functions = [n for f in graph.library.function for n in f.node_def]
+    operations = {node.op for node in [*graph.node, *functions]}
+    assert "GatherV2" in operations
+    assert "ResourceGather" not in operations
+
+
 def test_a_batch_may_be_empty(narrow):
     found = narrow.search(STATES[:0], tf.constant(NONE[:0]), 5)
     assert found.scores.shape == found.columns.shape == (0, 5)

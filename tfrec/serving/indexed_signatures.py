@@ -12,6 +12,7 @@ from tfrec.models import Recommender
 from tfrec.models.base.items import EXCLUDED, distinct
 from tfrec.serving.inputs import Among
 from tfrec.serving.item_index import Found, ItemIndex
+from tfrec.serving.rows import rows_of
 from tfrec.serving.signatures import Signatures
 
 
@@ -117,7 +118,7 @@ class IndexedSignatures(Signatures):
         scores = tf.where(
             there,
             self.index.score(states, items),
-            tf.gather(self.popularity, columns),
+            rows_of(self.popularity, columns),
         )
         # Sorted, for lists may be long. The last entry is no item.
         without = tf.sort(left_out, 1)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.serving.partitions import Partitions
+from tfrec.serving.rows import rows_of
 from tfrec.serving.top_items import top_items
 
 # Rows that are searched beside each other, where a server has threads.
@@ -80,8 +81,8 @@ class ItemIndex(tf.Module):
         Returns:
             float32 `[batch, n]`; of any item where there is none.
         """
-        places = tf.gather(self.places, tf.maximum(items - 1, 0))
-        return tf.linalg.matvec(tf.gather(self.vectors, places), states)
+        places = rows_of(self.places, tf.maximum(items - 1, 0))
+        return tf.linalg.matvec(rows_of(self.vectors, places), states)
 
     def search(self, states: tf.Tensor, left_out: tf.Tensor, k: int) -> Found:
         """Finds the best items of each row, exactly where too few are probed.
@@ -116,12 +117,12 @@ class ItemIndex(tf.Module):
         self, state: tf.Tensor, probed: tf.Tensor, without: tf.Tensor, k: int
     ) -> Found:
         """Finds the best items of some partitions, for one row."""
-        starts = tf.gather(self.offsets, probed)
-        stops = tf.gather(self.offsets, probed + 1)
+        starts = rows_of(self.offsets, probed)
+        stops = rows_of(self.offsets, probed + 1)
         places = tf.ragged.range(starts, stops).flat_values
-        scores = tf.linalg.matvec(tf.gather(self.vectors, places), state)
+        scores = tf.linalg.matvec(rows_of(self.vectors, places), state)
         # Where the items to leave out are among these places.
-        at = tf.gather(self.places, tf.maximum(without - 1, 0))
+        at = rows_of(self.places, tf.maximum(without - 1, 0))
         at = tf.where(without > 0, at, -1)[:, None]
         inside = tf.where((at >= starts) & (at < stops))
         before = tf.cumsum(stops - starts, exclusive=True) - starts
@@ -134,7 +135,7 @@ class ItemIndex(tf.Module):
         scores = tf.pad(scores, [[0, k]], constant_values=EXCLUDED)
         places = tf.pad(places, [[0, k]])
         scores, best = tf.math.top_k(scores, k)
-        return Found(scores, tf.gather(self.order, tf.gather(places, best)))
+        return Found(scores, rows_of(self.order, tf.gather(places, best)))
 
     def _exact(self, state: tf.Tensor, without: tf.Tensor, k: int) -> Found:
         """Finds the best of all items, for one row."""

@@ -13,6 +13,7 @@ from tfrec.models import Recommender
 from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.serving.id_tables import ids_of_numbers, numbers_of_ids
 from tfrec.serving.inputs import Among, is_there, matched
+from tfrec.serving.rows import rows_of
 from tfrec.serving.top_items import top_items
 from tfrec.serving.tracing import trace
 
@@ -193,7 +194,7 @@ class Signatures(tf.Module):
         scores = tf.where(
             is_there(known),
             tf.gather(self._score(Query.of(known)), columns, batch_dims=1),
-            tf.gather(self.popularity, columns),
+            rows_of(self.popularity, columns),
         )
         return {"scores": tf.where(chosen > 0, scores, EXCLUDED)}
 
