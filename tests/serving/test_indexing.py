@@ -186,6 +186,18 @@ def test_an_index_that_finds_too_little_is_noticed(
         verify(servable, run, popularity, better)
 
 
+def test_scores_that_are_not_finite_are_refused(exported):
+    run, _ = exported
+    bias = run.model.item_logits.bias
+    before = bias.numpy()
+    bias.assign(np.where(np.arange(12) == 3, np.nan, before))
+    try:
+        with pytest.raises(InputError, match="not finite"):
+            make_index(run, 3, 0.5)
+    finally:
+        bias.assign(before)
+
+
 @pytest.mark.parametrize("signature", ["serving_default", "among"])
 def test_a_score_that_is_not_the_models_is_noticed(
     signature, exported, servable, popularity, indexed

@@ -13,6 +13,7 @@ from tfrec.batches import Query
 from tfrec.errors import InputError
 from tfrec.models.base.items import EXCLUDED, as_histories, exclude
 from tfrec.models.base.products import Products
+from tfrec.serving.finite import check_finite
 from tfrec.serving.item_index import ItemIndex
 from tfrec.serving.partitions import Partitions, partition
 from tfrec.serving.samples import Asked, held_out_histories
@@ -118,7 +119,7 @@ def make_index(run: Run, k: int, least_recall: float) -> Indexed:
         least_recall: Share of the items of the exact lists to find.
 
     Raises:
-        InputError: If the model's scores are no products.
+        InputError: If the model's scores are no products, or not finite.
     """
     products = check_products(run)
     asked = held_out_histories(run.data, _HISTORIES)
@@ -129,8 +130,10 @@ def make_index(run: Run, k: int, least_recall: float) -> Indexed:
     left_out = [each.items for each in asked]
     if not run.data.protocol.exclude_history:
         left_out = [[] for _ in asked]
+    vectors = products.vectors().numpy()
+    check_finite(vectors, states)
     index, report, best = index_of(
-        products.vectors().numpy(),
+        vectors,
         states[::2],
         states[later],
         left_out,

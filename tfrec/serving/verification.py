@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import Query
-from tfrec.errors import InputError
 from tfrec.models import Recommender
 from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.models.base.latent import Latent
+from tfrec.serving.finite import check_finite
 from tfrec.serving.indexing import Indexed, found_recall, inputs_of
 from tfrec.serving.servable import Servable
 from tfrec.serving.warmup import example_inputs
@@ -125,12 +125,7 @@ class _Comparison:
     def compare_all(self) -> None:
         """Compares every signature."""
         scores = self._or_popular(self._model.score(self._query))
-        if not np.isfinite(scores).all():
-            raise InputError(
-                "The model gives scores that are not finite; no answer could "
-                "hold them. Train it again, with a lower learning rate where "
-                "it has one."
-            )
+        check_finite(scores)
         _, answer = self._ask("serving_default")
         ranked = self._or_popular(self._ranked(self._query))
         self._compare_best("serving_default", answer, ranked)
