@@ -46,6 +46,14 @@ def test_what_the_user_can_mend_is_one_line(run_dir, tmp_path):
     for flags, message in (
         ([f"--run_dir={run_dir}", "--k=99"], "number of items (12)"),
         ([f"--run_dir={tmp_path}"], "which has no config.json"),
+        (
+            [f"--run_dir={run_dir}", "--index=partitioned"],
+            "`--index=partitioned` needs a model whose scores are products",
+        ),
+        (
+            [f"--run_dir={run_dir}", "--index_recall=0.9"],
+            "`--index_recall` means nothing with --index=exact. Remove it.",
+        ),
         ([], "`--run_dir` must be given: folder of the run."),
     ):
         result = export(f"--export_dir={tmp_path}", *flags)

@@ -11,6 +11,9 @@ to models.config in that folder, which says what TensorFlow Serving serves.
     # Under another name, with longer lists.
     python -m tfrec.export --run_dir=runs/first --name=home-page --k=50
 
+    # For a large catalogue: items are found by an index.
+    python -m tfrec.export --run_dir=runs/first --index=partitioned
+
     # Try it; production runs TensorFlow Serving itself.
     python -m tfrec.serve
 """
@@ -55,6 +58,7 @@ def main() -> None:
         destination.name,
         destination.k,
         destination.version,
+        index_recall=destination.least_recall,
     )
     with changing(*served) as file:
         file.add(version.parent.name)

@@ -46,6 +46,8 @@ def main() -> None:
         print(f"{promoted.difference}: not worse.")
     else:
         print("Compared with nothing: no `--against`.")
+    if promoted.index:
+        print(promoted.index)
     print(
         f"{promoted.latency.requests} requests, one by one: half take up to "
         f"{promoted.latency} ({_bound(config.max_latency_ms, 'ms')})."

@@ -9,6 +9,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from tfrec.errors import InputError
 from tfrec.serving.checksums import write_checksums
+from tfrec.serving.indexing import IndexReport
 
 
 def listing(folder):
@@ -44,10 +45,13 @@ class Answering:
         pass
 
 
-def copying(run, export_dir, name, k, version, judge):
-    """Exports by a copy of the version 1."""
+def copying(run, export_dir, name, k, version, judge, index_recall):
+    """Exports by a copy of the version 1; an index is only said to be."""
     folder = Path(export_dir, name, str(version))
     shutil.copytree(folder.with_name("1"), folder)
+    if index_recall:
+        report = IndexReport(40, 2, k, 0.93, index_recall, 0.05, 27)
+        report.write(folder)
     judge(Answering(), folder)
     write_checksums(folder)
     return folder

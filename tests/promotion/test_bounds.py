@@ -1,11 +1,7 @@
 """Tests of the bounds: what they measure, and when they refuse."""
 
-import types
-
-import numpy as np
 import pytest
 
-from tests.toy import toy_data
 from tfrec.errors import InputError
 from tfrec.promotion import bounds
 
@@ -48,13 +44,3 @@ def test_slow_answers_are_told_with_both_numbers():
     with pytest.raises(InputError, match=r"up to 7\.5 ms, .*_ms` is 7\.4\."):
         bounds.refuse_slow(found, 7.4)
     assert str(found) == "1.00 ms, 99% below 7.50 ms"
-
-
-def test_short_and_long_histories_are_asked(tmp_path):
-    data = toy_data(tmp_path / "data", users=60)
-    run = types.SimpleNamespace(data=data)
-    every = [len(h) for h in bounds.tested_histories(run, 1000)]
-    some = [len(h) for h in bounds.tested_histories(run, 7)]
-    assert (len(every), len(some)) == (60, 7)
-    assert (min(some), max(some)) == (min(every), max(every))
-    assert np.median(some) == pytest.approx(np.median(every), abs=1)

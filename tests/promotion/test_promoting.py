@@ -200,6 +200,28 @@ def test_a_candidate_that_is_as_good_becomes_a_canary(
     assert (found.version, found.difference.users) == (version, 27)
 
 
+def test_the_card_says_what_an_index_finds(models, run, monkeypatch):
+    monkeypatch.setattr(promoting, "export", copying)
+    settings = {"export_dir": models, "index": "partitioned"}
+    found = promote(
+        PromotionConfig(candidate=run, latency_requests=2),
+        DestinationConfig(
+            **settings, name="home", k=3, version=2, index_recall=0.9
+        ),
+    )
+    assert (found.index.recall, found.index.least_recall) == (0.93, 0.9)
+    card = json.loads(
+        (found.version / "assets.extra" / "card.json").read_text()
+    )
+    assert card["index"] == dataclasses.asdict(found.index)
+    assert "--index_recall=0.9" in card["commands"]["promote"]
+    with refused(models, "`--index` means nothing with a version as"):
+        promote(
+            PromotionConfig(candidate=found.version, label="stable"),
+            DestinationConfig(**settings),
+        )
+
+
 def test_a_bound_that_is_exceeded_leaves_nothing(run, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "verify", lambda *_: None)
     monkeypatch.setattr(exporting, "Servable", lambda *_: Answering())
@@ -220,7 +242,7 @@ def test_other_answers_than_the_runs_are_refused(models, run, monkeypatch):
 
 
 def test_what_is_served_meanwhile_is_kept(models, run, monkeypatch):
-    def export(run, export_dir, name, k, version, judge):
+    def export(run, export_dir, name, k, version, judge, index_recall):
         with changing(models) as served:
             served.add("another")
         folder = models / name / "5"
@@ -234,7 +256,7 @@ def test_what_is_served_meanwhile_is_kept(models, run, monkeypatch):
 
 
 def test_labels_that_cannot_be_written_leave_nothing(models, run, monkeypatch):
-    def export(run, export_dir, name, k, version, judge):
+    def export(run, export_dir, name, k, version, judge, index_recall):
         folder = models / name / "5"
         folder.mkdir(parents=True)
         return folder

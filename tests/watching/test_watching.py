@@ -190,6 +190,26 @@ def test_another_models_log_is_refused(run, test_answers, tmp_path):
         watched(tmp_path, [request(["a"]), request(["b"])])
 
 
+def test_logits_are_not_compared_with_log_probabilities(run, tmp_path):
+    model, histories = run.model, pool(run)
+    found = [
+        [x[0] for x in model.recommend([history.items], 3)]
+        for history in histories
+    ]
+    logits = [
+        request(
+            ids(run, history),
+            run.data.vocabulary.lookup(items),
+            [float(score) + 3.0 + n % 5 for score in scores],
+        )
+        for n, (history, (items, scores)) in enumerate(
+            zip(histories, found, strict=True)
+        )
+    ]
+    with pytest.raises(InputError, match=r"version 3 are logits.*`--export_d"):
+        watched(tmp_path, logits)
+
+
 def test_a_log_of_several_models_needs_a_name(run, test_answers, tmp_path):
     requests = [*test_answers, request(["x"], name="other")]
     assert watched(tmp_path, requests, name="home").name == "home"

@@ -1,7 +1,7 @@
 """Scores of items from hidden states; what is made of them is a loss's."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -41,7 +41,7 @@ class ItemLogits(keras.layers.Layer):
         # Behind a function, so that Keras does not count the embedding's
         # variables as this layer's.
         self._tied = embedding and (lambda: embedding)
-        self._columns = None
+        self._read = None
 
     def build(self, input_shape):
         """Creates the item vectors, `[num_items, dim]`, and biases."""
@@ -102,28 +102,48 @@ class ItemLogits(keras.layers.Layer):
 
     def scores(self, hidden: tf.Tensor) -> tf.Tensor:
         """Returns the logits of all items, float32 `[..., num_items]`."""
+        if self._read:
+            return self._read(hidden)
         hidden = self.scaled(hidden)
-        if self._columns:
-            logits = hidden @ self._columns()
-        else:
-            logits = tf.matmul(hidden, self.kernel, transpose_b=True)
-        return logits + self.bias
+        return tf.matmul(hidden, self.kernel, transpose_b=True) + self.bias
 
     @contextlib.contextmanager
-    def read_only(self) -> Iterator[tf.Variable]:
+    def read_only(
+        self, logits: Callable[[tf.Tensor], tf.Tensor] | None = None
+    ) -> Iterator[tf.Variable | None]:
         """Makes graphs traced in it read a copy of the item vectors.
 
         It is transposed and, with `cosine_scale`, of vectors of length 1: the
         product with a single state then takes a fifth less time, and no call
         normalises the table. The copy, which this gives, does not follow the
         weights, and has to outlive the graphs.
+
+        Args:
+            logits: Who has a copy already, in another order, gives what reads
+                it: a function of `product_states` that returns all logits.
         """
-        copy = tf.Variable(tf.transpose(self.kernel), trainable=False)
-        self._columns = lambda: copy
+        copy = None
+        if logits:
+            self._read = lambda hidden: logits(self.product_states(hidden))
+        else:
+            copy = tf.Variable(tf.transpose(self.kernel), trainable=False)
+            self._read = lambda hidden: self.scaled(hidden) @ copy + self.bias
         try:
             yield copy
         finally:
-            self._columns = None
+            self._read = None
+
+    def product_vectors(self) -> tf.Tensor:
+        """Returns item vectors with their biases, `[num_items, dim + 1]`.
+
+        Their products with `product_states` are the logits.
+        """
+        return tf.concat([self.kernel, self.bias[:, None]], 1)
+
+    def product_states(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Returns states with a 1 for the bias, float32 `[..., dim + 1]`."""
+        scaled = self.scaled(hidden)
+        return tf.concat([scaled, tf.ones_like(scaled[..., :1])], -1)
 
     @property
     def tile(self) -> int:

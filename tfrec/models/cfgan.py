@@ -191,6 +191,6 @@ class CFGAN(SetModel):
             ),
         ]
 
-    def score(self, query: Query) -> tf.Tensor:
-        """See base class: the softmax of the ratings."""
-        return self.item_logits(self.item_sum(self.set_of(query)))
+    def compared(self, query: Query) -> tf.Tensor:
+        """See base class; `score` is the softmax of the ratings."""
+        return self.item_sum(self.set_of(query))

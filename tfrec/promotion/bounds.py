@@ -6,18 +6,16 @@ the bound and both numbers.
 
 import dataclasses
 import time
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tfrec.errors import InputError, InputWarning
+from tfrec.errors import InputError
 from tfrec.metrics.statistics import Totals, interval
 from tfrec.promotion.asking import Asked
 from tfrec.serving.servable import DEFAULT_SIGNATURE, Servable
 from tfrec.training.comparison import Measured
-from tfrec.training.run import Run
 from tfrec.training.tables import short, title_of
 
 _NOTHING = "Nothing was exported."
@@ -138,26 +136,6 @@ def measure_latency(
     times = [ask(history) for history in histories]
     p50, p99 = np.percentile(times, [50, 99])
     return Latency(float(p50), float(p99), len(times))
-
-
-def tested_histories(run: Run, count: int) -> list[list[str]]:
-    """Returns histories of a run's test, as item ids, evenly spaced.
-
-    The test is read in stretches, each by length: the first are short ones.
-    """
-    total = run.data.examples("test")
-    wanted = set(np.linspace(0, total - 1, min(count, total)).astype(int))
-    found, place = [], 0
-    with warnings.catch_warnings():
-        # The training said what is to be said of its test.
-        warnings.simplefilter("ignore", InputWarning)
-        batches = run.data.evaluation("test")
-    for batch in batches:
-        for row in batch.history.numpy():
-            if place in wanted:
-                found.append(run.data.vocabulary.lookup(row[row > 0]))
-            place += 1
-    return found
 
 
 def refuse_slow(found: Latency, most: float | None) -> None:

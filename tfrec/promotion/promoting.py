@@ -15,7 +15,9 @@ from tfrec.promotion.config import NO_LABEL, PromotionConfig
 from tfrec.promotion.incumbent import Promoted, is_version, read_incumbent
 from tfrec.serving.config import DestinationConfig
 from tfrec.serving.exporting import export, megabytes
+from tfrec.serving.indexing import IndexReport, read_report
 from tfrec.serving.model_config_file import ModelConfigFile, changing
+from tfrec.serving.samples import histories_of_test
 from tfrec.serving.servable import Servable
 from tfrec.serving.verification import DisagreementError
 from tfrec.training import load_run
@@ -30,6 +32,7 @@ class Promotion:
 
     Attributes:
         difference: From what it was compared with; None if with nothing.
+        index: What its index finds; None if it has none.
         latency: Of its answers.
         size_mb: Of its files without the card, in 10^6 bytes.
         version: The folder of the version.
@@ -37,6 +40,7 @@ class Promotion:
     """
 
     difference: bounds.Difference | None = None
+    index: IndexReport | None = None
     latency: bounds.Latency | None = None
     size_mb: float = 0.0
     version: Path = Path()
@@ -84,6 +88,7 @@ def promote(
             destination.k,
             destination.version,
             judge,
+            destination.least_recall,
         )
     except DisagreementError as error:
         raise InputError(f"{error} Nothing was exported.") from error
@@ -113,7 +118,7 @@ def _label(
             f"`--candidate` must be a run, or a version below `--export_dir` "
             f"({served.export_dir}). Received: {version}."
         )
-    for name in ("name", "k", "version"):
+    for name in ("name", "k", "version", "index", "index_recall"):
         if getattr(destination, name) != getattr(DestinationConfig, name):
             raise InputError(
                 f"`--{name}` means nothing with a version as `--candidate`. "
@@ -131,6 +136,7 @@ def _label(
     latency = {k: v for k, v in card["latency"].items() if k != "how"}
     promotion = Promotion(
         _compared(measured, config, served),
+        read_report(version),
         bounds.Latency(**latency),
         card["size_mb"],
         version.resolve(),
@@ -180,7 +186,11 @@ def _judge(
     with writing(folder, "--export_dir"):
         shutil.copyfile(run.folder / RANKS, folder / EXTRA / RANKS)
     promotion.size_mb = megabytes(folder)
-    histories = bounds.tested_histories(run, config.latency_requests)
+    promotion.index = read_report(folder)
+    histories = [
+        run.data.vocabulary.lookup(asked.items)
+        for asked in histories_of_test(run.data, config.latency_requests)
+    ]
     promotion.latency = bounds.measure_latency(servable, histories)
     _refuse(promotion, config)
 
@@ -200,6 +210,7 @@ def _described(promotion: Promotion) -> dict[str, Any]:
             "how": "requests to serving_default, one by one, of one history "
             "of the test each, in the process that exported, on CPUs",
         },
+        "index": promotion.index and dataclasses.asdict(promotion.index),
         "size_mb": promotion.size_mb,
         "verified": "every signature answers as the run does",
     }

@@ -4,6 +4,8 @@ import dataclasses
 
 from tfrec.settings import Settings, setting
 
+EXACT = "exact"
+
 
 @dataclasses.dataclass(frozen=True)
 class DestinationConfig(Settings):
@@ -26,6 +28,30 @@ class DestinationConfig(Settings):
         "File of the models that are served, to which this one is added. "
         "Empty: models.config in --export_dir.",
     )
+    index: str = setting(
+        EXACT,
+        "How items are found. exact: all are scored. partitioned: only those "
+        "in the partitions that are nearest to the history, as many as "
+        "--index_recall needs; for large catalogues.",
+        choices=(EXACT, "partitioned"),
+    )
+    index_recall: float = setting(
+        0.99,
+        "Share of the items in exact lists that the index has to find, over "
+        "histories of the run's test.",
+        above=0,
+        maximum=1,
+    )
+
+    @property
+    def least_recall(self) -> float | None:
+        """What an index has to find; None without one."""
+        return None if self.index == EXACT else self.index_recall
+
+    def unused(self) -> dict[str, str]:
+        """See `Settings`."""
+        readers = [("index_recall", "index", ("partitioned",))]
+        return self.unread(readers)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import os
 import re
 import shutil
@@ -19,6 +20,13 @@ from tfrec.data.vocabulary import FILE_NAME, USERS
 from tfrec.errors import InputError
 from tfrec.models.pop import Pop, PopConfig
 from tfrec.serving.checksums import write_checksums
+from tfrec.serving.indexed_signatures import IndexedSignatures
+from tfrec.serving.indexing import (
+    Indexed,
+    check_products,
+    make_index,
+    read_report,
+)
 from tfrec.serving.model_configs import LARGEST_VERSION, version_folders
 from tfrec.serving.servable import Servable
 from tfrec.serving.signatures import Signatures
@@ -39,6 +47,7 @@ def export(
     k: int = 10,
     version: int = 0,
     judge: Callable[[Servable, Path], None] | None = None,
+    index_recall: float | None = None,
 ) -> Path:
     """Writes a run as a SavedModel, once it is seen to answer as the model.
 
@@ -55,16 +64,18 @@ def export(
         judge: Called with the SavedModel and its folder, once it is seen to
             answer as the model. It may raise, which ends the export, and add
             files below `assets.extra`, which servers leave alone.
+        index_recall: Share of the best items that an index has to find, in
+            whose partitions alone items are scored; None to score all.
 
     Returns:
         The folder `<export_dir>/<name>/<version>`.
 
     Raises:
         InputError: If there is such a version, `k` exceeds the number of
-            items, the model's scores are not finite, or a file cannot be
-            written.
+            items, the model's scores are not finite, or no products as an
+            index needs them, or a file cannot be written.
         DisagreementError: If the SavedModel answers differently than the
-            model.
+            model, or an index finds less than it has to.
     """
     name = name or run.config.model
     if not re.fullmatch(_NAME, name):
@@ -93,14 +104,19 @@ def export(
     new_folders = [
         path for path in (folder, *folder.parents) if not path.exists()
     ]
+    if index_recall is not None:
+        check_products(run)
     popularity = popular_scores(run.data, run.config.fit_on)
+    indexed = None
+    if index_recall is not None:
+        indexed = make_index(run, k, index_recall)
     try:
         with writing(final, "--export_dir"):
             folder.mkdir(parents=True, exist_ok=True)
-            _write(run, temporary, name, k, popularity)
+            _write(run, temporary, name, k, popularity, indexed)
         servable = Servable(name, int(final.name), temporary)
         try:
-            verify(servable, run, popularity)
+            verify(servable, run, popularity, indexed)
             if judge:
                 judge(servable, temporary)
                 with writing(final, "--export_dir"):
@@ -139,10 +155,18 @@ def popular_scores(data: PreparedDataset, fit_on: str) -> np.ndarray:
 
 
 def _write(
-    run: Run, folder: Path, name: str, k: int, popularity: np.ndarray
+    run: Run,
+    folder: Path,
+    name: str,
+    k: int,
+    popularity: np.ndarray,
+    indexed: Indexed | None,
 ) -> None:
     data, knows_users = run.data, run.model.knows_users
-    signatures = Signatures(
+    made = Signatures
+    if indexed:
+        made = functools.partial(IndexedSignatures, indexed.index)
+    signatures = made(
         run.model,
         data.data_dir / FILE_NAME,
         popularity,
@@ -156,6 +180,8 @@ def _write(
     tf.saved_model.save(signatures, str(folder), traced, options)
     users = data.users.items if knows_users else ()
     write_warmup(folder, name, traced, data.vocabulary.items, users)
+    if indexed:
+        indexed.report.write(folder)
     write_checksums(folder)
 
 
@@ -180,6 +206,9 @@ def describe(version: Path) -> str:
         lines.append("serving_default answers as for_user an unknown user.")
     if "sample" not in signatures:
         lines.append("No sample and no encode: the model has no latent.")
+    report = read_report(version)
+    if report:
+        lines += [str(report), "Its scores are logits; see docs/operations.md."]
     return "\n".join([*lines, f"{megabytes(version):.1f} MB in {version}"])
 
 

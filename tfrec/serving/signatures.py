@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -10,6 +11,9 @@ from tfrec.batches import Query
 from tfrec.metrics.ranking import set_scores
 from tfrec.models import Recommender
 from tfrec.models.base.items import EXCLUDED, exclude
+from tfrec.serving.id_tables import ids_of_numbers, numbers_of_ids
+from tfrec.serving.inputs import Among, is_there, matched
+from tfrec.serving.rows import rows_of
 from tfrec.serving.top_items import top_items
 from tfrec.serving.tracing import trace
 
@@ -59,27 +63,10 @@ class Signatures(tf.Module):
         self.popularity = tf.Variable(popularity, trainable=False)
         self._popular = tf.math.top_k(popularity, k)
         # Attributes of the module, or a SavedModel would not track them.
-        kinds = tf.lookup.TextFileIndex
-        line, number = kinds.WHOLE_LINE, kinds.LINE_NUMBER
-        path = str(vocabulary)
-
-        def numbers(path):
-            return tf.lookup.StaticHashTable(
-                tf.lookup.TextFileInitializer(
-                    path, tf.string, line, tf.int64, number
-                ),
-                default_value=-1,
-            )
-
-        self.column_of = numbers(path)
+        self.column_of = numbers_of_ids(vocabulary)
         if users:
-            self.user_at = numbers(str(users))
-        self.item_at = tf.lookup.StaticHashTable(
-            tf.lookup.TextFileInitializer(
-                path, tf.int64, number, tf.string, line
-            ),
-            default_value="",
-        )
+            self.user_at = numbers_of_ids(users)
+        self.item_at = ids_of_numbers(vocabulary)
 
     def trace(self) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
         """Traces every signature that the model has, by name.
@@ -89,7 +76,7 @@ class Signatures(tf.Module):
         """
         model = self._model()
         with contextlib.ExitStack() as stack:
-            self._frozen = stack.enter_context(model.frozen())
+            self._frozen = stack.enter_context(self._freeze(model))
             # Traced once for all signatures.
             score = tf.function(model.score, autograph=False)
             self._score = lambda query: score(query)
@@ -125,8 +112,7 @@ class Signatures(tf.Module):
             `items`, string `[batch, k]`, best first, and `scores`, float32
             `[batch, k]`, their log-probabilities.
         """
-        query = Query.of(self._known(history))
-        return self._best(self._score(query), query.history)
+        return self._recommended(*self._asked(history))
 
     def for_user(
         self, history: tf.Tensor, user: tf.Tensor
@@ -141,8 +127,7 @@ class Signatures(tf.Module):
             history: string `[batch, length]`, oldest item first.
             user: string `[batch]`.
         """
-        query, there = self._asked(history, user)
-        return self._best(self._score(query), query.history, there)
+        return self._recommended(*self._asked(history, user))
 
     def among(
         self,
@@ -163,16 +148,15 @@ class Signatures(tf.Module):
             denied: string `[batch, m]`, the items that may not.
             user: string `[batch]`, for a model that knows users.
         """
-        history = _matched(history, allowed, "allowed")
-        history = _matched(history, denied, "denied")
-        query, there = self._asked(history, user)
-        scores = tf.where(there, self._score(query), self.popularity)
-        # A row of items that are all unknown allows nothing.
-        named = tf.reduce_any(allowed != "", 1, keepdims=True)
-        inside = set_scores(tf.zeros_like(scores), self._indices(allowed), 1.0)
-        scores = tf.where(named & (inside == 0.0), EXCLUDED, scores)
-        scores = exclude(scores, self._indices(denied))
-        return self._best(scores, query.history, tf.constant([[True]]))
+        history = matched(history, allowed, "allowed")
+        history = matched(history, denied, "denied")
+        among = Among(
+            self._indices(allowed),
+            # A row of items that are all unknown allows nothing.
+            tf.reduce_any(allowed != "", 1, keepdims=True),
+            self._indices(denied),
+        )
+        return self._recommended_among(*self._asked(history, user), among)
 
     def sample(
         self, history: tf.Tensor, seed: tf.Tensor
@@ -185,7 +169,7 @@ class Signatures(tf.Module):
             history: string `[batch, length]`, oldest item first.
             seed: int64 `[batch, 2]`.
         """
-        history = _matched(history, seed, "seed")
+        history = matched(history, seed, "seed")
         latent, query = self._model().latent(), Query.of(self._known(history))
         scores = latent.decode(latent.sample(query, seed), query)
         return self._best(scores, query.history)
@@ -204,13 +188,13 @@ class Signatures(tf.Module):
             the lowest float32 for an unknown candidate, and for one of the
             history where the model was trained with `exclude_history`.
         """
-        history = _matched(history, candidates, "candidates")
+        history = matched(history, candidates, "candidates")
         known, chosen = self._known(history), self._indices(candidates)
         columns = tf.maximum(chosen - 1, 0)
         scores = tf.where(
-            _is_there(known),
+            is_there(known),
             tf.gather(self._score(Query.of(known)), columns, batch_dims=1),
-            tf.gather(self.popularity, columns),
+            rows_of(self.popularity, columns),
         )
         return {"scores": tf.where(chosen > 0, scores, EXCLUDED)}
 
@@ -226,19 +210,41 @@ class Signatures(tf.Module):
         """
         known = self._known(history)
         latent = self._model().latent().encode(Query.of(known))
-        return {"latent": tf.where(_is_there(known), latent, 0.0)}
+        return {"latent": tf.where(is_there(known), latent, 0.0)}
+
+    def _freeze(
+        self, model: Recommender
+    ) -> contextlib.AbstractContextManager[Any]:
+        """Returns in what the signatures are traced, see `frozen`."""
+        return model.frozen()
+
+    def _recommended(
+        self, query: Query, there: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Returns the best items for what is asked, see `_asked`."""
+        return self._best(self._score(query), query.history, there)
+
+    def _recommended_among(
+        self, query: Query, there: tf.Tensor, among: Among
+    ) -> dict[str, tf.Tensor]:
+        """Returns the best of the items that may be recommended."""
+        scores = tf.where(there, self._score(query), self.popularity)
+        inside = set_scores(tf.zeros_like(scores), among.allowed, 1.0)
+        scores = tf.where(among.named & (inside == 0.0), EXCLUDED, scores)
+        scores = exclude(scores, among.denied)
+        return self._best(scores, query.history, tf.constant([[True]]))
 
     def _asked(
-        self, history: tf.Tensor, user: tf.Tensor | None
+        self, history: tf.Tensor, user: tf.Tensor | None = None
     ) -> tuple[Query, tf.Tensor]:
         """Returns what is asked, and where there is something to go by."""
         if user is None:
             query = Query.of(self._known(history))
-            return query, _is_there(query.history)
-        history = _matched(history, user, "user")
+            return query, is_there(query.history)
+        history = matched(history, user, "user")
         index = tf.cast(self.user_at.lookup(user) + 1, tf.int32)
         query = Query(self._known(history), index)
-        return query, _is_there(query.history) | (index[:, None] > 0)
+        return query, is_there(query.history) | (index[:, None] > 0)
 
     def _indices(self, items: tf.Tensor) -> tf.Tensor:
         """Returns the index of each item, int32, 0 where it is unknown."""
@@ -272,28 +278,18 @@ class Signatures(tf.Module):
             scores = exclude(scores, known)
         scores = tf.ensure_shape(scores, [None, *self.popularity.shape])
         scores, columns = top_items(scores, self.k)
-        there = _is_there(known) if there is None else there
-        scores = tf.where(there, scores, self._popular.values)
-        columns = tf.where(there, columns, self._popular.indices)
+        there = is_there(known) if there is None else there
+        return self._listed(
+            tf.where(there, scores, self._popular.values),
+            tf.where(there, columns, self._popular.indices),
+        )
+
+    def _listed(
+        self, scores: tf.Tensor, columns: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Names the items of columns, "" where none is left."""
         items = self.item_at.lookup(tf.cast(columns, tf.int64))
         return {
             "items": tf.where(scores > EXCLUDED, items, ""),
             "scores": scores,
         }
-
-
-def _matched(history: tf.Tensor, other: tf.Tensor, name: str) -> tf.Tensor:
-    """Returns the history, once it is checked that both have as many rows."""
-    check = tf.debugging.assert_equal(
-        tf.shape(history)[0],
-        tf.shape(other)[0],
-        f"`{name}` must have a row for each row of `history`.",
-    )
-    # Or what fails for the same reason might come first.
-    with tf.control_dependencies([check]):
-        return tf.identity(history)
-
-
-def _is_there(known: tf.Tensor) -> tf.Tensor:
-    """Returns which rows have an item, bool `[batch, 1]`."""
-    return known[:, :1] > 0

@@ -1,12 +1,16 @@
 """Does a SavedModel answer as the model does?"""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import Query
-from tfrec.errors import InputError
+from tfrec.models import Recommender
 from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.models.base.latent import Latent
+from tfrec.serving.finite import check_finite
+from tfrec.serving.indexing import Indexed, found_recall, inputs_of
 from tfrec.serving.servable import Servable
 from tfrec.serving.warmup import example_inputs
 from tfrec.training import Run
@@ -19,26 +23,38 @@ _MORE = 3
 _UNKNOWN = "\t"
 # Scores compared at a time, 64 MB of them.
 _SCORES_AT_ONCE = 2**24
+_HISTORIES_AT_ONCE = 128
+_RECALL_TOLERANCE = 1e-3
 
 
 class DisagreementError(RuntimeError):
     """A SavedModel does not answer as its model does."""
 
 
-def verify(servable: Servable, run: Run, popularity: np.ndarray) -> None:
+def verify(
+    servable: Servable,
+    run: Run,
+    popularity: np.ndarray,
+    indexed: Indexed | None = None,
+) -> None:
     """Compares every signature with the model, on histories of every length.
 
-    The histories are random, with unknown items among the known ones.
+    The histories are random, with unknown items among the known ones. An index
+    may find others than the best items for these: that they are as many, may
+    be recommended, and have the model's scores is compared. What it finds is
+    compared for the histories by which it was chosen.
 
     Args:
         servable: The SavedModel; it replayed its warm-up when it was loaded.
         run: What was exported.
         popularity: float32 `[num_items]`, the expected scores for a history
             without any known item.
+        indexed: The index that finds the items, if they are found by one.
 
     Raises:
         InputError: If a score of the model is not finite.
-        DisagreementError: If an answer differs from the model's.
+        DisagreementError: If an answer differs from the model's, or less is
+            found than has to be.
     """
     rng = np.random.default_rng(0)
     num_items = run.data.num_items
@@ -47,15 +63,49 @@ def verify(servable: Servable, run: Run, popularity: np.ndarray) -> None:
     for start in range(0, longest + 1, at_once):
         lengths = range(start, min(start + at_once, longest + 1))
         histories = [rng.integers(1, num_items + 1, n) for n in lengths]
-        comparison = _Comparison(servable, run, popularity, histories, rng)
+        comparison = _Comparison(
+            servable, run, popularity, histories, rng, indexed
+        )
         comparison.compare_all()
+    if indexed:
+        _check_recall(servable, run, indexed)
+
+
+def _check_recall(servable: Servable, run: Run, indexed: Indexed) -> None:
+    signature, found = servable.recommending(), []
+    for start in range(0, len(indexed.asked), _HISTORIES_AT_ONCE):
+        asked = indexed.asked[start : start + _HISTORIES_AT_ONCE]
+        inputs = inputs_of(run, asked)
+        found.append(servable.run(signature, inputs, ["scores"])["scores"])
+    recall = found_recall(np.concatenate(found), indexed.best)
+    least = indexed.report.least_recall
+    # Rounding may have put two partitions into another order.
+    if recall < least - _RECALL_TOLERANCE:
+        raise DisagreementError(
+            f"The index of the SavedModel finds {recall:.4f} of the exact "
+            f"lists, which has to be {least:g} (`--index_recall`)."
+        )
+
+
+def _logits(model: Recommender) -> Callable[[Query], tf.Tensor]:
+    """Returns what gives the logits of all items."""
+    products = model.products()
+    vectors = products.vectors()
+    return lambda query: tf.matmul(
+        products.states(query), vectors, transpose_b=True
+    )
 
 
 class _Comparison:
     """The answers of a SavedModel and of its model for some histories."""
 
-    def __init__(self, servable, run, popularity, histories, rng):
+    def __init__(self, servable, run, popularity, histories, rng, indexed):
         self._servable = servable
+        # The signatures that recommend give the scores that the index has.
+        self._ranked = _logits(run.model) if indexed else run.model.score
+        self._searched = {"serving_default", "for_user", "among"}
+        if not indexed:
+            self._searched = set()
         self._model = run.model
         self._data = run.data
         self._vocabulary = run.data.vocabulary
@@ -75,14 +125,10 @@ class _Comparison:
     def compare_all(self) -> None:
         """Compares every signature."""
         scores = self._or_popular(self._model.score(self._query))
-        if not np.isfinite(scores).all():
-            raise InputError(
-                "The model gives scores that are not finite; no answer could "
-                "hold them. Train it again, with a lower learning rate where "
-                "it has one."
-            )
+        check_finite(scores)
         _, answer = self._ask("serving_default")
-        self._compare_best("serving_default", answer, scores)
+        ranked = self._or_popular(self._ranked(self._query))
+        self._compare_best("serving_default", answer, ranked)
         inputs, answer = self._ask("score")
         chosen = [self._vocabulary.index(row) for row in inputs["candidates"]]
         expected = np.take_along_axis(scores, np.array(chosen) - 1, 1)
@@ -91,7 +137,7 @@ class _Comparison:
         if self._model.knows_users:
             expected = self._of_users(inputs["user"])
         else:
-            expected = scores.copy()
+            expected = ranked.copy()
         expected = self._among(expected, inputs["allowed"], inputs["denied"])
         self._compare_best("among", answer, expected)
         if self._model.knows_users:
@@ -105,7 +151,7 @@ class _Comparison:
     def _of_users(self, users):
         """Returns the scores for those who ask, or the popular ones."""
         known = np.array(self._data.users.index(users), np.int32)
-        scores = self._model.score(self._query._replace(user=known))
+        scores = self._ranked(self._query._replace(user=known))
         there = (self._lengths > 0) | (known > 0)
         return np.where(there[:, None], scores, self._popularity)
 
@@ -154,15 +200,25 @@ class _Comparison:
         received = answer["scores"]
         k = received.shape[1]
         best = np.sort(np.partition(-scores, k - 1)[:, :k])
-        self._compare(signature, received, -best)
+        size = 1.0
+        if signature in self._searched:
+            # Logits that are near 0 are sums of terms that are not.
+            size = np.abs(scores[scores > EXCLUDED]).max(initial=1.0)
+            # As many, none of them better.
+            there = best < -EXCLUDED
+            expected = np.where(there, np.minimum(received, -best), EXCLUDED)
+            self._compare(signature, received > EXCLUDED, there)
+        else:
+            expected = -best
+        self._compare(signature, received, expected, size)
         names = [[name.decode() for name in row] for row in answer["items"]]
         indices = np.array([self._vocabulary.index(row) for row in names])
         own = np.take_along_axis(scores, np.maximum(indices - 1, 0), 1)
         own = np.where(indices > 0, own, EXCLUDED)
-        self._compare(signature, received, own)
+        self._compare(signature, received, own, size)
 
-    def _compare(self, signature, received, expected):
-        near = np.isclose(received, expected, _TOLERANCE, _TOLERANCE)
+    def _compare(self, signature, received, expected, size=1.0):
+        near = np.isclose(received, expected, _TOLERANCE, size * _TOLERANCE)
         if not near.all():
             row, column = np.argwhere(~near)[0]
             raise DisagreementError(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,8 @@ from tfrec.watching.served import Answer, Served
 _AT_ONCE = 1024
 # As near as an export must be to its run.
 _NEAR = 1e-3
+# More than versions of one model differ by.
+_SHIFTED = 0.1
 # Of a dataset without a test.
 WHOLE = "training"
 
@@ -117,24 +119,71 @@ class Asking:
         items = self.data.vocabulary.index(listed.items)
         return Answer(items, tuple(listed.scores[:2]))
 
-    def agreement(self, served: Served, signature: str) -> tuple[int, int]:
+    def again(
+        self, served: Served, signature: str
+    ) -> list[tuple[Answer, Answer]]:
         """Asks again what was asked.
 
         Returns:
-            How many answers begin with the same item, or the same score, and
-            of how many.
+            The answers of now and of then, of each history.
         """
         asked = served.asked[signature].kept
         again = self.answers([history for history, _ in asked])
-        same = sum(
-            bool(len(now.items))
-            and (
-                now.items[0] == before.items[0]
-                or abs(now.scores[0] - before.scores[0]) < _NEAR
-            )
-            for now, (_, before) in zip(again, asked, strict=True)
+        return [
+            (now, then) for now, (_, then) in zip(again, asked, strict=True)
+        ]
+
+
+def agreement(pairs: Sequence[tuple[Answer, Answer]]) -> tuple[int, int]:
+    """Counts how many answers are the same.
+
+    Args:
+        pairs: What `Asking.again` returned.
+
+    Returns:
+        How many begin with the same item, or the same score, and of how many.
+    """
+    same = sum(
+        bool(len(now.items))
+        and (
+            now.items[0] == then.items[0]
+            or abs(now.scores[0] - then.scores[0]) < _NEAR
         )
-        return int(same), len(asked)
+        for now, then in pairs
+    )
+    return int(same), len(pairs)
+
+
+def refuse_logits(
+    pairs: Sequence[tuple[Answer, Answer]], version: int, of: str
+) -> None:
+    """Raises `InputError` if the scores differ by a number for each history.
+
+    That is so where the version has an index, whose scores are logits, and
+    what was asked again gives log-probabilities.
+
+    Args:
+        pairs: What `Asking.again` returned.
+        version: Which answered.
+        of: What was asked again.
+    """
+    apart = np.array(
+        [
+            np.subtract(now.scores, then.scores)
+            for now, then in pairs
+            if len(now.scores) == len(then.scores) == 2
+            and now.items[:2].tolist() == then.items[:2].tolist()
+        ]
+    ).reshape(-1, 2)
+    shifted = np.abs(apart[:, 0] - apart[:, 1]) < _NEAR
+    shifted &= np.abs(apart[:, 0]) > _SHIFTED
+    if len(apart) and shifted.mean() > 0.5:
+        raise InputError(
+            f"The scores of version {version} are logits, those of {of} "
+            "log-probabilities: it was exported with `--index=partitioned`. "
+            "Give `--export_dir` in place of `--run_dir`, so that the version "
+            "itself is asked."
+        )
 
 
 def refuse_another_model(same: int, asked: int, version: int, of: str) -> None:

@@ -27,7 +27,13 @@ from tfrec.watching.comparing import (
 from tfrec.watching.config import WatchConfig
 from tfrec.watching.drift import Counted, Popularity, Shift, Shown
 from tfrec.watching.reading import find_files
-from tfrec.watching.reference import Asking, read_pool, refuse_another_model
+from tfrec.watching.reference import (
+    Asking,
+    agreement,
+    read_pool,
+    refuse_another_model,
+    refuse_logits,
+)
 from tfrec.watching.served import Served
 from tfrec.watching.traffic import choose_version, read_traffic
 
@@ -136,8 +142,10 @@ def _compare(
     answers, agreeing, of, shown = [], (0, 0), "", None
     if given:
         asking, of = _open(config, run, data, name, version, length, signature)
-        agreeing = asking.agreement(served, signature)
+        again = asking.again(served, signature)
+        agreeing = agreement(again)
         refuse_another_model(*agreeing, version, of)
+        refuse_logits(again, version, of)
         answers = asking.answers(pool.chosen)
         shifts += of_scores(answers, given, config.min_rows)
         rng = np.random.default_rng(config.seed)

@@ -82,6 +82,11 @@ class PositionLatents(NextItem):
             for noise in noises
         ]
 
+    @property
+    def averages_draws(self) -> bool:
+        """See base class."""
+        return self.config.posterior_samples > 1
+
     def hidden_draws(self, query: Query) -> list[tf.Tensor]:
         """See base class: one for each of `posterior_samples`, or eps = 0.
 

@@ -19,6 +19,7 @@ from tfrec.metrics.ranking import (
 from tfrec.models.base.items import as_histories, exclude
 from tfrec.models.base.keras_plumbing import WorkerPlumbing
 from tfrec.models.base.latent import Latent
+from tfrec.models.base.products import Products
 from tfrec.settings import Settings
 
 
@@ -166,9 +167,19 @@ class Recommender(WorkerPlumbing):
         """
         return {}
 
+    def products(self) -> Products | None:
+        """Returns the products that the scores are; None if they are none."""
+        return None
+
     @contextlib.contextmanager
-    def frozen(self) -> Iterator[Any]:
+    def frozen(
+        self, logits: Callable[[tf.Tensor], tf.Tensor] | None = None
+    ) -> Iterator[Any]:
         """Makes graphs traced in it read what serving reads fastest.
+
+        Args:
+            logits: For a model with `products`: what returns the products of
+                states with the vectors of all items, in place of the model.
 
         Yields:
             Variables that have to outlive the graphs; None for none.

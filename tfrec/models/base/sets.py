@@ -1,9 +1,5 @@
 """The bases of models that read and predict a user's items as a set."""
 
-import contextlib
-from collections.abc import Iterator
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -16,15 +12,16 @@ from tfrec.models.base.bound import BOUND_TERMS
 from tfrec.models.base.items import distinct, newest
 from tfrec.models.base.latent import Latent, row_noise
 from tfrec.models.base.learned import Learned, Terms
+from tfrec.models.base.products import ItemProducts, Products
 from tfrec.models.configs.sets import SetConfig, SetVAEConfig
 from tfrec.settings import Settings
 
 
-class SetModel(Learned):
+class SetModel(ItemProducts, Learned):
     """A model without positions: all items of a row are one set.
 
     A subclass makes `item_sum`, the layer that reads sets, and `item_logits`,
-    and implements `objective` and `score`.
+    and implements `objective` and `compared`.
 
     Args:
         num_items: Number of items in the vocabulary, padding not counted.
@@ -56,11 +53,21 @@ class SetModel(Learned):
             "items_read": tf.convert_to_tensor(self.item_sum.kernel),
         }
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[Any]:
+    def compared(self, query: Query) -> tf.Tensor:
+        """Returns what items are compared with, `[batch, dim]`.
+
+        Args:
+            query: As for `score`.
+        """
+        raise NotImplementedError
+
+    def score(self, query: Query) -> tf.Tensor:
         """See base class."""
-        with self.item_logits.read_only() as copy:
-            yield copy
+        return self.item_logits(self.compared(query))
+
+    def products(self) -> Products:
+        """See base class."""
+        return self.products_of(self.compared)
 
 
 class SetVAE(SetModel):
@@ -184,9 +191,9 @@ class SetVAE(SetModel):
     def _posterior_after(self, query: Query) -> Gaussian:
         return self.posterior(*self.reading(self.set_of(query)))
 
-    def score(self, query: Query) -> tf.Tensor:
+    def compared(self, query: Query) -> tf.Tensor:
         """See base class: from the mean of the posterior."""
-        return self.decode(self.encode(query), query)
+        return self.decode_latent(self.encode(query))
 
     def encode(self, query: Query) -> tf.Tensor:
         """See `Latent`."""

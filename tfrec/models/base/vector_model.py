@@ -1,8 +1,6 @@
 """The base of every model that compares a vector with those of the items."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -19,13 +17,14 @@ from tfrec.metrics.ranking import over_blocks
 from tfrec.models.base.items import exclude, newest
 from tfrec.models.base.learned import Learned
 from tfrec.models.base.parts import make_loss
+from tfrec.models.base.products import ItemProducts, Products
 from tfrec.models.base.transitions import make_memory, memory_counting
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import Settings
 from tfrec.shapes import Positions
 
 
-class VectorModel(Learned):
+class VectorModel(ItemProducts, Learned):
     """A model whose scores are products of a vector and the items' vectors.
 
     A subclass makes its layers between `make_embedding` and `make_head`, and
@@ -169,6 +168,11 @@ class VectorModel(Learned):
         lacking = tf.cast(tf.shape(history)[1] == 0, tf.int32)
         return query._replace(history=tf.pad(history, [[0, 0], [0, lacking]]))
 
+    @property
+    def averages_draws(self) -> bool:
+        """Whether `hidden_draws` returns more than one vector."""
+        return False
+
     def hidden_draws(self, query: Query) -> list[tf.Tensor]:
         """Returns the vectors whose predictions are averaged; mostly one.
 
@@ -285,8 +289,8 @@ class VectorModel(Learned):
         read = tf.convert_to_tensor(self.embedding.item_vectors)
         return predicted | {"items_read": read}
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[Any]:
-        """See base class."""
-        with self.item_logits.read_only() as copy:
-            yield copy
+    def products(self) -> Products | None:
+        """See base class: none with a memory, or draws that are averaged."""
+        if self.memory or self.averages_draws:
+            return None
+        return self.products_of(lambda query: self.hidden_draws(query)[0])
