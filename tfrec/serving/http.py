@@ -114,15 +114,22 @@ class _Server(TcpWSGIServer):
         )
 
     def handle_accept(self):
-        # Those that come now may have sent a request that is not read yet.
-        known = list(self.active_channels.values())
         before = -1
         while before < len(self.active_channels):  # All that wait.
             before = len(self.active_channels)
             super().handle_accept()
-        idle = [each for each in known if each.idle]
+
+    def make_room(self, known: Iterable[_Channel]) -> None:
+        """Closes those that are idle longest, if too many are open.
+
+        Args:
+            known: What was open before the last look. Others may have sent a
+                request that is not read yet.
+        """
+        idle = [each for each in known if each.idle and each.connected]
         idle.sort(key=lambda channel: channel.last_activity)
-        for channel in idle[: max(0, before - _MOST_OPEN)]:
+        too_many = len(self.active_channels) - _MOST_OPEN
+        for channel in idle[: max(0, too_many)]:
             channel.will_close = True
 
     def maintenance(self, now):
@@ -188,7 +195,7 @@ class HttpServer:
                 server_name=host,
                 threads=_THREADS,
                 backlog=_BACKLOG,
-                # Reached by none: see `handle_accept`.
+                # For a moment only: see `make_room`.
                 connection_limit=2 * _MOST_OPEN,
                 channel_timeout=math.ceil(timeout),
                 cleanup_interval=1,
@@ -218,7 +225,9 @@ class HttpServer:
 
     def _run(self) -> None:
         while not self._server.stopping.is_set():
+            known = list(self._server.active_channels.values())
             self._look(1.0)
+            self._server.make_room(known)
         self._server.handle_accept()
         wasyncore.dispatcher.close(self._server)  # The listener alone.
         self._answer_what_was_sent()
