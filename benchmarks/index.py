@@ -5,12 +5,12 @@
     python -m benchmarks.index --decay=.5
 
 Item vectors are made, not trained: no log of a million items is at hand. They
-are a mixture. 200 genres lie at random; round each lie sub-genres (an item in a
-hundred), at .7 of the genres' distance, their sizes falling as the root of
-their rank; round these the items, at .5 of it; and dimension i counts
-(i + 1)^-decay. Biases fall as half the logarithm of a random rank of
-popularity. A state is the vector of an item with noise of half its length,
-times ten. The printed `within` is the share of the spread of the items, as the states see it,
+are a mixture. 200 genres lie at random; round each lie sub-genres (an item in
+a hundred), at .7 of the genres' distance, their sizes falling as the root of
+their rank; round these the items, at .5 of it; and dimension i counts (i +
+1)^-decay. Biases fall as half the logarithm of a random rank of popularity. A
+state is the vector of an item with noise of half its length, times ten. The
+printed `within` is the share of the spread of the items, as the states see it,
 that is left inside the partitions of the index; in the runs of
 `configs/vaser/yoochoose_1_64.flags` and `configs/acvae/ml_latest.flags` it was
 .23 and .24. What an index gains on a run of yours, `tfrec export` prints.
