@@ -107,7 +107,6 @@ def data(tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("markov", {}),
         ("gru4rec", {"memory": "learned"}),
         ("vaser", {"posterior_samples": 2}),
     ],
