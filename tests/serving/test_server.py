@@ -53,13 +53,16 @@ def test_base_paths_of_the_image_are_below_the_export_dir(
 
 
 @pytest.mark.parametrize("port", ["grpc_port", "rest_port"])
-def test_a_taken_port_is_named(start, port):
+def test_a_taken_port_is_named(start, port, capfd):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         with pytest.raises(InputError) as error:
             start(**{port: number})
     assert f"127.0.0.1:{number}" in str(error.value)
     assert f"`--{port}`" in str(error.value)
+    # gRPC itself adds nothing to it.
+    lines = capfd.readouterr().err.splitlines()
+    assert all(line.startswith("Loaded version") for line in lines)
 
 
 def test_no_model_is_an_error_that_says_what_to_do(start, tmp_path):

@@ -25,9 +25,9 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from tfrec.errors import InputError
 from tfrec.serving import tensors
 from tfrec.serving.config import ServerConfig
+from tfrec.serving.listening import listen
 from tfrec.serving.models import Models
 from tfrec.serving.predictor import Predictor
 from tfrec.serving.statuses import RequestError, invalid, nothing_else_raised
@@ -177,16 +177,11 @@ class GrpcServer:
         )
         services = _Services(models, predictor, limits)
         self._server.add_generic_rpc_handlers(services.handlers())
-        try:
-            self.port = self._server.add_insecure_port(
-                f"{config.host}:{config.grpc_port}"
-            )
-        except RuntimeError:
-            raise InputError(
-                f"Cannot listen at {config.host}:{config.grpc_port}. Give "
-                "`--grpc_port` a free port and `--host` an address of this "
-                "machine."
-            ) from None
+        # gRPC itself would write lines of its own about a port that is taken.
+        listen(config.host, config.grpc_port, "--grpc_port").close()
+        self.port = self._server.add_insecure_port(
+            f"{config.host}:{config.grpc_port}"
+        )
         self._server.start()
 
     def stop(self, grace: float) -> None:

@@ -9,7 +9,6 @@ new ones, an end that answers what was sent, and errors in JSON.
 import json
 import logging
 import math
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -22,7 +21,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 
-from tfrec.errors import InputError
+from tfrec.serving.listening import listen
 
 # Connections that may wait to be accepted.
 _BACKLOG = 1024
@@ -172,16 +171,7 @@ class HttpServer:
         Raises:
             InputError: If the port is taken.
         """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            listener = socket.create_server(
-                (host, port), family=family, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise InputError(
-                f"Cannot listen at {host}:{port}: {error.strerror}. Give "
-                f"`{flag}` a free port and `--host` an address of this machine."
-            ) from error
+        listener = listen(host, port, flag, _BACKLOG)
         # A queue is no news: it is what threads are for.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._sockets: dict = {}
