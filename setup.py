@@ -34,9 +34,13 @@ setup(
         # Earlier ones have holes: CVE-2024-49768, CVE-2024-49769.
         "waitress>=3.0.1,<4",
         "werkzeug>=3.0,<4",
+        # Who else works in a folder, on any system.
+        "filelock>=3.20,<5",
         "ibis-framework[duckdb]>=12.0,<13",
         "keras>=3.12,<3.16",
         "numpy>=1.26,<3",
+        # Downloads MovieLens, and checks it.
+        "pooch>=1.8,<2",
         "pyarrow>=21.0,<27",
         # Intervals and tests of `tfrec compare`.
         "scipy>=1.15,<2",

@@ -1,15 +1,14 @@
 """Downloading public archives, checked before they are unpacked."""
 
 import dataclasses
-import hashlib
 import re
 import shutil
 import tempfile
-import urllib.request
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pooch
 from tqdm import tqdm
 
 from tfrec.errors import InputError
@@ -50,13 +49,11 @@ def download(archive: Archive, folder: Path, names: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory(
             dir=folder, prefix="download-"
         ) as temporary:
-            path = Path(temporary, "archive.zip")
-            received = _fetch(archive.url, path)
-            expected = archive.md5 or _published_md5(archive.url)
-            if received != expected:
-                raise OSError(f"its MD5 is {received}, it should be {expected}")
+            md5 = archive.md5 or _published_md5(archive.url, temporary)
+            path = _fetch(archive.url, temporary, f"md5:{md5}")
             _unpack(path, folder, names)
-    except (OSError, zipfile.BadZipFile) as error:
+    # ValueError: another checksum.
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(
             f"`--raw_dir` ({folder}) has no {names[0]}, and {archive.url} "
             f"could not be downloaded: {error}. Unpack that archive elsewhere "
@@ -64,29 +61,27 @@ def download(archive: Archive, folder: Path, names: Sequence[str]) -> None:
         ) from error
 
 
-def _fetch(url: str, path: Path) -> str:
-    """Downloads a file and returns its MD5."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with (
-        urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response,
-        open(path, "wb") as file,
-        tqdm(
-            total=int(response.headers.get("Content-Length", 0)) or None,
-            desc=url.rpartition("/")[2],
-            unit="B",
-            unit_scale=True,
-        ) as bar,
-    ):
-        while block := response.read(1 << 16):
-            file.write(block)
-            digest.update(block)
-            bar.update(len(block))
-    return digest.hexdigest()
+def _fetch(url: str, folder: str, checksum: str | None) -> Path:
+    """Downloads a file, and checks it."""
+    # It would say what it does, and where: there is a bar for that.
+    pooch.get_logger().setLevel("WARNING")
+    name = url.rpartition("/")[2]
+    with tqdm(
+        desc=name,
+        # That the server says. pooch takes an empty bar for none.
+        total=1,
+        unit="B",
+        unit_scale=True,
+        disable=not checksum,
+    ) as bar:
+        downloader = pooch.HTTPDownloader(bar, timeout=_TIMEOUT_SECONDS)
+        return Path(
+            pooch.retrieve(url, checksum, name, folder, downloader=downloader)
+        )
 
 
-def _published_md5(url: str) -> str:
-    with urllib.request.urlopen(url + ".md5", timeout=_TIMEOUT_SECONDS) as page:
-        text = page.read(4096).decode("ascii", "replace")
+def _published_md5(url: str, folder: str) -> str:
+    text = _fetch(url + ".md5", folder, None).read_text("ascii", "replace")
     found = re.search(r"\b[0-9a-f]{32}\b", text)
     if not found:
         raise OSError(f"{url}.md5 has no checksum")

@@ -1,13 +1,13 @@
 """Files of a run directory, written whole or not at all."""
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import filelock
 import tensorflow as tf
 
 from tfrec.errors import InputError
@@ -57,19 +57,20 @@ def locked(
     Raises:
         InputError: If another process has locked it, or it cannot be written.
     """
-    with contextlib.ExitStack() as stack:
-        with writing(folder, flag):
-            folder.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(open(folder / ".lock", "w"))
+    lock = filelock.FileLock(folder / ".lock")
+    with writing(folder, flag):
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            at_once = 0 if wait else fcntl.LOCK_NB
-            fcntl.flock(file, fcntl.LOCK_EX | at_once)
-        except BlockingIOError:
+            lock.acquire(timeout=-1 if wait else 0)
+        except filelock.Timeout:
             raise InputError(
                 f"Another process is {doing} {folder}. Give another "
                 f"`{flag}`, or wait."
             ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager
