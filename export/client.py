@@ -2,6 +2,9 @@
 
 pip install tensorflow-serving-api
 python export/client.py localhost:8500 acvae salsa-001 bluegrass-015
+
+The messages are TensorFlow's, which writes a few lines to standard error while
+it is imported.
 """
 
 import sys

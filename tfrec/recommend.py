@@ -26,6 +26,7 @@ import dataclasses
 from tfrec import cli, settings
 from tfrec.errors import InputError
 from tfrec.lists.config import ListsConfig
+from tfrec.serving.imports import without_keras
 from tfrec.settings import setting
 from tfrec.training import TrainingConfig
 
@@ -108,7 +109,8 @@ def main() -> None:
 
         _print(recommend_to(config.sequence, config))
     elif config.server:
-        from tfrec.serving import client
+        with without_keras():
+            from tfrec.serving import client
 
         name = config.name or TrainingConfig.model
         answer = client.recommend(

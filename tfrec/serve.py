@@ -20,6 +20,7 @@ Ctrl-C answer the requests in progress, then end.
 
 from tfrec import cli, settings
 from tfrec.serving.config import ServerConfig
+from tfrec.serving.imports import without_keras
 from tfrec.training.signals import sleep_until, stop_requested
 
 
@@ -28,7 +29,8 @@ def main() -> None:
     config = settings.from_flags(ServerConfig)
 
     # Only here, so that help and errors need not wait for TensorFlow.
-    from tfrec.serving.server import Server
+    with without_keras():
+        from tfrec.serving.server import Server
 
     with stop_requested() as stop:
         server = Server(config)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import itertools
 import os
+import pathlib
 import shutil
 import signal
 import threading
@@ -124,6 +125,13 @@ def test_memory_is_flat_over_36_000_requests(own_server):
     # It grows at first. Then it rises for about six rounds, and falls when
     # Python collects: what counts is the least of each such time.
     assert min(resident[11:]) - min(resident[4:11]) < MEMORY_SLACK
+
+
+def test_keras_is_not_imported(own_server):
+    # Its libraries would be mapped, optree among them.
+    maps = pathlib.Path(f"/proc/{own_server.process.pid}/maps").read_text()
+    assert "/tensorflow/" in maps
+    assert "/optree/" not in maps
 
 
 def _resident_bytes(pid):
