@@ -27,14 +27,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: test demo clean
 
-# Three processes for two cores: many a test waits for another process. The
-# memory of large arrays is kept for the next, since to give it back and to get
+# The memory of large arrays is kept for the next: to give it back and to get
 # it again takes longer than many a test.
 test: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 \
-		$(PY) -m pytest --numprocesses=3 --no-loadscope-reorder
+		$(PY) -m pytest --numprocesses=2 --no-loadscope-reorder
 
 demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags --run_dir=$(RUN_DIR)
