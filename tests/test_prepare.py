@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 from tests.commands import run
+from tfrec import data
 
 
 def test_the_card_is_printed(tmp_path):
@@ -34,6 +35,43 @@ def test_targets_that_can_only_be_missed_are_one_warning(tmp_path):
     (line,) = result.stderr.splitlines()
     assert line.startswith("warning: 2 of 2 test targets (100.0%) are items of")
     assert "`--rank_history`" in line
+
+
+def test_a_day_is_appended(tmp_path):
+    for day in range(2):
+        rows = [f"u{u},i{n},{day * 9 + n}" for u in range(4) for n in range(6)]
+        text = "\n".join(["sequence,item,timestamp", *rows])
+        (tmp_path / f"{day}.csv").write_text(text)
+    first = data.DataConfig(
+        dataset="csv",
+        raw_dir=str(tmp_path / "0.csv"),
+        data_dir=str(tmp_path / "first"),
+        keep_log=True,
+        rank_history=True,
+    )
+    data.prepare(first)
+    (tmp_path / "0.csv").unlink()
+    flags = [
+        f"--raw_dir={tmp_path / '1.csv'}",
+        f"--data_dir={tmp_path / 'out'}",
+    ]
+    result = run(
+        "tfrec.prepare",
+        f"--append={tmp_path / 'first'}",
+        "--norank_history",
+        *flags,
+    )
+    assert result.returncode == 1
+    assert "`--rank_history` must be left out" in result.stderr
+    # A variable of a script that is not set.
+    result = run("tfrec.prepare", "--append=", *flags)
+    assert result.returncode == 1
+    assert "`--append` must be a prepared dataset" in result.stderr
+    result = run("tfrec.prepare", f"--append={tmp_path / 'first'}", *flags)
+    assert (result.returncode, result.stderr) == (0, "")
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["raw", "log", "48", "4", "6"] in rows
+    assert f"appended to {tmp_path / 'first'}" in result.stdout
 
 
 def test_a_bad_line_is_one_error(tmp_path):

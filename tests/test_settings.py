@@ -11,6 +11,7 @@ from tfrec.settings import (
     Settings,
     define_flags,
     from_flags,
+    given_values,
     refuse_foreign_flags,
     setting,
 )
@@ -132,6 +133,11 @@ def test_flags_left_alone_give_the_defaults():
     values = parsed()
     assert from_flags(Oven, values) == Oven()
     assert from_flags(Grill, values) == Grill()
+
+
+def test_only_what_was_given_is_a_given_value():
+    values = parsed("--heat=180", "--nosteam")
+    assert given_values(Oven, values) == {"heat": 180, "steam": False}
 
 
 def test_flags_give_every_kind_of_setting():

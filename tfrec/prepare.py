@@ -13,20 +13,45 @@ than memory.
 
     # One sequence in each line: "id item item item".
     python -m tfrec.prepare --dataset=sequences --raw_dir=sequences.txt
+
+    # A day later: to what was prepared with --keep_log, add its file.
+    python -m tfrec.prepare --append=data/monday --raw_dir=tuesday.csv \\
+        --data_dir=data/tuesday
 """
 
+import dataclasses
+
 from tfrec import cli, data, settings
+from tfrec.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class AppendConfig(Settings):
+    """What is prepared already."""
+
+    append: str = setting(
+        "",
+        "Folder of a dataset that was prepared with --keep_log. Its log and "
+        "the files of --raw_dir are prepared as one log in --data_dir, with "
+        "the settings of that dataset. Its own raw files are not read.",
+    )
 
 
 def main() -> None:
     """Prepares what the flags say and prints its card."""
-    config = settings.from_flags(data.DataConfig)
-    print(data.card(data.prepare(config)))
+    earlier = settings.given_values(AppendConfig)
+    if earlier:
+        given = settings.given_values(data.DataConfig)
+        prepared = data.append(earlier["append"], **given)
+    else:
+        config = settings.from_flags(data.DataConfig)
+        prepared = data.prepare(config)
+    print(data.card(prepared))
 
 
 def run() -> None:
     """Runs the command."""
-    cli.run(main, data.DataConfig)
+    cli.run(main, data.DataConfig, AppendConfig)
 
 
 if __name__ == "__main__":

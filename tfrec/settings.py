@@ -266,14 +266,30 @@ def from_flags(
         InputError: If a value is out of bounds, a required flag is missing, or
             a flag means nothing beside the others.
     """
-    values = {}
     for field in dataclasses.fields(config):
-        value = flag_values[field.name].value
-        if field.metadata["required"] and not value:
+        if field.metadata["required"] and not flag_values[field.name].value:
             text = field.metadata["help"]
             raise InputError(
                 f"`--{field.name}` must be given: {text[0].lower()}{text[1:]}"
             )
+    values = given_values(config, flag_values)
+    built = config(**values)
+    # At their defaults as well, which the configuration cannot tell.
+    built.refuse_unused(values)
+    return built
+
+
+def given_values(
+    config: type[Settings], flag_values: flags.FlagValues = flags.FLAGS
+) -> dict[str, Any]:
+    """Returns the settings that the user gave as flags, by name.
+
+    Raises:
+        InputError: If a value is not of the right type.
+    """
+    values = {}
+    for field in dataclasses.fields(config):
+        value = flag_values[field.name].value
         if value is None:
             continue
         kind, is_list = _kind(field)
@@ -282,10 +298,7 @@ def from_flags(
         elif kind is not bool:
             value = _parse(field, kind, value)
         values[field.name] = value
-    built = config(**values)
-    # At their defaults as well, which the configuration cannot tell.
-    built.refuse_unused(values)
-    return built
+    return values
 
 
 def _parse(field: dataclasses.Field, kind: type, text: str) -> Any:

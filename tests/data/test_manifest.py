@@ -140,6 +140,15 @@ def put(*path, value):
         (put("settings", "protokoll", value=1), r"Did you mean 'protocol'"),
         (put("splits", "test", value=None), r"`splits.test` must be"),
         (lambda v: v["splits"].pop("train"), r"`splits.train` is missing"),
+        (put("log", value={"files": []}), r"`log.clock` is missing"),
+        (
+            # A file of another folder would be read.
+            put(
+                "log",
+                value={"files": [{"file": "../x"}], "clock": "", "day": None},
+            ),
+            r"`log.files\[0\].file` must be the name of a file",
+        ),
         (
             put("splits", "tets", value={}),
             r"train, validation, test. Rec.*tets",

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import os
 import shutil
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +12,9 @@ import pytest
 
 from tests import commands, raw_logs
 from tfrec.data import DataConfig, preparation, prepare
+from tfrec.data.kept_log import read_log, write_log
+from tfrec.data.sources import get_source
+from tfrec.data.sources.appended import AppendedSource
 from tfrec.data.sources.delimited import Delimited
 from tfrec.data.sources.fields import store
 from tfrec.data.sources.lines import Lines
@@ -22,7 +26,7 @@ if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
 
 from pyspark.sql import SparkSession
 
-from tfrec.data import spark_engine
+from tfrec.data import duckdb_engine, spark_engine
 from tfrec.data.spark_engine import SparkEngine
 
 # So few that most files are read by several tasks.
@@ -103,6 +107,48 @@ def test_both_engines_prepare_the_same_bytes(session, tmp_path, write):
 
 
 LINES = ["sequence,item,timestamp", *(f"u{n % 3},i{n},{n}" for n in range(90))]
+
+
+def test_a_kept_log_is_the_same_for_both_engines(session, tmp_path):
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    first.write_text("\n".join(LINES[:60]))
+    # Here times have fractions.
+    later = [LINES[0], *(f"{line}.5" for line in LINES[60:])]
+    second.write_text("\n".join(later))
+    config = make_config(tmp_path, dataset="csv", raw_dir=str(first))
+    source = get_source("csv")
+    with duckdb_engine.connect(config, tmp_path) as duck:
+        held = write_log(duck, source.read(duck, config), None, tmp_path)
+    config = dataclasses.replace(config, raw_dir=str(second))
+    appended = AppendedSource(source, tmp_path, SimpleNamespace(log=held))
+    spark = SparkEngine(session.newSession(), tmp_path)
+    log = appended.read(spark, config)
+    again = tmp_path / "again"
+    again.mkdir()
+    held = write_log(spark, log, appended.titles(spark, config), again)
+    assert [file["file"] for file in held["files"]] == ["log.parquet"]
+    assert held["clock"] == "millionths"
+    with duckdb_engine.connect(config, again) as duck:
+        table = read_log(duck, again, held).table
+        rows = table.order_by("position").to_pyarrow().to_pylist()
+    assert rows == [
+        {
+            "sequence": f"u{n % 3}",
+            "item": f"i{n}",
+            "timestamp": n * 1_000_000 + 500_000 * (n >= 59),
+            "position": n,
+        }
+        for n in range(90)
+    ]
+
+
+def test_a_cluster_appends_nothing(engine, tmp_path):
+    source = AppendedSource(
+        get_source("csv"), tmp_path, SimpleNamespace(log={})
+    )
+    config = make_config(tmp_path, dataset="csv")
+    with pytest.raises(InputError, match=r"`--append` .*on this mach.*duckdb"):
+        source.read(engine, config)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 _HOMES = {
     "DataConfig": "tfrec.data.config",
+    "append": "tfrec.data.appending",
     "card": "tfrec.data.summary",
     "prepare": "tfrec.data.preparation",
     "PreparedDataset": "tfrec.data.prepared",

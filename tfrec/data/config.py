@@ -20,14 +20,15 @@ _OWN_SETTINGS = {
     "engine": {"duckdb": ("threads",), "pyspark": ("engine_url",)},
 }
 ENGINES = tuple(_OWN_SETTINGS["engine"])
-# Where things lie, when to stop and what the work may use: no part of a
-# dataset's identity.
+# Where things lie, what else is kept, when to stop and what the work may use:
+# no part of a dataset's identity.
 _PLACES = (
     "raw_dir",
     "raw_files",
     "data_dir",
     "raw_changed",
     "bad_rows_share",
+    "keep_log",
     "engine",
     "engine_url",
     "memory_limit",
@@ -85,6 +86,12 @@ class DataConfig(Settings):
         "be read.",
         minimum=0,
         maximum=1,
+    )
+    keep_log: bool = setting(
+        False,
+        "csv, MovieLens, yelp, yoochoose: keep the whole log in data_dir, as "
+        "it was before the filters, compressed. `prepare --append` adds later "
+        "files to it without reading the earlier ones again.",
     )
     sequence_column: str = setting(
         "sequence", "csv: name of the column of user or session ids."

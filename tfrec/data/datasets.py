@@ -31,8 +31,14 @@ class Dataset(NamedTuple):
     settings: tuple[str, ...]
 
 
-# What divides a log with times, a row for each event.
-_TIMED = ("bad_rows", "bad_rows_share", *SESSION_CUTS, *TIME_CUTS)
+# What a log with times has, a row for each event.
+_TIMED = (
+    "bad_rows",
+    "bad_rows_share",
+    "keep_log",
+    *SESSION_CUTS,
+    *TIME_CUTS,
+)
 _MOVIELENS = ("movielens", "MovieLensSource", "Harper and Konstan, 2015")
 _RATINGS = ("rating_above", *_TIMED)
 

@@ -35,13 +35,13 @@ def current_folder(
     """
     target = config.data_path
     if not (target / FILE_NAME).exists():
-        _refuse_occupied(target)
+        refuse_occupied(target)
         source.fetch(config)
-        return target, _describe(config, source)
+        return target, describe(config, source)
     held = Manifest.load(target)
     refuse_other(held, config, target)
     try:
-        found = _describe(config, source, held.raw_files)
+        found = describe(config, source, held.raw_files)
     except InputError as error:
         if config.raw_dir:
             raise InputError(
@@ -50,11 +50,21 @@ def current_folder(
             ) from error
         # Nobody asked for raw files, and there are none to compare.
         return target, held.raw_files
-    changed = raw_files.changes(held.raw_files, found)
+    if held.appended_to:
+        # The earlier files may be gone: any of all that were read will do.
+        changed = raw_files.others(held.raw_files, found)
+    else:
+        changed = raw_files.changes(held.raw_files, found)
     if not changed:
         return target, found
     said = f"The raw files changed since {target} was prepared: "
     said += _listed(changed)
+    if held.appended_to and config.raw_changed != "keep":
+        raise InputError(
+            f"{said}. It was made with `--append`: append them too, with "
+            f"`tfrec prepare --append={target}` and another `--data_dir`. "
+            "`--raw_changed=keep` uses this one as it is."
+        )
     if config.raw_changed == "stop":
         raise InputError(
             f"{said}. `--raw_changed=prepare` prepares them in another folder, "
@@ -69,7 +79,7 @@ def current_folder(
     if (fresh / FILE_NAME).exists():
         refuse_other(Manifest.load(fresh), config, fresh, found)
     else:
-        _refuse_occupied(fresh)
+        refuse_occupied(fresh)
     return fresh, found
 
 
@@ -108,7 +118,7 @@ def refuse_other(
         )
 
 
-def _refuse_occupied(target: Path) -> None:
+def refuse_occupied(target: Path) -> None:
     """Raises `InputError` if a folder cannot be made where something is."""
     if target.exists() and (
         not target.is_dir()
@@ -125,7 +135,7 @@ def refuse_changes(
     known: list[dict[str, Any]], config: DataConfig, source: Source
 ) -> None:
     """Raises `InputError` if raw files changed while they were read."""
-    changed = raw_files.changes(known, _describe(config, source, known))
+    changed = raw_files.changes(known, describe(config, source, known))
     if changed:
         raise InputError(
             f"The raw files changed while they were read: {_listed(changed)}. "
@@ -133,9 +143,19 @@ def refuse_changes(
         )
 
 
-def _describe(
+def describe(
     config: DataConfig, source: Source, known: list[dict[str, Any]] = ()
 ) -> list[dict[str, Any]]:
+    """Returns what `raw_files.describe` says of the raw files of a source.
+
+    Args:
+        config: Where they are.
+        source: Finds them.
+        known: Earlier descriptions.
+
+    Raises:
+        InputError: If they are absent or cannot be read.
+    """
     if config.raw_dir and not config.raw_path.exists():
         raise InputError(
             f"`--raw_dir` must be there. Received: {config.raw_dir}, where "

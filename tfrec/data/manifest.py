@@ -63,6 +63,10 @@ class Manifest:
             timestamp of an earlier one.
         raw_files: The raw files as they were; see `raw_files.describe`.
         bad_rows: What was skipped, see `BadRows.summary`; empty if nothing.
+        log: The log as it was read, see `kept_log.write_log`; empty if it is
+            not kept.
+        appended_to: The folder to whose log the newest of the raw files were
+            added; "" if all of them were read at once.
         created_with: Versions of the programs that wrote it.
         format_version: Version of the layout of the folder.
     """
@@ -79,6 +83,8 @@ class Manifest:
     duplicates: int = 0
     raw_files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     bad_rows: dict[str, Any] = dataclasses.field(default_factory=dict)
+    log: dict[str, Any] = dataclasses.field(default_factory=dict)
+    appended_to: str = ""
     created_with: dict[str, str] = dataclasses.field(default_factory=versions)
     format_version: int = FORMAT_VERSION
 
@@ -110,7 +116,9 @@ class Manifest:
             ) from error
         version = values.get("format_version")
         if version != FORMAT_VERSION:
-            command = prepare_command(values.get("settings"), folder)
+            command = prepare_command(
+                values.get("settings"), folder, values.get("appended_to")
+            )
             raise InputError(
                 f"{path} has format version {version}; this tfrec "
                 f"({tfrec.__version__}) reads version {FORMAT_VERSION}. "
@@ -121,7 +129,7 @@ class Manifest:
         check_values(path, values, REMEDY)
         values = opened(path, values, REMEDY)
         # What came later than the version of the format.
-        values.setdefault("bad_rows", {})
+        values = {"bad_rows": {}, "log": {}, "appended_to": "", **values}
         names = {field.name for field in dataclasses.fields(cls)}
         wrong = names ^ {"files", *values}
         if wrong:
@@ -167,12 +175,15 @@ class Manifest:
             )
 
 
-def prepare_command(settings: Any, folder: Path) -> str:
+def prepare_command(
+    settings: Any, folder: Path, appended_to: str | None = None
+) -> str:
     """Returns the command that prepares a dataset, by what is known of it.
 
     Args:
         settings: `Manifest.settings`, of any version.
         folder: Where it is.
+        appended_to: `Manifest.appended_to`.
     """
     known = {field.name: field for field in dataclasses.fields(DataConfig)}
     settings = settings if isinstance(settings, dict) else {}
@@ -183,6 +194,8 @@ def prepare_command(settings: Any, folder: Path) -> str:
     }
     given["data_dir"] = str(folder)
     flags = [f"--dataset={given.pop('dataset', DataConfig.dataset)}"]
+    if appended_to:
+        flags.append(flag_text("append", appended_to))
     flags += [flag_text(name, value) for name, value in given.items()]
     return " ".join(["python -m tfrec.prepare", *flags])
 

@@ -59,6 +59,11 @@ _EVALUATION_SPLIT: dict[str, Test] = {
 }
 _FILE: dict[str, Test] = {"file": _NAME, "bytes": _COUNT, "sha256": _TEXT}
 _SHARD: dict[str, Test] = {**_FILE, "records": _COUNT}
+_LOG: dict[str, Test] = {
+    "files": _LIST,
+    "clock": _TEXT,
+    "day": ((lambda value: value is None or _is_count(value)), _COUNT[1]),
+}
 _STEP: dict[str, Test] = {
     "step": _TEXT,
     "interactions": _COUNT,
@@ -82,6 +87,10 @@ def check_values(path: Path, values: dict[str, Any], remedy: str) -> None:
         _check(values, "", _FIELDS)
         if values.get("files", {}) != {}:
             _check(values["files"], "files", _FILES)
+        if values.get("log", {}) != {}:
+            _check(values["log"], "log", _LOG)
+            for place, file in enumerate(values["log"]["files"]):
+                _check(file, f"log.files[{place}]", _FILE)
         try:
             protocol = get_protocol(DataConfig.from_dict(values["settings"]))
         except (InputError, TypeError) as error:

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import threading
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
@@ -25,6 +24,7 @@ from tfrec.data.freshness import (
     refuse_other,
 )
 from tfrec.data.gaps import GapWriter
+from tfrec.data.kept_log import write_log
 from tfrec.data.manifest import (
     FILE_NAME,
     Manifest,
@@ -33,6 +33,7 @@ from tfrec.data.manifest import (
     versions,
 )
 from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
+from tfrec.data.progress import interactions_bar, ticking
 from tfrec.data.protocols import Protocol, get_protocol
 from tfrec.data.records import ShardWriter
 from tfrec.data.sources import Source, get_source
@@ -82,33 +83,54 @@ def prepare(config: DataConfig, table: Any = None) -> PreparedDataset:
 def _prepare(config: DataConfig, source: Source) -> PreparedDataset:
     target, raw_files = current_folder(config, source)
     if not (target / FILE_NAME).exists():
-        _fill(target, source, config, raw_files)
+        fill(target, source, config, raw_files)
         # Another process may have been quicker, with something else.
         refuse_other(Manifest.load(target), config, target, raw_files)
+    return open_prepared(target, config)
+
+
+def open_prepared(target: Path, config: DataConfig) -> PreparedDataset:
+    """Opens what was prepared, now or earlier.
+
+    Raises:
+        InputError: See `PreparedDataset.open`; if it should have its log, and
+            was prepared without.
+    """
     data = PreparedDataset.open(target)
+    if config.keep_log and not data.manifest.log:
+        raise InputError(
+            f"`--keep_log`: {target} was prepared without its log. Delete the "
+            "folder to prepare it again, or give another one."
+        )
     data.warn_of_history("test")
     return data
 
 
-def _fill(
+def fill(
     target: Path,
     source: Source,
     config: DataConfig,
     raw_files: list[dict[str, Any]],
 ) -> None:
-    """Prepares a folder that is not there yet, or empty."""
+    """Prepares a folder that is not there yet, or empty.
+
+    Args:
+        target: The folder.
+        source: Reads the log.
+        config: What to prepare.
+        raw_files: What `raw_files.describe` says of the files to read.
+
+    Raises:
+        InputError: See `prepare`.
+    """
     with _new_folder(target) as folder:
         scratch = folder / "scratch"
         scratch.mkdir()
-        with (
-            tqdm(unit=" interactions", disable=None, leave=False) as bar,
-            _refreshed(bar),
-            connect(config, scratch) as engine,
-        ):
+        with interactions_bar() as bar, connect(config, scratch) as engine:
             manifest = _write(engine, source, config, folder, bar, raw_files)
         refuse_changes(raw_files, config, source)
         shutil.rmtree(scratch)
-        manifest.save(folder)
+        source.completed(manifest).save(folder)
 
 
 @contextlib.contextmanager
@@ -144,9 +166,15 @@ def _write(
     """Writes all files but the manifest, which it returns."""
     bar.set_description_str(f"reading {config.dataset}")
     protocol = get_protocol(config)
-    log, day = source.read(engine, config)
+    read = source.read(engine, config)
+    log, day = read.table, read.day
     if source.bad_rows.skipped:
         warnings.warn(str(source.bad_rows), InputWarning, stacklevel=5)
+    titles = source.titles(engine, config)
+    kept = {}
+    if config.keep_log:
+        bar.set_description_str("keeping the log")
+        kept = write_log(engine, read, titles, folder)
     numbers = itertools.count(1)
 
     def store(table: ir.Table) -> ir.Table:
@@ -165,14 +193,15 @@ def _write(
     Vocabulary.write(
         folder, (i for batch in ordered for i in batch["item"].to_pylist())
     )
-    _write_titles(engine, source, config, vocabulary, folder)
+    if titles is not None:
+        _write_titles(engine, titles, vocabulary, folder)
     bar.set_description_str("ordering")
     rows = examples.order_rows(table, items, protocol)
     bar.reset(left["interactions"])
     splits = write_records(
         folder,
         examples.group_rows(
-            _ticking(engine.stream(rows, _BATCH_ROWS), bar), protocol
+            ticking(engine.stream(rows, _BATCH_ROWS), bar), protocol
         ),
         protocol,
         vocabulary.count().to_pyarrow().as_py(),
@@ -197,6 +226,7 @@ def _write(
         duplicates=filters.count_duplicates(log).to_pyarrow().as_py(),
         raw_files=raw_files,
         bad_rows=source.bad_rows.summary(),
+        log=kept,
         created_with=versions(config.engine),
     )
 
@@ -272,16 +302,9 @@ def _count(step: filters.Step, before: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _write_titles(
-    engine: Engine,
-    source: Source,
-    config: DataConfig,
-    items: ir.Table,
-    folder: Path,
+    engine: Engine, titles: ir.Table, items: ir.Table, folder: Path
 ) -> None:
     """Writes `titles.tsv` for the items that have a title; see `titles`."""
-    titles = source.titles(engine, config)
-    if titles is None:
-        return
     known = items.join(titles, "item")
     names = [name for name in titles.columns if name != "item"]
     known = known.group_by(["index", "item"]).agg(
@@ -295,30 +318,3 @@ def _write_titles(
             for row in batch.to_pylist():
                 values = [row[name] or "" for name in names]
                 file.write(title_line(row["item"], values))
-
-
-def _ticking(
-    batches: Iterable[pa.RecordBatch], bar: tqdm
-) -> Iterator[pa.RecordBatch]:
-    bar.set_description_str("writing")
-    for batch in batches:
-        yield batch
-        bar.update(batch.num_rows)
-
-
-@contextlib.contextmanager
-def _refreshed(bar: tqdm) -> Iterator[None]:
-    """Lets the time run on a bar while the engine works for long."""
-    done = threading.Event()
-
-    def refresh():
-        while not done.wait(1):
-            bar.refresh()
-
-    thread = threading.Thread(target=refresh, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

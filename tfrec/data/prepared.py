@@ -69,6 +69,10 @@ class PreparedDataset:
         """
         for file in _files(self.manifest):
             records.verify_file(self.data_dir, file)
+        for file in self.manifest.log.get("files", ()):
+            # Nothing but `append` reads it: it may be deleted.
+            if (self.data_dir / file["file"]).exists():
+                records.verify_file(self.data_dir, file)
         self.manifest.check_files(self.data_dir)
 
     def explain_read_error(self, error: Exception) -> InputError | None:

@@ -97,6 +97,19 @@ def changes(
     return said
 
 
+def others(
+    known: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]
+) -> list[str]:
+    """Says which files hold what none of the known ones holds.
+
+    Args:
+        known: The descriptions that a manifest keeps.
+        found: Those of some files as they are now.
+    """
+    held = {entry["sha256"] for entry in known}
+    return [f"{e['file']} is new" for e in found if e["sha256"] not in held]
+
+
 def digest(found: Sequence[dict[str, Any]]) -> str:
     """Returns 8 hexadecimal digits that stand for what the files hold."""
     text = "\n".join(f"{e['sha256']} {e['file']}" for e in found)

@@ -64,6 +64,11 @@ def card(data: PreparedDataset) -> str:
             f"too short to train on (fewer than 2 items before the test): "
             f"{manifest.short_sequences:,} sequences"
         )
+    if manifest.log:
+        size = sum(file["bytes"] for file in manifest.log["files"])
+        lines.append(f"the log is kept, for --append: {size:,} bytes")
+    if manifest.appended_to:
+        lines.append(f"appended to {manifest.appended_to}")
     lines += ["", f"in {data.data_dir}, checksum {manifest.data_checksum[:16]}"]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ def config(**settings):
 
 def log(settings):
     engine = DuckDBEngine(ibis.duckdb.connect())
-    table, day = get_source("synthetic").read(engine, settings)
+    table, day, _ = get_source("synthetic").read(engine, settings)
     assert day == 24 * 3600
     return engine.connection.to_pyarrow(table)
 

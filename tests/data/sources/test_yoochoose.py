@@ -20,7 +20,7 @@ def read(engine, path, lines=None):
     settings = DataConfig(
         dataset="yoochoose", protocol="next_click", raw_dir=str(path)
     )
-    table, day = get_source("yoochoose").read(engine, settings)
+    table, day, _ = get_source("yoochoose").read(engine, settings)
     assert day == DAY
     rows = table.order_by("position").to_pyarrow().to_pylist()
     return [(r["sequence"], r["item"], r["timestamp"]) for r in rows]

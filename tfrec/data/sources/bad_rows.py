@@ -1,7 +1,7 @@
 """Rows of a raw log that cannot be read: stop at the first, or count them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tfrec.data.config import DataConfig
@@ -79,6 +79,25 @@ class BadRows:
 
     def __str__(self) -> str:
         return describe(self.summary())
+
+
+def merged(summaries: Iterable[dict[str, Any]], good: int) -> dict[str, Any]:
+    """Adds up what was skipped of several parts of a log.
+
+    Args:
+        summaries: What `BadRows.summary` returned of each, in their order.
+        good: Rows of all parts that were not skipped.
+
+    Returns:
+        What it returns of them as one log.
+    """
+    total = BadRows()
+    for summary in summaries:
+        for expected, reason in summary.get("expected", {}).items():
+            examples = [(e["place"], e["text"]) for e in reason["examples"]]
+            total.add(expected, reason["rows"], examples)
+    total.rows = good + total.skipped
+    return total.summary()
 
 
 def describe(summary: dict[str, Any]) -> str:

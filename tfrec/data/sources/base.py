@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
+from tfrec.data.manifest import Manifest
 from tfrec.data.sources.bad_rows import BadRows
 
 
@@ -22,10 +23,14 @@ class Log(NamedTuple):
             the test. Rows in any order.
         day: What `timestamp` counts in a day; None if it is no time, or one
             whose unit is not known.
+        clock: What `timestamp` is, where that depends on what the files hold:
+            "iso", microseconds of dates and times; "numbers"; or "millionths"
+            of numbers, of which one has a fraction.
     """
 
     table: ir.Table
     day: int | None
+    clock: str = ""
 
 
 class Source(abc.ABC):
@@ -72,3 +77,7 @@ class Source(abc.ABC):
         Its columns are `item`, `title`, and more that are known of items.
         """
         return None
+
+    def completed(self, manifest: Manifest) -> Manifest:
+        """Returns a manifest of what was read with all that it has to say."""
+        return manifest

@@ -98,11 +98,11 @@ class TableSource(Source):
             _check_unit(config, kind)
             table = store_interactions(engine, fields, raw, self.bad_rows, kind)
             if kind == "iso":
-                return Log(table, DAY)
+                return Log(table, DAY, "iso")
             table, units = _with_fractions(table, raw)
             # None where the unit of numbers is not known.
             day = DAY_OF_SECONDS * config.timestamps_per_second * units or None
-            return Log(table, day)
+            return Log(table, day, "numbers" if units == 1 else "millionths")
 
         raw = self.raw(engine, config)
         return read_or_salvage(stored, raw, engine, self.bad_rows)

@@ -73,7 +73,7 @@ class YelpSource(Source):
         fields = _members(
             engine, raw.table(engine), item="business_id", title="name"
         )
-        return store(engine, "titles", fields, raw)
+        return store(engine, "titles", fields.drop("position"), raw)
 
 
 def _members(engine: Engine, lines: ir.Table, **names: str) -> ir.Table:
