@@ -39,6 +39,7 @@ setup(
         "ibis-framework[duckdb]>=12.0,<13",
         "keras>=3.12,<3.16",
         "numpy>=1.26,<3",
+        "orjson>=3.10,<4",
         # Downloads MovieLens, and checks it.
         "pooch>=1.8,<2",
         "pyarrow>=21.0,<27",

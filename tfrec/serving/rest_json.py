@@ -3,12 +3,12 @@
 import base64
 import binascii
 import itertools
-import json
 import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
@@ -42,8 +42,8 @@ class PredictBody:
                 Serving takes.
         """
         try:
-            parsed = json.loads(body)
-        except (ValueError, RecursionError) as error:
+            parsed = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
             reason = str(error) if body else "The document is empty"
             raise invalid(f"JSON Parse error: {reason}") from None
         if not isinstance(parsed, dict):
@@ -51,9 +51,6 @@ class PredictBody:
         self.signature_name = parsed.get("signature_name", "")
         if not isinstance(self.signature_name, str):
             raise invalid("'signature_name' key must be a string value.")
-        # JSON may hold half of a surrogate pair, which no proto takes.
-        name = self.signature_name.encode("utf-8", errors="replace")
-        self.signature_name = name.decode("utf-8")
         forms = {"instances", "inputs"} & set(parsed)
         if len(forms) != 1:
             raise invalid(
@@ -194,6 +191,8 @@ def _leaf(value: Any, dtype: tf.DType) -> Any:
 def response_body(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
     """Writes the answer to a request of the same form.
 
+    A number that is not finite, which JSON does not have, is null.
+
     Raises:
         RequestError: If rows are asked of outputs that have no common rows.
     """
@@ -211,22 +210,16 @@ def response_body(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
                 for row in zip(*values.values(), strict=True)
             ]
         answer = {"predictions": single}
-    return json.dumps(answer, ensure_ascii=False).encode("utf-8")
+    # float32 as the shortest number that is the same float32.
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _listed(name: str, array: np.ndarray) -> Any:
-    """Returns an array as nested lists of what JSON can hold."""
-    if array.dtype == object:
-        # TensorFlow Serving's rule for bytes that are no text.
-        if name.endswith("_bytes"):
-            convert = _b64
-        else:
-            convert = _text
-    elif array.dtype == np.float32:
-        # The shortest number that is the same float32.
-        convert = _shortest
-    else:
-        return array.tolist()
+    """Returns an array as what is written as nested lists."""
+    if array.dtype != object:
+        return np.ascontiguousarray(array) if array.ndim else array[()]
+    # TensorFlow Serving's rule for bytes that are no text.
+    convert = _b64 if name.endswith("_bytes") else _text
     leaves = np.empty(array.size, object)
     leaves[:] = [convert(value) for value in array.ravel()]
     return leaves.reshape(array.shape).tolist()
@@ -238,7 +231,3 @@ def _b64(value: bytes) -> dict[str, str]:
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", errors="replace")
-
-
-def _shortest(value: np.float32) -> float:
-    return float(str(value))
