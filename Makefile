@@ -63,8 +63,7 @@ define new_environment
 			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi; \
 	$(PYTHON) -m venv --clear $(VENV)
 endef
-# Python compiles what it imports, a small part of all.
-INSTALL = $(PY) -m pip install --quiet --no-compile --editable
+INSTALL = $(PY) -m pip install --quiet --editable
 
 $(CORE): setup.py
 	@$(new_environment)
