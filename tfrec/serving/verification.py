@@ -11,7 +11,7 @@ from tfrec.models.base.items import EXCLUDED, exclude
 from tfrec.models.base.latent import Latent
 from tfrec.serving.finite import check_finite
 from tfrec.serving.indexing import Indexed, found_recall, inputs_of
-from tfrec.serving.servable import Servable
+from tfrec.serving.servable import Servable, rows_at_once
 from tfrec.serving.warmup import example_inputs
 from tfrec.training import Run
 
@@ -21,8 +21,6 @@ _LONGEST = 200
 _MORE = 3
 # No item has this id: ids have no tabs.
 _UNKNOWN = "\t"
-# Scores compared at a time, 64 MB of them.
-_SCORES_AT_ONCE = 2**24
 _HISTORIES_AT_ONCE = 128
 _RECALL_TOLERANCE = 1e-3
 
@@ -59,7 +57,7 @@ def verify(
     rng = np.random.default_rng(0)
     num_items = run.data.num_items
     longest = min(run.model.config.max_length, _LONGEST) + _MORE
-    at_once = max(1, _SCORES_AT_ONCE // num_items)
+    at_once = rows_at_once(num_items)
     for start in range(0, longest + 1, at_once):
         lengths = range(start, min(start + at_once, longest + 1))
         histories = [rng.integers(1, num_items + 1, n) for n in lengths]
