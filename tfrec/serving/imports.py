@@ -10,8 +10,8 @@ def without_keras() -> Iterator[None]:
     """Lets TensorFlow be imported without Keras.
 
     TensorFlow imports Keras if it is there, and Keras pandas, matplotlib and
-    scikit-learn. A SavedModel needs none of them, and they take half of the
-    time and a fifth of the memory. What is imported afterwards can have Keras.
+    scikit-learn if they are. A SavedModel needs none of them, and they take
+    100 MB and more, and seconds. What is imported afterwards can have Keras.
     """
     if {"keras", "tensorflow"} & set(sys.modules):
         yield
