@@ -11,7 +11,8 @@ def without_keras() -> Iterator[None]:
 
     TensorFlow imports Keras if it is there, and Keras pandas, matplotlib and
     scikit-learn if they are. A SavedModel needs none of them, and they take
-    100 MB and more, and seconds. What is imported afterwards can have Keras.
+    some 100 MB, and seconds with all of them. What is imported afterwards can
+    have Keras.
     """
     if {"keras", "tensorflow"} & set(sys.modules):
         yield
