@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from tfrec.settings import Settings
+from tfrec.settings import Settings, flag_fields
 
 _WIDTH = 78
 
@@ -85,7 +85,7 @@ def _settings(config: type[Settings]) -> list[str]:
         _entry(
             f"--{'[no]' * (field.type is bool)}{field.name}", describe(field)
         )
-        for field in dataclasses.fields(config)
+        for field in flag_fields(config)
     ]
 
 

@@ -31,6 +31,7 @@ def setting(
     maximum: float | None = None,
     below: float | None = None,
     required: bool = False,
+    flag: bool = True,
 ) -> Any:
     """Declares one field of a configuration dataclass.
 
@@ -43,6 +44,7 @@ def setting(
         maximum: Largest allowed number.
         below: Number that the value must stay under.
         required: Whether a command must be given it.
+        flag: Whether commands have it; otherwise the program sets it.
     """
     bounds = {
         "choices": tuple(choices) if choices else None,
@@ -51,7 +53,7 @@ def setting(
         "maximum": maximum,
         "below": below,
     }
-    metadata = {"help": help, "required": required, **bounds}
+    metadata = {"help": help, "required": required, "flag": flag, **bounds}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -154,7 +156,7 @@ class Settings:
         """
         return [
             flag_text(field.name, getattr(self, field.name))
-            for field in dataclasses.fields(self)
+            for field in flag_fields(type(self))
             if getattr(self, field.name) != field.default
         ]
 
@@ -226,6 +228,11 @@ def _kind(field: dataclasses.Field) -> tuple[type, bool]:
     return kind, False
 
 
+def flag_fields(config: type[Settings]) -> list[dataclasses.Field]:
+    """Returns the fields of a configuration that commands have as flags."""
+    return [f for f in dataclasses.fields(config) if f.metadata["flag"]]
+
+
 def define_flags(
     *configs: type[Settings], flag_values: flags.FlagValues = flags.FLAGS
 ) -> list[str]:
@@ -243,7 +250,7 @@ def define_flags(
     """
     fields: dict[str, dataclasses.Field] = {}
     for config in configs:
-        for field in dataclasses.fields(config):
+        for field in flag_fields(config):
             fields.setdefault(field.name, field)
     for name, field in fields.items():
         kind, is_list = _kind(field)
@@ -266,7 +273,7 @@ def from_flags(
         InputError: If a value is out of bounds, a required flag is missing, or
             a flag means nothing beside the others.
     """
-    for field in dataclasses.fields(config):
+    for field in flag_fields(config):
         if field.metadata["required"] and not flag_values[field.name].value:
             text = field.metadata["help"]
             raise InputError(
@@ -288,7 +295,7 @@ def given_values(
         InputError: If a value is not of the right type.
     """
     values = {}
-    for field in dataclasses.fields(config):
+    for field in flag_fields(config):
         value = flag_values[field.name].value
         if value is None:
             continue
@@ -331,9 +338,9 @@ def refuse_foreign_flags(
     Raises:
         InputError: Naming the flag and the configurations that have it.
     """
-    known = {f.name for c in chosen for f in dataclasses.fields(c)}
+    known = {f.name for c in chosen for f in flag_fields(c)}
     for config in others:
-        for field in dataclasses.fields(config):
+        for field in flag_fields(config):
             given = flag_values[field.name].value is not None
             if given and field.name not in known:
                 raise InputError(

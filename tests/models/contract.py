@@ -42,6 +42,21 @@ _SMALL = {
 }
 
 
+# Settings without which there is no model.
+_NEEDED: dict[str, dict[str, Any]] = {
+    "blend": {
+        "parts": tuple(
+            {"model": name, "settings": {"max_length": MAX_LENGTH} | changes}
+            for name, changes in (
+                ("transitions", {}),
+                ("fpmc", {"embedding_dim": 8}),
+                ("ease", {"l2_weight": 2.0}),
+            )
+        ),
+        "weights": (0.5, 0.2, 3.0),
+    },
+}
+
 # Settings that make of a model nearly another one, by the name of the pair.
 VARIANTS: dict[str, dict[str, Any]] = {
     "gru4rec with a memory": {"loss": "softmax", "memory": "gated"},
@@ -80,7 +95,7 @@ def settings(name: str, still: bool = False, **changes: Any) -> Settings:
         still: Whether it is without dropout.
         **changes: Settings that differ besides.
     """
-    changes = VARIANTS.get(name, {}) | changes
+    changes = _NEEDED.get(name, {}) | VARIANTS.get(name, {}) | changes
     config = get_entry(base(name)).config_class(**changes)
     small = _SMALL | ({"dropout": 0.0} if still else {})
     for field in dataclasses.fields(config):

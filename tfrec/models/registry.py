@@ -175,6 +175,12 @@ _ENTRIES = (
         "Chae et al., CIKM'18",
         "sets rated by a generator against a discriminator",
     ),
+    Entry(
+        "blend",
+        "Blend",
+        "",
+        "finished models that recommend together",
+    ),
 )
 MODELS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 

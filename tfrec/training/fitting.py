@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import tensorflow as tf
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.models import Recommender, get_model
-from tfrec.settings import Settings
+from tfrec.settings import Settings, flag_text
+from tfrec.training.blending import read_members, restore_members
 from tfrec.training.callbacks import NanGuard, Recorder, finished
 from tfrec.training.checkpoints import (
     Checkpoints,
@@ -108,6 +110,8 @@ def train(
     model_config = model_config or get_model(config.model).config_class()
     if get_model(config.model).one_pass:
         config = dataclasses.replace(config, epochs=1)
+    if get_model(config.model).blends:
+        model_config = read_members(model_config, data, config)
     folder = Path(config.run_dir or f"runs/{config.model}-{data.data_dir.name}")
     test = test and not data.protocol.no_test
     check_splits(data, config, test)
@@ -178,7 +182,13 @@ def _train(
     else:
         say(config, f"Training {config.model} in {folder}.")
         started = time.monotonic()
+        if model.blends:
+            restore_members(model)
         model.adapt(read())
+        if model.chooses:
+            model.choose(validation)
+            chosen = starmap(flag_text, model.chosen().items())
+            say(config, f"Chosen on the validation split: {' '.join(chosen)}")
         if config.init_from:
             with workers.agreeing():
                 start = start or Start.read(data, config)
@@ -304,7 +314,11 @@ def _summary(
     rate = None
     if progress.training_seconds:
         rate = progress.tokens / progress.training_seconds
-    said = {"origin": progress.origin, "no_test": data.protocol.no_test}
+    said = {
+        "origin": progress.origin,
+        "no_test": data.protocol.no_test,
+        "chosen": model.chosen(),
+    }
     return {
         "model": config.model,
         "parameters": model.count_params(),

@@ -42,6 +42,7 @@ class Recommender(WorkerPlumbing):
             answered as the mean of all.
         least_rows: Sequences that a training batch needs on each device.
         one_pass: Whether one epoch teaches all, and more would change nothing.
+        blends: Whether it is made of finished runs, its `members`.
 
     Raises:
         InputError: If Keras's global policy computes in another type than
@@ -59,6 +60,7 @@ class Recommender(WorkerPlumbing):
     config_class: ClassVar[type[Settings]]
     needs_user: ClassVar[bool] = False
     one_pass: ClassVar[bool] = False
+    blends: ClassVar[bool] = False
     least_rows = 1
 
     def __init__(
@@ -139,6 +141,22 @@ class Recommender(WorkerPlumbing):
         Args:
             batches: One epoch of `TrainingBatch`.
         """
+
+    @property
+    def chooses(self) -> bool:
+        """Whether `choose` has to come after `adapt`."""
+        return False
+
+    def choose(self, batches: tf.data.Dataset) -> None:
+        """Sets what is chosen on the validation split before training.
+
+        Args:
+            batches: The `EvaluationBatch`es of the split.
+        """
+
+    def chosen(self) -> dict[str, Any]:
+        """Returns what `choose` has set, by the name of the setting."""
+        return {}
 
     def catch_up(self) -> None:
         """Completes what training has put off, at the end of each epoch."""
