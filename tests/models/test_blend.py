@@ -9,7 +9,8 @@ from tests.counts import NUM_ITEMS, counted
 from tfrec.batches import EvaluationBatch, Query
 from tfrec.errors import InputError
 from tfrec.models import Blend, BlendConfig, Markov, Pop
-from tfrec.models.base.pool_weights import likeliest_weights
+from tfrec.models.base import pool_weights
+from tfrec.models.base.pool_weights import choose_weights
 
 PARTS = (
     {"model": "markov", "settings": {"max_length": 9}},
@@ -34,33 +35,62 @@ def test_scores_are_the_weighted_sum_made_a_distribution(weights):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def random_scores(members, rows, seed=0):
+ROWS = 160
+NONE = np.zeros([ROWS, 1], int)
+
+
+def random_scores(members, seed=0):
     rng = np.random.default_rng(seed)
-    return log_softmax(rng.normal(size=(members, rows, NUM_ITEMS)))
+    return log_softmax(rng.normal(size=(members, ROWS, NUM_ITEMS)))
 
 
-def chosen(scores, targets, excluded, size=50):
+def drawn(logits, count=1, seed=1):
+    """Returns items drawn by their logits, the first before the second."""
+    rng = np.random.default_rng(seed)
+    noisy = logits + rng.gumbel(size=logits.shape)
+    return np.argsort(-noisy)[:, :count] + 1
+
+
+def chosen(scores, targets, excluded=NONE, size=50):
     """Weights for the given log-probabilities; row i is asked for as item i."""
-    rows = len(targets)
     batch = EvaluationBatch.of(
-        tf.range(rows)[:, None],
+        tf.range(ROWS)[:, None],
         tf.constant(targets, tf.int32),
         tf.constant(excluded, tf.int32),
     )
-    return likeliest_weights(
+    return choose_weights(
         lambda query: tf.gather(
             tf.constant(scores, tf.float32), query.history[:, 0], axis=1
         ),
         tf.data.Dataset.from_tensor_slices(batch).batch(size),
-        len(scores),
+        "mrr@5",
     )
 
 
-def likelihood(weights, scores, targets, excluded):
+def mrr(logits, targets):
+    """MRR@5 of the first of the targets."""
+    own = np.take_along_axis(logits, targets[:, :1] - 1, 1)
+    ranks = 1 + np.sum(logits > own, 1)
+    return np.mean(np.where(ranks <= 5, 1 / ranks, 0))
+
+
+def test_what_errs_on_other_rows_is_added_and_noise_is_not():
+    truth = random_scores(3)
+    targets = drawn(3 * (truth[0] + truth[1]))
+    # Flat and sharp: by how much they deviate does not matter.
+    scores = log_softmax(np.array([0.01, 5.0, 1.0])[:, None, None] * truth)
+    weights = chosen(scores, targets)
+    assert weights[0] > 50 * weights[1] > 0
+    assert weights[2] < 0.2 * weights[0] * 0.01
+    alone = [mrr(member, targets) for member in scores]
+    pooled = mrr(np.tensordot(weights, scores, 1), targets)
+    assert pooled > 1.05 * max(alone)
+
+
+def likelihood(scores, targets, excluded):
     """The mean over rows and targets, in plain Python."""
-    logits = np.tensordot(weights, scores, 1)
     rows = []
-    for row, wanted, left in zip(logits, targets, excluded, strict=True):
+    for row, wanted, left in zip(scores, targets, excluded, strict=True):
         kept = np.delete(row, [item - 1 for item in left if item])
         known = [
             row[t - 1] for t in wanted if 0 < t <= NUM_ITEMS and t not in left
@@ -70,55 +100,41 @@ def likelihood(weights, scores, targets, excluded):
     return np.mean(rows)
 
 
-def test_the_weights_make_the_targets_likeliest():
-    rng = np.random.default_rng(1)
-    scores = random_scores(3, 160)
-    mixed = 2.0 * scores[0] + 0.5 * scores[1]
+def test_a_member_alone_gets_the_likeliest_temperature():
+    (scores,) = random_scores(1)
+    items = drawn(2.5 * scores, 3)
     # One item of each row is not ranked; some rows have a second target, which
     # may be one that training never saw, or the one that is not ranked.
-    items = np.argsort(-(mixed + rng.gumbel(size=mixed.shape)))[:, :3] + 1
     excluded = items[:, 2:]
-    none, unseen = np.zeros(len(items), int), np.full(len(items), NUM_ITEMS + 1)
-    second = np.stack([none, unseen, items[:, 1], items[:, 2]])
-    second = rng.permuted(second, axis=0)[0]
+    second = np.stack([NONE[:, 0], NONE[:, 0] + NUM_ITEMS + 1, *items.T[1:]])
+    second = np.random.default_rng(2).permuted(second, axis=0)[0]
     targets = np.stack([items[:, 0], second], 1)
-    found = chosen(scores, targets, excluded)
-    expected = optimize.minimize(
-        lambda w: -likelihood(w, scores, targets, excluded),
-        np.ones(3),
-        bounds=[(0, None)] * 3,
+    found = chosen(scores[None], targets, excluded)
+    expected = optimize.minimize_scalar(
+        lambda a: -likelihood(a * scores, targets, excluded), bounds=(0.1, 10)
     ).x
-    np.testing.assert_allclose(found, expected, atol=0.02)
-    assert found[0] > 1.2
-
-
-def test_a_member_that_errs_has_no_weight():
-    scores = random_scores(2, 200)
-    rng = np.random.default_rng(2)
-    truth = scores[0] - 0.7 * scores[1]
-    drawn = np.argmax(truth + rng.gumbel(size=truth.shape), 1) + 1
-    none = np.zeros([200, 1], int)
-    sharp, wrong = chosen(scores, drawn[:, None], none)
-    assert wrong == 0.0
-    assert 0.7 < sharp < 1.4
+    np.testing.assert_allclose(found, [expected], rtol=1e-3)
+    assert expected > 1.5
 
 
 def test_batches_of_any_size_choose_the_same():
-    scores = random_scores(2, 60)
-    targets = np.argmax(scores[0], 1)[:, None] + 1
-    none = np.zeros([60, 1], int)
+    scores = random_scores(2)
+    targets = drawn(2 * scores.sum(0))
     np.testing.assert_allclose(
-        chosen(scores, targets[:60], none, 7),
-        chosen(scores, targets[:60], none, 60),
+        chosen(scores, targets, size=7),
+        chosen(scores, targets, size=ROWS),
         rtol=1e-3,
     )
 
 
-def test_members_that_know_nothing_are_refused():
-    scores = random_scores(1, 50)
-    targets = np.argmin(scores[0], 1)[:, None] + 1
-    with pytest.raises(InputError, match="no likelier than by chance"):
-        chosen(scores, targets, np.zeros([50, 1], int))
+def test_the_first_rows_choose_where_memory_ends(monkeypatch):
+    scores = random_scores(2)
+    targets = drawn(3 * scores[0])
+    half = ROWS // 2
+    targets[half:] = drawn(3 * scores[1])[half:]
+    monkeypatch.setattr(pool_weights, "_MEMORY", 2 * half * NUM_ITEMS * 4)
+    first, second = chosen(scores, targets, size=half)
+    assert second < 0.2 * first
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,10 @@ m that were trained apart:
 
     log p(j | h) = sum_m w_m log p_m(j | h) - log Z(h),    w_m >= 0
 
-A network and a count err on different histories, so their sum ranks better
-than either. Each w_m also sets how sharp the member's distribution is, so one
-member alone is that member with a temperature of 1 / w. The weights are those
-that make the validation targets likeliest, see `base/pool_weights.py`; the
-members are not trained on.
+Models that err on different histories rank better together than alone. w_m also
+sets how sharp member m is: one member alone is that member at the temperature
+1 / w. The weights are chosen on the validation split, see
+`base/pool_weights.py`; the members are not trained on.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
 from tfrec.errors import InputError
-from tfrec.models.base.pool_weights import likeliest_weights
+from tfrec.models.base.pool_weights import choose_weights
 from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.blend import BlendConfig
 from tfrec.models.registry import get_model
@@ -124,12 +123,11 @@ class Blend(Recommender):
         """See base class: whether no weights were given."""
         return not self.config.weights
 
-    def choose(self, batches: tf.data.Dataset) -> None:
-        """See base class: sets the weights that make targets likeliest."""
-        weights = likeliest_weights(
-            self.log_probabilities, batches, len(self.members)
+    def choose(self, batches: tf.data.Dataset, metric: str) -> None:
+        """See base class: sets the weights."""
+        self.pool_weights.assign(
+            choose_weights(self.log_probabilities, batches, metric)
         )
-        self.pool_weights.assign(weights)
 
     def chosen(self) -> dict[str, Any]:
         """See base class: the weights."""

@@ -186,7 +186,7 @@ def _train(
             restore_members(model)
         model.adapt(read())
         if model.chooses:
-            model.choose(validation)
+            model.choose(validation, config.validation_metric)
             chosen = starmap(flag_text, model.chosen().items())
             say(config, f"Chosen on the validation split: {' '.join(chosen)}")
         if config.init_from:

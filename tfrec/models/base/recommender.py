@@ -147,11 +147,12 @@ class Recommender(WorkerPlumbing):
         """Whether `choose` has to come after `adapt`."""
         return False
 
-    def choose(self, batches: tf.data.Dataset) -> None:
+    def choose(self, batches: tf.data.Dataset, metric: str) -> None:
         """Sets what is chosen on the validation split before training.
 
         Args:
             batches: The `EvaluationBatch`es of the split.
+            metric: What to raise, such as "ndcg@10".
         """
 
     def chosen(self) -> dict[str, Any]:

@@ -20,9 +20,8 @@ class BlendConfig(Settings):
     )
     weights: tuple[float, ...] = setting(
         (),
-        "Weight of each member's log-probability. Empty: those that make the "
-        "targets of the validation split likeliest, which needs "
-        "--fit_on=train.",
+        "Weight of each member's log-probability. Empty: those with the best "
+        "--validation_metric, which needs --fit_on=train.",
         minimum=0.0,
     )
     parts: tuple[Mapping[str, Any], ...] = setting(
