@@ -1,5 +1,6 @@
 # make demo   trains, exports, serves and recommends on an embedded data set
-# make test   checks style and runs every test
+# make test   checks style and runs the tests
+# make test-all  runs those that take long too
 # make clean  removes the environment
 #
 # The first call installs into .venv: `make demo` what `pip install .` does,
@@ -24,16 +25,21 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 \
 	2> /dev/null && echo $$python && break; done)
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+# pip would compile all modules, one after the other; Python compiles what it
+# imports, and keeps it here, whatever its user has set.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: test demo clean
+.PHONY: test test-all demo clean
 
-# The memory of large arrays is kept for the next: to give it back and to get
+# Some memory of large arrays is kept for the next: to give it back and to get
 # it again takes longer than many a test.
-test: $(DEV)
+test test-all: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 \
-		$(PY) -m pytest --numprocesses=2 --no-loadscope-reorder
+	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483648 \
+		$(PY) -m pytest --numprocesses=3 --no-loadscope-reorder \
+		$(if $(filter test-all,$@),--long)
 
 demo: $(CORE)
 	$(PY) -m tfrec.train --flagfile=configs/quickstart.flags --run_dir=$(RUN_DIR)
@@ -63,7 +69,7 @@ define new_environment
 			"Say where one is: make PYTHON=/path/to/python"; exit 1; fi; \
 	$(PYTHON) -m venv --clear $(VENV)
 endef
-INSTALL = $(PY) -m pip install --quiet --editable
+INSTALL = $(PY) -m pip install --quiet --no-compile --editable
 
 $(CORE): setup.py
 	@$(new_environment)

@@ -321,7 +321,6 @@ def test_all_is_written_before_the_folder_has_its_name(tmp_path, monkeypatch):
     PreparedDataset.open(data.data_dir).verify()
 
 
-@pytest.mark.real_data
 def test_ml_1m_has_its_published_counts(tmp_path, real_data):
     config = DataConfig(
         dataset="ml-1m",
@@ -341,7 +340,6 @@ def test_ml_1m_has_its_published_counts(tmp_path, real_data):
     )
 
 
-@pytest.mark.real_data
 def test_ml_latest_small_has_its_published_counts(tmp_path, real_data):
     config = DataConfig(
         dataset="ml-latest-small",

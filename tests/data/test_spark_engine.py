@@ -73,14 +73,19 @@ def make_config(folder, engine="pyspark", **settings):
 @pytest.mark.parametrize(
     "write",
     [
-        raw_logs.write_clicks,
         raw_logs.write_messy,
-        raw_logs.write_future,
         raw_logs.write_parquet,
-        raw_logs.write_movielens,
-        raw_logs.write_yelp,
-        raw_logs.write_sessions,
         raw_logs.write_yoochoose,
+        *(
+            pytest.param(write, marks=pytest.mark.long)
+            for write in (
+                raw_logs.write_clicks,
+                raw_logs.write_future,
+                raw_logs.write_movielens,
+                raw_logs.write_yelp,
+                raw_logs.write_sessions,
+            )
+        ),
     ],
 )
 def test_both_engines_prepare_the_same_bytes(session, tmp_path, write):

@@ -116,6 +116,7 @@ def test_padding_a_training_batch_changes_no_term(fitted, monkeypatch):
         np.testing.assert_allclose(long[name], value, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.each_kind
 @pytest.mark.parametrize("name", SAMPLED)
 def test_the_sampled_softmax_trains(name):
     model = make(name, loss="sampled_softmax", negatives=5)
@@ -158,6 +159,7 @@ def fitted_on(distribution, name, data):
     return model, weights(model), logs, found
 
 
+@pytest.mark.each_kind
 def test_two_devices_train_as_one_does(name, walks, monkeypatch):
     silence(monkeypatch)
     _, one, logs, found = fitted_on("none", name, walks)
@@ -192,6 +194,7 @@ def state(folder):
     }
 
 
+@pytest.mark.each_kind
 @pytest.mark.usefixtures("eagerly")
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     name, walks, tmp_path

@@ -139,7 +139,6 @@ def test_counts_are_saved_with_the_weights(tmp_path):
     np.testing.assert_array_equal(model.counts, COUNTS)
 
 
-@pytest.mark.real_data
 @pytest.mark.parametrize(
     ("dataset", "truncate", "recall", "ndcg", "mrr"),
     [
@@ -150,12 +149,13 @@ def test_counts_are_saved_with_the_weights(tmp_path):
             [0.058, 0.056, 0.062],
             [0.114, 0.123, 0.130],
         ),
-        (
+        pytest.param(
             "ml-1m",
             0,
             [0.023, 0.042, 0.082],
             [0.076, 0.075, 0.084],
             [0.139, 0.153, 0.165],
+            marks=pytest.mark.long,
         ),
         (
             "ml-1m",

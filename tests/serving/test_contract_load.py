@@ -94,6 +94,7 @@ def test_a_new_version_is_taken_over_without_a_failed_request(server):
         assert seen == [1.0, 2.0, 3.0, 2.0]
 
 
+@pytest.mark.long
 def test_memory_is_flat_over_36_000_requests(own_server):
     """Good ones and bad ones, over both wires, from 8 clients."""
     good = request({"history": [ITEMS[:5]]}).SerializeToString()

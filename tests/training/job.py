@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from tests.toy import Toy, ToyConfig, entry, toy_data
-from tests.training.fits import MAKERS, fit, sequences, silence
+from tests.training.fits import contrastive, fit, sampled, sequences, silence
 from tfrec.data import PreparedDataset
 from tfrec.data.manifest import data_checksum, file_checksums
 from tfrec.errors import InputError
@@ -128,9 +128,9 @@ def main(folder):
     with pytest.MonkeyPatch.context() as patch:
         silence(patch)
         data = sequences(own / "sequences")
-        np.savez(own / "sampled", **fit(data, "auto", MAKERS["sampled"]))
+        np.savez(own / "sampled", **fit(data, "auto", sampled))
         # With a term that compares the sequences of different workers.
-        divided = fit(data, "auto", MAKERS["acvae"], divided=True)
+        divided = fit(data, "auto", contrastive, divided=True)
         np.savez(own / "divided", **divided)
 
     MODELS["toy"] = entry(Toy)

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from tests.training.fits import (
-    MAKERS,
     assert_alike,
     fit,
+    sampled,
     sequences,
     silence,
 )
@@ -26,14 +26,13 @@ def data(tmp_path_factory):
     return sequences(tmp_path_factory.mktemp("data"))
 
 
-# As graphs. ACVAE's are those of workers, see test_workers.py, and eagerly it
-# is a contract of every model, see tests/models.
-@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"acvae"}))
-def test_two_devices_make_the_same_update_as_one(data, name, monkeypatch):
+# As graphs; eagerly it is a contract of models, see tests/models.
+@pytest.mark.long
+def test_two_devices_make_the_same_update_as_one(data, monkeypatch):
     silence(monkeypatch)
     assert make_strategy("mirrored").num_replicas_in_sync == 2
-    one = fit(data, "none", MAKERS[name])
-    assert_alike(one, fit(data, "mirrored", MAKERS[name]))
+    one = fit(data, "none", sampled)
+    assert_alike(one, fit(data, "mirrored", sampled))
 
 
 CRITICS = {

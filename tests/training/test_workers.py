@@ -13,9 +13,10 @@ import pytest
 
 from tests.commands import Command
 from tests.training.fits import (
-    MAKERS,
     assert_alike,
+    contrastive,
     fit,
+    sampled,
     sequences,
     silence,
 )
@@ -87,7 +88,7 @@ def assert_equal_on_both(folder, name, one):
 
 def test_two_workers_make_the_same_update_as_one(job, tmp_path, monkeypatch):
     silence(monkeypatch)
-    one = fit(sequences(tmp_path), "none", MAKERS["sampled"])
+    one = fit(sequences(tmp_path), "none", sampled)
     assert_equal_on_both(job[0], "sampled", one)
 
 
@@ -95,7 +96,7 @@ def test_workers_that_read_alone_make_the_update_of_all_they_read(
     job, tmp_path, monkeypatch
 ):
     silence(monkeypatch)
-    one = fit(sequences(tmp_path), "none", MAKERS["acvae"], divided=True)
+    one = fit(sequences(tmp_path), "none", contrastive, divided=True)
     assert_equal_on_both(job[0], "divided", one)
 
 
@@ -191,6 +192,7 @@ def losses(folder):
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.long
 def test_a_job_that_lost_a_worker_ends_and_resumes(tmp_path):
     (tmp_path / "tiny.flags").write_text(_FLAGS)
     run = tmp_path / "run"

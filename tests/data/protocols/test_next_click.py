@@ -317,7 +317,6 @@ def test_times_of_csv_can_count_anything_in_a_second(tmp_path):
     assert set(read_names(prepare(config), "test")) == {"u2", "u2.5"}
 
 
-@pytest.mark.real_data
 def test_yoochoose_1_64_has_its_published_counts(tmp_path, real_data):
     config = DataConfig(
         dataset="sessions",

@@ -68,7 +68,6 @@ def test_a_missing_file_is_named(engine, tmp_path):
         read(engine, tmp_path)
 
 
-@pytest.mark.real_data
 def test_yelp_of_s3rec_has_its_published_counts(engine, real_data):
     path = real_data / "yelp_s3rec" / "sequences.txt"
     found = read(engine, path)

@@ -223,15 +223,19 @@ def yoochoose(real_data, tmp_path_factory):
     return read
 
 
-@pytest.mark.real_data
 @pytest.mark.parametrize(
     ("name", "changes", "recall", "mrr"),
     # The same to four decimals as counted and ranked in plain Python.
     [
-        ("markov", (), 0.64940, 0.29159),
         ("rules", (), 0.66843, 0.29446),
-        ("rules", ("--noevery_item_votes",), 0.67138, 0.30119),
-        ("itemknn", (), 0.52841, 0.22319),
+        *(
+            pytest.param(*values, marks=pytest.mark.long)
+            for values in (
+                ("markov", (), 0.64940, 0.29159),
+                ("rules", ("--noevery_item_votes",), 0.67138, 0.30119),
+                ("itemknn", (), 0.52841, 0.22319),
+            )
+        ),
     ],
 )
 def test_the_configurations_have_their_scores(

@@ -54,7 +54,7 @@ def test_any_parts_train_together(encoder, posterior, critics):
     # Steps so few and short that tracing would take longer.
     data = chains()
     data, history = data._replace(items=data.items[:, :5]), []
-    for _ in range(4):
+    for _ in range(3):
         net.reset_metrics()
         history.append({n: float(x) for n, x in net.train_step(data).items()})
     for terms in history:
