@@ -34,7 +34,7 @@ _ADD = flags.DEFINE_string("add", None, "Folder of a finished run to keep.")
 _CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
 
 # Where a run was made; nobody else has these.
-_PLACES = ("raw_dir", "data_dir", "run_dir", "verbose")
+_PLACES = ("raw_dir", "data_dir", "run_dir", "verbose", "members")
 # By dataset: the metrics that its table shows, and the paper that has it.
 TABLES: dict[str, tuple[tuple[str, ...], Plan]] = {
     "ml_latest": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),

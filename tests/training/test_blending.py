@@ -48,6 +48,11 @@ def test_a_blend_says_which_weights_it_chose(
     assert len(weights) == 2 and any(weights)
     saved = json.loads((Path(config.run_dir) / "metrics.json").read_text())
     assert saved["chosen"] == numbers["chosen"]
+    spent = [
+        json.loads((Path(member) / "metrics.json").read_text())["wall_seconds"]
+        for member in members
+    ]
+    assert numbers["wall_seconds"] > sum(spent)
 
     again = settings(model="blend", verbose="line")
     given = train(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
+from tfrec.models import get_entry
 from tfrec.models.blend import Blend
 from tfrec.models.configs.blend import BlendConfig
 from tfrec.training.checkpoints import restore_model
 from tfrec.training.config import TrainingConfig
 from tfrec.training.description import check_data, read_description
+from tfrec.training.files import read_json
 from tfrec.training.run import CHECKPOINTS, METRICS
 
 
@@ -55,17 +57,29 @@ def read_members(
                 "`--members` must name finished runs. Received: "
                 f"{folder}, which has no {METRICS}."
             )
-        parts.append({"model": training["model"], "settings": saved["model"]})
+        # With what has become a setting since then.
+        settings = get_entry(training["model"]).config_class.from_dict(
+            saved["model"]
+        )
+        parts.append(
+            {"model": training["model"], "settings": settings.to_dict()}
+        )
     return dataclasses.replace(model_config, parts=tuple(parts))
 
 
-def restore_members(model: Blend) -> None:
+def restore_members(model: Blend) -> float:
     """Gives each member the weights that its run selected.
+
+    Returns:
+        The seconds that their training took.
 
     Raises:
         InputError: If they cannot be read.
     """
+    seconds = 0.0
     for folder, member in zip(
-        model.config.members, model.members, strict=False
+        map(Path, model.config.members), model.members, strict=False
     ):
-        restore_model(Path(folder) / CHECKPOINTS, member)
+        restore_model(folder / CHECKPOINTS, member)
+        seconds += read_json(folder / METRICS)["wall_seconds"]
+    return seconds

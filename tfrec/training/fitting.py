@@ -183,7 +183,8 @@ def _train(
         say(config, f"Training {config.model} in {folder}.")
         started = time.monotonic()
         if model.blends:
-            restore_members(model)
+            # Its time has that of its members.
+            progress.wall_seconds += restore_members(model)
         model.adapt(read())
         if model.chooses:
             model.choose(validation, config.validation_metric)
