@@ -1,7 +1,7 @@
 """Installs tfrec: `pip install .`, or `pip install -e ".[dev]"` to change it.
 
-Every dependency has both bounds: the lower ones were installed together on
-Python 3.10, the newest versions below the upper ones on 3.10 to 3.13.
+Every dependency has both bounds, which `python -m tests.bounds` tests: see
+docs/development.md. Lower ones marked so leave out versions with known holes.
 """
 
 import pathlib
@@ -29,20 +29,21 @@ setup(
         "absl-py>=2.1,<3",
         "duckdb>=1.5.4,<3",
         # The local server runs on these; TensorBoard brings werkzeug too.
-        "grpcio>=1.66,<2",
+        "grpcio>=1.66.2,<2",  # CVE-2024-11407.
         "prometheus-client>=0.20,<1",
-        # Earlier ones have holes: CVE-2024-49768, CVE-2024-49769.
-        "waitress>=3.0.1,<4",
-        "werkzeug>=3.0,<4",
+        "waitress>=3.0.1,<4",  # CVE-2024-49768, CVE-2024-49769.
+        "werkzeug>=3.1.6,<4",  # CVE-2026-27199, and others before it.
         # Who else works in a folder, on any system.
-        "filelock>=3.20,<5",
+        "filelock>=3.20.3,<5",  # CVE-2025-68146, CVE-2026-22701.
         "ibis-framework[duckdb]>=12.0,<13",
-        "keras>=3.12,<3.16",
+        # CVE-2026-0897, CVE-2026-1462 and more of loading files. 3.12 alone
+        # is mended for Python 3.10, and what lies between is not.
+        "keras>=3.12.4,!=3.13.*,!=3.14.*,!=3.15.0,<3.16",
         "numpy>=1.26,<3",
-        "orjson>=3.10,<4",
+        "orjson>=3.11.6,<4",  # CVE-2025-67221.
         # Downloads MovieLens, and checks it.
         "pooch>=1.8,<2",
-        "pyarrow>=21.0,<27",
+        "pyarrow>=23.0.1,<27",  # CVE-2026-25087.
         # Intervals and tests of `tfrec compare`.
         "scipy>=1.15,<2",
         # TensorFlow 2.21 no longer installs TensorBoard.
@@ -52,17 +53,19 @@ setup(
         # 2.20 does not import with a protobuf of today.
         "tensorflow-serving-api>=2.21,<2.22",
         # TensorFlow Probability imports these two without asking for them.
-        "setuptools>=68,<85",
+        "setuptools>=78.1.1,<85",  # CVE-2025-47273.
         "tf-keras>=2.21,<2.22",
-        "tqdm>=4.66,<5",
+        "tqdm>=4.66.3,<5",  # CVE-2024-34062.
     ],
     extras_require={
         "dev": [
             # For the pictures in docs/.
             "matplotlib>=3.9,<4",
+            # Many inputs for the properties that tests state.
+            "hypothesis>=6.150,<7",
             # DataFrames that are prepared in tests.
             "polars>=1.20,<3",
-            "pytest>=8.4,<10",
+            "pytest>=9.0.3,<10",  # CVE-2025-71176.
             # Two files of tests at a time: most tests keep one core busy.
             "pytest-xdist>=3.8,<4",
             # Reads the files for operators in tests.
@@ -71,12 +74,14 @@ setup(
             # Drives Chromium, where it and its driver are installed.
             "selenium>=4.20,<5",
         ],
+        # For `python -m tests.bounds`, and to audit what is locked.
+        "audit": ["pip-audit>=2.10,<3", "uv>=0.13,<0.14"],
         # For the t-SNE of `tfrec reproduce`.
         "reproduce": ["scikit-learn>=1.6,<2"],
         # For `tfrec tune`.
         "tune": ["optuna>=4.5,<5"],
         # For --engine=pyspark, which needs Java 17 or 21 too. Spark's newest
         # versions want Python 3.11.
-        "spark": ["pyspark>=4.0,<4.4"],
+        "spark": ["pyspark>=4.0.1,<4.4"],
     },
 )

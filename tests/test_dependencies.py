@@ -3,9 +3,11 @@
 import ast
 import re
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+import pytest
+
+from tests.requirements import ROOT, setup_arguments
+
 # By extra, the files that alone may import it: with --engine=pyspark, by
 # `tfrec tune`, and for the t-SNE of `tfrec reproduce`.
 EXTRAS = {
@@ -24,18 +26,6 @@ _MODULES = {
     "pyspark": "pyspark py4j",
     "scikit-learn": "sklearn",
 }
-
-
-def setup_arguments():
-    """Returns `install_requires` and `extras_require` of setup.py."""
-    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
-    return {
-        keyword.arg: ast.literal_eval(keyword.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if keyword.arg in ("install_requires", "extras_require")
-    }
 
 
 def modules(requirements):
@@ -71,3 +61,45 @@ def test_the_core_requires_nothing_of_an_extra():
     core = modules(arguments["install_requires"])
     for requirements in arguments["extras_require"].values():
         assert not core & modules(requirements)
+
+
+# What reads files by running what is in them, or runs text.
+_RUNS_FILES = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+_RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
+
+
+def runs_data(path):
+    """Lists where a file could run what it reads."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "id", None)
+            if called in _RUNS_TEXT:
+                yield f"{called}()"
+            for word in node.keywords:
+                value = getattr(word.value, "value", None)
+                if (word.arg, value) in (
+                    ("allow_pickle", True),
+                    ("safe_mode", False),
+                ):
+                    yield f"{word.arg}={value}"
+    yield from _RUNS_FILES & set(imported(path))
+
+
+def test_nothing_that_is_read_is_run():
+    for path in (ROOT / "tfrec").rglob("*.py"):
+        assert not [*runs_data(path)], path
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "np.load(path, allow_pickle=True)",
+        "eval(text)",
+        "keras.saving.load_model(path, safe_mode=False)",
+    ],
+)
+def test_code_that_would_run_what_it_reads_is_found(tmp_path, code):
+    path = tmp_path / "module.py"
+    path.write_text(code)
+    assert [*runs_data(path)]
