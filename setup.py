@@ -82,6 +82,6 @@ setup(
         "tune": ["optuna>=4.5,<5"],
         # For --engine=pyspark, which needs Java 17 or 21 too. Spark's newest
         # versions want Python 3.11.
-        "spark": ["pyspark>=4.0.1,<4.4"],
+        "spark": ["pyspark>=4.0,<4.4"],
     },
 )

@@ -4,8 +4,11 @@ import random
 import ibis
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.prepared import record_batch
+from tests.properties import examples as draw_examples
 from tfrec.data import examples
 from tfrec.data.config import DataConfig
 from tfrec.data.protocols import get_protocol
@@ -101,9 +104,12 @@ def test_of_events_at_one_time_the_first_in_the_log_counts():
     assert numbered.item.to_pyarrow().to_pylist() == ["b", "a"]
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1000])
-def test_examples_equal_the_obvious_ones_however_rows_are_cut(chunk):
-    log = make_log(150)
+@draw_examples(3)
+@given(st.integers(1, 200), st.integers(0, 2**32), st.integers(1, 200))
+def test_property_examples_equal_the_obvious_ones_however_rows_are_cut(
+    events, seed, chunk
+):
+    log = make_log(events, seed)
     assert found_examples(rows_of(log), chunk) == reference_examples(log)
 
 

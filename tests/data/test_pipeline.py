@@ -151,18 +151,6 @@ def test_fit_shuffles_anew_in_each_epoch(data, distribution):
         assert rows[:500] != rows[500:]
 
 
-@pytest.mark.parametrize("fit_on", ["train", "all"])
-def test_resuming_gives_exactly_the_remaining_batches(data, fit_on):
-    options = {"batch_size": 5, "max_length": 20, "epochs": 3}
-    steps = data.steps_per_epoch(5)
-    whole = batches(data.training(**options, fit_on=fit_on))
-    for step in (0, 1, 33, steps - 1, steps, steps + 1, 2 * steps + 40):
-        resumed = data.training(first_step=step, **options, fit_on=fit_on)
-        assert resumed.cardinality() == 3 * steps - step
-        assert_same(whole[step:], batches(resumed))
-    assert not batches(data.training(first_step=3 * steps, **options))
-
-
 def test_a_log_beyond_the_buffer_is_mixed_as_long_as_a_shard_fits(
     sequences, tmp_path, monkeypatch
 ):

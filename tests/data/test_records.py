@@ -1,10 +1,14 @@
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.prepared import record_batch
+from tests.properties import examples
 from tfrec.data.records import (
     ShardWriter,
     check_file,
@@ -24,45 +28,57 @@ def write(folder, rows, shards=3, batches=1):
 
 
 def read(path):
-    examples = [
-        tf.train.Example.FromString(record.numpy()).features.feature
-        for record in tf.data.TFRecordDataset(str(path))
-    ]
-    return [
-        (
-            example["id"].bytes_list.value[0].decode(),
-            list(example["items"].int64_list.value),
-            list(example["targets"].int64_list.value),
+    """Returns (id, user, items, targets) of each record."""
+    found = []
+    for record in tf.data.TFRecordDataset(str(path)):
+        example = tf.train.Example.FromString(record.numpy()).features.feature
+        (name,) = example["id"].bytes_list.value
+        user, items, targets = (
+            list(example[key].int64_list.value)
+            for key in ("user", "items", "targets")
         )
-        for example in examples
-    ]
+        found.append((name.decode(), sum(user), items, targets))
+    return found
 
 
 ROWS = [([i + 1] * (i + 2), [i + 2][: i % 2]) for i in range(8)]
 
 
-def test_records_are_dealt_to_the_shards_in_turn(tmp_path):
-    summary = write(tmp_path, ROWS)
-    files = [shard["file"] for shard in summary["shards"]]
-    assert files == [f"train-{i:05d}-of-00003.tfrecord" for i in range(3)]
-    shards = [read(tmp_path / file) for file in files]
-    for shard in range(3):
-        assert shards[shard] == [
-            (f"u{i}", *ROWS[i]) for i in range(shard, 8, 3)
-        ]
+LISTS = pa.list_(pa.int64())
+INDICES = st.lists(st.integers(1, 2**62), max_size=5)
+RECORDS = st.tuples(
+    st.text(st.characters(codec="utf-8"), max_size=8),
+    st.integers(0, 2**62),
+    INDICES.filter(bool),
+    INDICES,
+)
 
 
-def test_the_summary_counts_what_was_written(tmp_path):
-    summary = write(tmp_path, ROWS, batches=2)
-    assert summary["records"] == 8
-    assert summary["tokens"] == sum(len(items) for items, _ in ROWS)
-    assert summary["max_length"] == 9
-    for shard in summary["shards"]:
-        path = tmp_path / shard["file"]
-        assert shard["records"] == len(read(path))
-        assert shard["bytes"] == path.stat().st_size
-        assert shard["sha256"] == file_checksum(path)
-        verify_file(tmp_path, shard)
+@examples(10)
+@given(st.lists(RECORDS, max_size=12), st.integers(1, 4), st.integers(1, 13))
+def test_property_records_are_dealt_to_the_shards_in_turn(records, shards, cut):
+    columns = zip(*records, strict=True) if records else [()] * 4
+    types = (pa.string(), pa.int64(), LISTS, LISTS)
+    arrays = map(pa.array, columns, types)
+    names = ("id", "user", "items", "targets")
+    table = pa.table(dict(zip(names, arrays, strict=True)))
+    with tempfile.TemporaryDirectory() as folder:
+        with ShardWriter(folder, "train", shards) as writer:
+            for batch in table.to_batches(max_chunksize=cut):
+                writer.write(batch)
+        for number, shard in enumerate(writer.summary["shards"]):
+            path = Path(folder, shard["file"])
+            assert path.name == f"train-{number:05d}-of-{shards:05d}.tfrecord"
+            expected = records[number::shards]
+            assert read(path) == expected
+            assert shard["records"] == len(expected)
+            assert shard["bytes"] == path.stat().st_size
+            assert shard["sha256"] == file_checksum(path)
+            verify_file(folder, shard)
+    lengths = [len(items) for _, _, items, _ in records]
+    assert writer.summary["records"] == len(records)
+    assert writer.summary["tokens"] == sum(lengths)
+    assert writer.summary["max_length"] == max(lengths, default=0)
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path):
@@ -93,9 +109,9 @@ def test_sliced_and_null_columns_are_read_as_they_look(tmp_path):
         writer.write(batch.slice(1, 2))
         writer.write(batch.drop_columns("targets").slice(3))
     assert read(tmp_path / "test-00000-of-00001.tfrecord") == [
-        ("b", [2, 3], []),
-        ("é", [4], [8, 7]),
-        ("d", [5], []),
+        ("b", 0, [2, 3], []),
+        ("é", 0, [4], [8, 7]),
+        ("d", 0, [5], []),
     ]
 
 

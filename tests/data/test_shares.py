@@ -5,8 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, reject
+from hypothesis import strategies as st
 
 from tests.prepared import prepare_sequences
+from tests.properties import examples
 from tfrec.data.shares import cut, share_of, whole_shares
 from tfrec.errors import InputError
 
@@ -25,6 +28,16 @@ def sequences():
 def data(sequences, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     return prepare_sequences(folder, sequences, shards=5)
+
+
+@pytest.fixture(scope="module")
+def small(sequences, tmp_path_factory):
+    """40 rows, some with a tail for the validation."""
+    folder = tmp_path_factory.mktemp("small")
+    tails = [[1, 2][: i % 3] for i in range(40)]
+    return prepare_sequences(
+        folder, sequences[:40], tails=tails, num_items=200, shards=3
+    )
 
 
 def contexts(workers, replicas):
@@ -144,16 +157,34 @@ def test_workers_have_sequences_of_like_length_in_a_step(data):
     assert widths[:, 0].std() > 6
 
 
-def test_a_resumed_worker_gets_exactly_its_remaining_batches(data):
-    steps = data.steps_per_epoch(16)
-    whole = job(data, 2, 2, epochs=3)
-    for first_step in (1, steps, 2 * steps + 3):
-        resumed = job(data, 2, 2, epochs=3, first_step=first_step)
-        expected = whole[first_step:]
-        assert len(resumed) == len(expected)
-        for step, other in zip(resumed, expected, strict=True):
-            for each, twin in zip(step, other, strict=True):
-                assert [rows(b) for b in each] == [rows(b) for b in twin]
+@examples(3)
+@given(data_=st.data())
+def test_property_resuming_gives_exactly_the_remaining_batches(small, data_):
+    draw = data_.draw
+    workers, replicas = draw(st.integers(1, 4)), draw(st.integers(1, 2))
+    least = min(2, workers * replicas) * workers * replicas
+    options = {
+        "batch_size": draw(st.integers(least, 50)),
+        "max_length": draw(st.integers(1, 30)),
+        "epochs": draw(st.integers(1, 3)),
+        "seed": draw(st.integers(0, 2**31)),
+        "fit_on": draw(st.sampled_from(["train", "all"])),
+        "windows": draw(st.booleans()),
+        "input_context": draw(st.sampled_from(contexts(workers, replicas))),
+    }
+    total = options["epochs"] * small.steps_per_epoch(options["batch_size"])
+    step = draw(st.integers(0, total))
+    try:
+        whole = small.training(**options)
+    except InputError:
+        reject()  # Some device would have no row.
+    resumed = small.training(**options, first_step=step)
+    assert whole.cardinality() == total * replicas
+    assert resumed.cardinality() == (total - step) * replicas
+    expected = [*whole.as_numpy_iterator()][step * replicas :]
+    for batch, other in zip(resumed.as_numpy_iterator(), expected, strict=True):
+        for column, twin in zip(batch, other, strict=True):
+            np.testing.assert_array_equal(column, twin)
 
 
 def test_one_worker_alone_has_the_batches_of_none(data):

@@ -1,7 +1,12 @@
 import hashlib
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from tests.properties import examples
 from tfrec.data.vocabulary import Vocabulary
 from tfrec.errors import InputError
 
@@ -26,17 +31,29 @@ def test_lookup_refuses_an_index_outside_the_vocabulary(index):
         Vocabulary(["a"]).lookup([index])
 
 
-def test_checksum_is_that_of_the_file(tmp_path):
-    path = tmp_path / "items.txt"
-    path.write_bytes("b\ncafé\n".encode())
-    expected = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert Vocabulary.load(tmp_path).checksum == expected
-    assert Vocabulary(["café", "b"]).checksum != expected
-
-
-def test_only_a_newline_ends_an_id(tmp_path):
-    (tmp_path / "items.txt").write_bytes("a\u2028b\nc\x0bd\n".encode())
-    assert Vocabulary.load(tmp_path).items == ["a\u2028b", "c\x0bd"]
+# Only a newline ends an id; others of Unicode's line ends may be in it.
+@examples(30)
+@example(["a\u2028b", "c\x0bd"], 1)
+@given(
+    st.lists(
+        st.text(
+            st.characters(codec="utf-8", exclude_characters="\n"), min_size=1
+        ),
+        unique=True,
+    ),
+    st.integers(0, 9),
+)
+def test_property_what_is_written_is_read_again(items, cut):
+    with tempfile.TemporaryDirectory() as folder:
+        for part in (items[:cut], items[cut:]):
+            Vocabulary.write(folder, part)
+        loaded = Vocabulary.load(folder)
+        content = Path(folder, "items.txt").read_bytes()
+    assert loaded.items == items
+    indices = loaded.index(items)
+    assert indices.tolist() == list(range(1, len(items) + 1))
+    assert loaded.lookup(indices) == items
+    assert loaded.checksum == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\n\nb\n", "a\nb\na\n"])

@@ -1,11 +1,16 @@
 """The ranking metrics against a slow reference that reads like the text."""
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from tests.properties import examples
 from tfrec.errors import InputError
 from tfrec.metrics import ranking
 from tfrec.metrics.ranking import (
@@ -22,7 +27,7 @@ NONE = np.zeros([1, 0], np.int32)
 
 
 def reference_rank(scores, target, excluded):
-    if target in excluded:
+    if target in excluded or target > len(scores):
         return NEVER
     greater = equal = 0
     for column, score in enumerate(scores):
@@ -52,16 +57,7 @@ def reference_metrics(rank_rows, k):
         ideal = [1 / math.log2(1 + r) for r in range(1, len(ranks) + 1)][:k]
         ndcg.append(sum(1 / math.log2(1 + r) for r in hits) / sum(ideal))
         mrr.append(1 / hits[0] if hits else 0)
-    return np.mean(recall), np.mean(ndcg), np.mean(mrr)
-
-
-def padded_choice(rng, rows, num_items, most):
-    """Returns int32 [rows, most]: up to `most` distinct items, then 0."""
-    items = np.zeros([rows, most], np.int32)
-    for row in items:
-        count = rng.integers(most + 1)
-        row[:count] = 1 + rng.permutation(num_items)[:count]
-    return items
+    return [np.mean(values or [0]) for values in (recall, ndcg, mrr)]
 
 
 def average(metric, *rank_batches):
@@ -70,24 +66,51 @@ def average(metric, *rank_batches):
     return float(metric.result())
 
 
-@pytest.mark.parametrize("levels", [2, 5, 1000])
-@pytest.mark.parametrize("compared_at_once", [1, 100, 2**20])
-def test_ranks_equal_the_reference(levels, compared_at_once, monkeypatch):
-    monkeypatch.setattr(ranking, "_COMPARED_AT_ONCE", compared_at_once)
-    rng = np.random.default_rng(levels)
-    scores = rng.integers(levels, size=[6, 23]).astype(np.float32)
-    scores[0] = -np.inf  # All alike, and nothing to compute with.
-    scores[1, ::3] = -np.inf
-    scores[2, ::2] = np.inf
-    targets = padded_choice(rng, 6, 23, 8)
-    targets[3] = 0
-    excluded = padded_choice(rng, 6, 23, 7)
-    excluded[:, -1] = excluded[:, 0]  # A history may repeat an item.
-    ranks = target_ranks(scores, targets, excluded)
-    assert ranks.dtype == tf.int32
-    np.testing.assert_array_equal(
-        ranks, reference_ranks(scores, targets, excluded)
+# Levels for ties, and nothing to compute with. TensorFlow takes subnormal
+# numbers for zeros.
+SCORES = st.sampled_from([-np.inf, 0.0, 1.0, np.inf]) | st.floats(
+    allow_nan=False, allow_subnormal=False, width=32
+)
+
+
+@st.composite
+def rankings(draw):
+    """Draws scores, targets (of which some were never seen), and excluded."""
+    num_items = draw(st.integers(1, 12))
+    rows = draw(st.integers(1, 4))
+
+    def items(most, last, **settings):
+        each = st.lists(st.integers(0, last), max_size=most, **settings)
+        drawn = draw(st.lists(each, min_size=rows, max_size=rows))
+        return np.int32([row + [0] * (most - len(row)) for row in drawn])
+
+    return (
+        draw(arrays(np.float32, [rows, num_items], elements=SCORES)),
+        items(num_items + 2, num_items + 1, unique=True),
+        items(draw(st.integers(0, 9)), num_items),
+        # Items of a block: not so few that there are many blocks.
+        draw(st.integers(-(-num_items // 4), num_items + 1)),
     )
+
+
+@examples(10)
+@given(rankings(), st.sampled_from([1, 9, 2**20]))
+def test_property_ranks_equal_the_reference(ranking_, compared_at_once):
+    scores, targets, excluded, block = ranking_
+
+    def score(start, stop):
+        tf.debugging.assert_less_equal(stop - start, block)
+        return tf.constant(scores)[:, start:stop]
+
+    with mock.patch.object(ranking, "_COMPARED_AT_ONCE", compared_at_once):
+        ranks = target_ranks(scores, targets, excluded)
+        in_blocks = target_ranks_in_blocks(
+            score, scores.shape[1], block, targets, excluded
+        )
+    expected = reference_ranks(scores, targets, excluded)
+    assert ranks.dtype == tf.int32
+    np.testing.assert_array_equal(ranks, expected)
+    np.testing.assert_array_equal(in_blocks, expected)
 
 
 def test_ranks_in_a_graph_of_unknown_shapes():
@@ -155,13 +178,22 @@ def test_a_target_never_seen_in_training_is_a_miss():
     assert average(MRR(4), ranks) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("k", [1, 3, 10])
-def test_metrics_equal_the_reference(k):
-    rng = np.random.default_rng(k)
-    # Distinct ranks in a row, as scores without ties give them.
-    batches = [padded_choice(rng, 9, 20, 6) for _ in range(3)]
-    batches.append(np.zeros([4, 0], np.int32))
-    batches.append(np.int32([[0, 0], [0, 2]]))
+@st.composite
+def rank_batches(draw):
+    """Draws batches of ranks, distinct in a row as without ties."""
+    rank = st.integers(1, 30) | st.just(NEVER)
+    batches = []
+    for width in draw(st.lists(st.integers(0, 6), min_size=1, max_size=3)):
+        row = st.lists(rank, max_size=width, unique=True)
+        rows = draw(st.lists(row, min_size=1, max_size=6))
+        padded = [each + [0] * (width - len(each)) for each in rows]
+        batches.append(np.int32(padded).reshape([len(rows), width]))
+    return batches
+
+
+@examples(10)
+@given(rank_batches(), st.integers(1, 32))
+def test_property_metrics_equal_the_reference(batches, k):
     expected = reference_metrics([r for b in batches for r in b], k)
     for metric, value in zip((Recall, NDCG, MRR), expected, strict=True):
         assert average(metric(k), *batches) == pytest.approx(value, rel=1e-6)
@@ -204,29 +236,6 @@ def test_a_cutoff_is_a_positive_integer(k):
 def test_a_metric_is_rebuilt_from_its_config():
     metric = MRR.from_config(MRR(7).get_config())
     assert (metric.k, metric.name) == (7, "mrr@7")
-
-
-@pytest.mark.parametrize("block", [1, 7, 22, 23, 50])
-@pytest.mark.parametrize("levels", [2, 1000])
-def test_ranks_in_blocks_of_items_are_the_same(levels, block):
-    rng = np.random.default_rng(levels)
-    scores = rng.integers(levels, size=[6, 23]).astype(np.float32)
-    scores[0] = -np.inf
-    scores[1, ::3] = np.inf
-    targets = padded_choice(rng, 6, 24, 8)  # 24 was never seen in training.
-    targets[3] = 0
-    targets[4, 0] = 24
-    excluded = padded_choice(rng, 6, 23, 7)
-    excluded[:, -1] = excluded[:, 0]
-
-    def score(start, stop):
-        tf.debugging.assert_less_equal(stop - start, block)
-        return tf.constant(scores)[:, start:stop]
-
-    ranks = target_ranks_in_blocks(score, 23, block, targets, excluded)
-    np.testing.assert_array_equal(
-        ranks, target_ranks(scores, targets, excluded)
-    )
 
 
 def test_a_nan_in_any_block_is_an_error():

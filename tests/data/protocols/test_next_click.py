@@ -5,8 +5,11 @@ import ibis
 import pyarrow as pa
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.data.test_preparation import make_config
+from tests.properties import examples
 from tfrec.data import DataConfig, prepare
 from tfrec.data.protocols import get_protocol, session_cuts
 from tfrec.data.protocols.parts import TEST, TRAIN, VALIDATION
@@ -99,18 +102,22 @@ def reference(log, test_days, fraction, unit, unseen, validation):
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("unseen", ["drop", "drop_before_cut", "keep"])
-@pytest.mark.parametrize(
-    ("fraction", "unit"),
-    [(1.0, "sessions"), (0.3, "sessions"), (0.3, "clicks")],
+@examples(5)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["drop", "drop_before_cut", "keep"]),
+    # All of it can be said in one way only.
+    st.just((1.0, "sessions"))
+    | st.tuples(st.floats(0.2, 0.9), st.sampled_from(["sessions", "clicks"])),
+    st.integers(1, 2),
 )
-def test_sessions_are_held_out_as_a_plain_program_does(
-    seed, unseen, fraction, unit
+def test_property_sessions_are_held_out_as_a_plain_program_does(
+    seed, unseen, share, days
 ):
     log = make_log(seed)
+    fraction, unit = share
     settings = {
-        "test_days": 1 + seed % 2,
+        "test_days": days,
         "training_fraction": fraction,
         "training_fraction_of": unit,
         "unseen_items": unseen,
