@@ -103,6 +103,8 @@ def _run(module, arguments, environment, folder, files):
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    # What this process was forked from may have looked it up.
+    tempfile.tempdir = None
     sys.argv = [module, *arguments]
     with contextlib.ExitStack() as stack:
         # This process ends without these.

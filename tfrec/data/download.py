@@ -3,7 +3,6 @@
 import dataclasses
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import pooch
 from tqdm import tqdm
 
 from tfrec.errors import InputError
+from tfrec.unfinished import unfinished
 
 # Of one read. A download may take as long as it moves.
 _TIMEOUT_SECONDS = 20
@@ -45,10 +45,7 @@ def download(archive: Archive, folder: Path, names: Sequence[str]) -> None:
         InputError: If it fails: why, and which files to put where instead.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=folder, prefix="download-"
-        ) as temporary:
+        with unfinished(folder / "download") as temporary:
             md5 = archive.md5 or _published_md5(archive.url, temporary)
             path = _fetch(archive.url, temporary, f"md5:{md5}")
             _unpack(path, folder, names)

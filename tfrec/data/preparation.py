@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import uuid
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -42,6 +41,7 @@ from tfrec.data.titles import FILE_NAME as TITLES
 from tfrec.data.titles import title_line
 from tfrec.data.vocabulary import USERS, Vocabulary
 from tfrec.errors import InputError, InputWarning
+from tfrec.unfinished import sweep, unfinished
 
 # Rows in one Arrow batch: a few MB.
 _BATCH_ROWS = 200_000
@@ -82,6 +82,8 @@ def prepare(config: DataConfig, table: Any = None) -> PreparedDataset:
 
 def _prepare(config: DataConfig, source: Source) -> PreparedDataset:
     target, raw_files = current_folder(config, source)
+    # Whether or not there is anything left to do.
+    sweep(target.parent)
     if not (target / FILE_NAME).exists():
         fill(target, source, config, raw_files)
         # Another process may have been quicker, with something else.
@@ -136,23 +138,20 @@ def fill(
 @contextlib.contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
     """Gives a folder that becomes `target` on success, and else vanishes."""
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        try:
-            os.replace(partial, target)
-        except OSError:
-            # Another process may have been quicker with the same work.
-            if not (target / FILE_NAME).exists():
-                raise
+        with unfinished(target) as partial:
+            yield partial
+            try:
+                os.replace(partial, target)
+            except OSError:
+                # Another process may have been quicker with the same work.
+                if not (target / FILE_NAME).exists():
+                    raise
     except OSError as error:
         raise InputError(
             f"Cannot prepare {target}: {error}. Give `--data_dir` a folder "
             "that can be written, on a disk with space left."
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(

@@ -3,9 +3,7 @@
 import contextlib
 import datetime
 import functools
-import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +33,7 @@ from tfrec.serving.warmup import write_warmup
 from tfrec.training import Run
 from tfrec.training.files import writing
 from tfrec.training.run import explained
+from tfrec.unfinished import unfinished
 
 # It stands in paths and URLs.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -100,7 +99,6 @@ def export(
             f"{final} exists, and a version is never changed. Give another "
             "`--version`, or none."
         )
-    temporary = folder / f".{final.name}.{os.getpid()}"
     new_folders = [
         path for path in (folder, *folder.parents) if not path.exists()
     ]
@@ -110,9 +108,10 @@ def export(
     indexed = None
     if index_recall is not None:
         indexed = make_index(run, k, index_recall)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_empty, final, new_folders)
         with writing(final, "--export_dir"):
-            folder.mkdir(parents=True, exist_ok=True)
+            temporary = stack.enter_context(unfinished(final))
             _write(run, temporary, name, k, popularity, indexed)
         servable = Servable(name, int(final.name), temporary)
         try:
@@ -125,13 +124,15 @@ def export(
             servable.close()
         with writing(final, "--export_dir"):
             temporary.rename(final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not final.exists():
-            for path in new_folders:
-                with contextlib.suppress(OSError):
-                    path.rmdir()
     return final
+
+
+def _remove_empty(version: Path, folders: list[Path]) -> None:
+    """Removes the folders that were made for a version that is not there."""
+    if not version.exists():
+        for path in folders:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def _next_version(folder: Path) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +12,9 @@ import filelock
 import tensorflow as tf
 
 from tfrec.errors import InputError
+
+# What `replacing` writes, until it has its name.
+_UNFINISHED = re.compile(r"\..+\.[0-9]+")
 
 
 @contextlib.contextmanager
@@ -46,7 +50,8 @@ def locked(
 ) -> Iterator[None]:
     """Makes a folder and keeps other processes from working in it.
 
-    The operating system releases the lock of a process that was killed.
+    The operating system releases the lock of a process that was killed. What
+    such a one was writing by `replacing` is deleted.
 
     Args:
         folder: The folder.
@@ -68,9 +73,22 @@ def locked(
                 f"`{flag}`, or wait."
             ) from None
     try:
+        sweep(folder)
         yield
     finally:
         lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Deletes files that a killed process began by `replacing`.
+
+    Args:
+        folder: Where they are. Nobody else writes there.
+    """
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if _UNFINISHED.fullmatch(path.name) and path.is_file():
+                path.unlink()
 
 
 @contextlib.contextmanager

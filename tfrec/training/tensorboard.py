@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tfrec.data import DataConfig, PreparedDataset
 from tfrec.models import Recommender
 from tfrec.training.config import TrainingConfig
-from tfrec.training.files import write_text, writing
+from tfrec.training.files import sweep, write_text, writing
 
 # TensorBoard's projector loads them all into the browser.
 _PROJECTED_ITEMS = 20_000
@@ -40,6 +40,7 @@ class Board:
     def __init__(self, folder: Path, model: Recommender):
         self._folder = folder
         self._model = model
+        sweep(folder)
         with writing(folder):
             self._writer = tf.summary.create_file_writer(str(folder))
 

@@ -1,7 +1,6 @@
 """A table that the program has, in place of files: DataFrames and their kin."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tfrec.data.engine import Engine
 from tfrec.data.sources.parquet import Parquet
 from tfrec.data.sources.table import TableSource, check_column, roles
 from tfrec.errors import InputError
+from tfrec.unfinished import unfinished
 
 _NAME = "the table"
 _ROWS = 200_000
@@ -66,17 +66,13 @@ def frame_source(table: Any, config: DataConfig) -> Iterator[FrameSource]:
             f"engine_url={config.engine_url!r}. Write it to Parquet files that "
             "all machines of the cluster see, and give these as `raw_dir`."
         )
-    place = config.data_path.parent
     with contextlib.ExitStack() as stack:
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix=".table-", dir=place)
-            )
+            folder = stack.enter_context(unfinished(config.data_path))
         except OSError as error:
             raise InputError(
-                f"Cannot write into {place}: {error}. Give `data_dir` a folder "
-                "that can be written."
+                f"Cannot write into {config.data_path.parent}: {error}. Give "
+                "`data_dir` a folder that can be written."
             ) from error
         path = Path(folder, "table.parquet")
         _write(_stream(table, config), path)

@@ -1,0 +1,1 @@
+"""Attacks on the commands, at random and in large numbers, by command."""
