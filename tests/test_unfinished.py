@@ -1,10 +1,12 @@
 """Folders that get their name once they are complete."""
 
+import tempfile
+
 import filelock
 import pytest
 
 from tfrec.training.files import locked
-from tfrec.unfinished import sweep, unfinished
+from tfrec.unfinished import sweep, temporary_files_in, unfinished
 
 
 def names(folder):
@@ -66,3 +68,15 @@ def test_files_that_a_kill_left_are_deleted_with_the_lock(tmp_path):
     with locked(tmp_path):
         assert ".metrics.json.17" not in names(tmp_path)
     assert {".hidden", "epochs.csv.17"} < set(names(tmp_path))
+
+
+def test_temporary_files_are_deleted_with_the_folder(tmp_path):
+    before = tempfile.gettempdir()
+    with (
+        unfinished(tmp_path / "data") as folder,
+        temporary_files_in(folder.parent),
+        tempfile.NamedTemporaryFile(delete=False) as file,
+    ):
+        pass
+    assert not list(tmp_path.iterdir()), file.name
+    assert tempfile.gettempdir() == before

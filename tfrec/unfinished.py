@@ -8,6 +8,7 @@ deletes those whose locks are free.
 import contextlib
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,23 @@ def unfinished(target: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(outer, ignore_errors=True)
         lock.release()
+
+
+@contextlib.contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """Lets the process write its temporary files into an unfinished folder.
+
+    So what it leaves when it is killed is deleted with the folder.
+
+    Args:
+        folder: What `unfinished` gave, or what is above it.
+    """
+    before = tempfile.tempdir
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def sweep(folder: Path) -> None:

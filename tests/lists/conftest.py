@@ -1,11 +1,23 @@
 """What the tests of lists share: a run that counts, in no time."""
 
+import tempfile
+
 import numpy as np
 import pytest
 
 from tests.serving.runs import make_run
 from tests.toy import toy_data
 from tfrec.data.histories import Histories
+
+
+@pytest.fixture(scope="package", autouse=True)
+def no_temporary_files(tmp_path_factory):
+    """A kill would leave them, such as those of AutoGraph."""
+    before, folder = tempfile.tempdir, tmp_path_factory.mktemp("temporary")
+    tempfile.tempdir = str(folder)
+    yield
+    tempfile.tempdir = before
+    assert list(folder.iterdir()) == []
 
 
 @pytest.fixture(scope="package")

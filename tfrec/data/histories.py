@@ -92,8 +92,15 @@ class Histories:
         kept = [wanted is None or wanted(number) for number in range(count)]
         if not any(kept):
             return
-        chosen, kept = tf.constant(self._chosen), tf.constant(kept)
-        blocks = (
+        for number, columns in self._blocks(size, tf.constant(kept)):
+            yield int(number), self._histories(columns)
+
+    # AutoGraph writes files, which stay when the process is killed.
+    @tf.autograph.experimental.do_not_convert
+    def _blocks(self, size: int, kept: tf.Tensor) -> tf.data.Dataset:
+        """Reads the blocks that are kept, each with its number."""
+        chosen = tf.constant(self._chosen)
+        return (
             self._serialized(self._splits)
             .enumerate()
             .filter(lambda place, _: chosen[place])
@@ -109,8 +116,6 @@ class Histories:
             )
             .prefetch(1)
         )
-        for number, columns in blocks:
-            yield int(number), self._histories(columns)
 
     def _histories(self, columns: dict[str, tf.Tensor]) -> list[History]:
         rows = tf.concat([columns["items"], columns["targets"]], 1)

@@ -33,7 +33,7 @@ from tfrec.serving.warmup import write_warmup
 from tfrec.training import Run
 from tfrec.training.files import writing
 from tfrec.training.run import explained
-from tfrec.unfinished import unfinished
+from tfrec.unfinished import temporary_files_in, unfinished
 
 # It stands in paths and URLs.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -178,7 +178,8 @@ def _write(
     traced = signatures.trace()
     # Nobody trains a SavedModel, so it needs no gradients.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(signatures, str(folder), traced, options)
+    with temporary_files_in(folder.parent):  # AutoGraph's.
+        tf.saved_model.save(signatures, str(folder), traced, options)
     users = data.users.items if knows_users else ()
     write_warmup(folder, name, traced, data.vocabulary.items, users)
     if indexed:

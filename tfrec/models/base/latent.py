@@ -47,6 +47,8 @@ class Latent(Protocol):
         """
 
 
+# AutoGraph writes files, which stay when the process is killed.
+@tf.autograph.experimental.do_not_convert
 def row_noise(seeds: tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
     """Draws standard normal noise for each row from its own seed.
 
