@@ -5,6 +5,11 @@ def test_a_notebook_sees_a_value_error():
     assert issubclass(InputError, ValueError)
 
 
+def test_a_message_is_one_line_whatever_it_quotes():
+    error = InputError("`--x`: a\r\n\r\nb\u2028c\n")
+    assert str(error) == "`--x`: a b c"
+
+
 def test_near_names_are_suggested_nearest_first():
     known = ["batch_size", "max_length", "min_length"]
     assert nearest_names("bach_size", known) == " Did you mean 'batch_size'?"

@@ -1,5 +1,7 @@
 """Folders that get their name once they are complete."""
 
+import os
+import shutil
 import tempfile
 
 import filelock
@@ -41,6 +43,37 @@ def test_what_was_killed_is_deleted_and_what_goes_on_is_not(tmp_path):
         sweep(tmp_path)
         assert folder.exists()
     assert names(tmp_path) == [foreign.name]
+
+
+def test_a_kill_while_it_is_deleted_is_seen_later(tmp_path, monkeypatch):
+    folder = tmp_path / ".data.0123abcd"
+    (folder / "data" / "x").mkdir(parents=True)
+    (folder / ".unfinished").touch()
+
+    def killed(path, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(tmp_path)
+    # The lock goes last.
+    assert (folder / ".unfinished").exists()
+    rmdir, calls = os.rmdir, []
+
+    def once(path, **kwargs):
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        rmdir(path, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", once)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(tmp_path)
+    assert (folder / ".unfinished").exists()
+    sweep(tmp_path)
+    assert names(tmp_path) == []
 
 
 def test_one_that_is_swept_before_it_is_locked_is_made_again(

@@ -9,7 +9,13 @@ class InputError(ValueError):
 
     The message names it, says what was expected and what arrived. Commands
     print it without a traceback; a notebook sees an ordinary `ValueError`.
+
+    Args:
+        message: The message. It becomes one line, whatever it quotes.
     """
+
+    def __init__(self, message: str = ""):
+        super().__init__(" ".join(filter(None, message.splitlines())))
 
 
 class InputWarning(UserWarning):

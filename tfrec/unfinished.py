@@ -41,7 +41,7 @@ def unfinished(target: Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
     finally:
-        shutil.rmtree(outer, ignore_errors=True)
+        _delete(outer)
         lock.release()
 
 
@@ -77,10 +77,18 @@ def _sweep(path: Path) -> None:
     with contextlib.suppress(OSError, filelock.Timeout):
         if (path / _LOCK).exists():
             with filelock.FileLock(path / _LOCK, timeout=0):
-                shutil.rmtree(path, ignore_errors=True)
+                _delete(path)
         else:
             # Killed before it was locked; what has files is not ours.
             path.rmdir()
+
+
+def _delete(outer: Path) -> None:
+    """Deletes a folder, its lock last: a kill meanwhile is seen later."""
+    for path in outer.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(outer, ignore_errors=True)
 
 
 def _locked(target: Path) -> tuple[Path, filelock.BaseFileLock]:

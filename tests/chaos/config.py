@@ -34,9 +34,13 @@ class Tally:
         self.outcomes: collections.Counter = collections.Counter()
         self.failures: list[str] = []
 
-    def numbers(self) -> Iterator[int]:
-        """Yields the number of each attack while there is time."""
-        for number in range(self._config.count):
+    def numbers(self, count: int | None = None) -> Iterator[int]:
+        """Yields the number of each attack while there is time.
+
+        Args:
+            count: Of attacks; that of the settings by default.
+        """
+        for number in range(self._config.count if count is None else count):
             if self._minutes > self._config.minutes:
                 print(f"Stopped after {self._config.minutes:g} minutes.")
                 return

@@ -34,7 +34,7 @@ class Delimited:
         separator: str = ",",
         columns: Sequence[str] = (),
     ):
-        self._paths = paths
+        self.paths = paths
         self._separator = separator
         self._headed = not columns
         self.columns = columns
@@ -60,14 +60,14 @@ class Delimited:
             InputError: If a file is compressed and damaged.
         """
         chosen = {role: self.columns.index(n) for role, n in names.items()}
-        for path in self._paths:
+        for path in self.paths:
             check_whole(path)
         with reading(engine, self):
             return engine.delimited(
-                self._paths,
+                self.paths,
                 self._separator,
                 len(self.columns),
-                [self._first_line(path) for path in self._paths]
+                [self._first_line(path) for path in self.paths]
                 if self._headed
                 else [],
                 chosen,
@@ -83,7 +83,7 @@ class Delimited:
         found = pick(self._records(), positions)
         if found is None:
             raise InputError(
-                f"{self._paths[-1]} ends before record {max(positions) + 1} of "
+                f"{self.paths[-1]} ends before record {max(positions) + 1} of "
                 "the log. Are there carriage returns without a line feed?"
             )
         return [(place, self._separator.join(f)) for place, f in found]
@@ -91,7 +91,7 @@ class Delimited:
     def records(self) -> Iterator[Record]:
         """Yields every record, those that cannot be read too."""
         width = len(self.columns)
-        for path in self._paths:
+        for path in self.paths:
             yield from delimited_records(
                 path, self._separator, width, self._headed
             )
@@ -112,7 +112,7 @@ class Delimited:
 
     def _records(self) -> Iterator[tuple[str, list[str]]]:
         expected = len(self.columns)
-        for path in self._paths:
+        for path in self.paths:
             rows = self._rows(path)
             if self._headed:
                 next(rows)

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import ibis
@@ -28,10 +29,12 @@ class RawFiles(Protocol):
     Attributes:
         columns: Names of the columns.
         by_records: Whether each record can be read without the others.
+        paths: The files.
     """
 
     columns: Sequence[str]
     by_records: bool
+    paths: Sequence[Path]
 
     def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
         """Returns the places of records and their texts."""
@@ -61,8 +64,9 @@ def reading(engine: Engine, raw: RawFiles) -> Iterator[None]:
         except InputError as found:
             raise Malformed(str(found)) from found
         # Malformed in a way that only the engine minds: mixed line ends, say.
+        names = ", ".join(map(str, raw.paths))
         raise Malformed(
-            f"The raw files cannot be read: {engine.reason(error)}"
+            f"{names} cannot be read: {engine.reason(error)}"
         ) from error
 
 

@@ -25,6 +25,7 @@ class Lines:
 
     def __init__(self, path: Path, encoding: str = "utf-8"):
         self._path = path
+        self.paths = [path]
         self._encoding = encoding
 
     def table(self, engine: Engine) -> ir.Table:

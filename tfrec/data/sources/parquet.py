@@ -27,7 +27,7 @@ class Parquet:
     by_records = False
 
     def __init__(self, paths: Sequence[Path], engine: Engine, name: str = ""):
-        self._paths = paths
+        self.paths = paths
         self._name = name
         self._engine = engine
         schemas = [engine.parquet_schema(path) for path in paths]
@@ -47,7 +47,7 @@ class Parquet:
             engine: What reads them.
             names: The columns of the files, by the names they shall get.
         """
-        rows = engine.parquet(self._paths)
+        rows = engine.parquet(self.paths)
         return rows.select(position=rows[PLACE], **names)
 
     def where(self, positions: Sequence[int]) -> list[tuple[str, str]]:
@@ -55,7 +55,7 @@ class Parquet:
         return [self._where(position) for position in positions]
 
     def _where(self, position: int) -> tuple[str, str]:
-        for path in self._paths:
+        for path in self.paths:
             rows = self._engine.parquet([path])
             count = rows.count().execute()
             if position < count:
@@ -67,7 +67,7 @@ class Parquet:
 
     def check(self) -> None:
         """Raises `InputError` at the first file that is damaged."""
-        for path in self._paths:
+        for path in self.paths:
             try:
                 for _ in pq.ParquetFile(path).iter_batches():
                     pass

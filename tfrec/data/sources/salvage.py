@@ -29,6 +29,7 @@ class Salvageable(Protocol):
     """Text files whose records can be read without an engine."""
 
     columns: Sequence[str]
+    paths: Sequence[Path]
 
     def records(self) -> Iterator[Record]:
         """Yields every record, those that cannot be read too."""
@@ -78,6 +79,7 @@ class _Salvaged:
     def __init__(self, raw: Salvageable, path: Path, bad_rows: BadRows):
         self._raw = raw
         self._path = path
+        self.paths = raw.paths
         self.columns = raw.columns
         self.by_records = True
         self._write(bad_rows)

@@ -1,0 +1,92 @@
+"""The attacks themselves, at the smallest size."""
+
+import os
+import random
+import time
+
+import pytest
+
+from tests import raw_logs
+from tests.chaos import kills, mutations
+from tests.chaos.config import AttackConfig, Tally
+from tests.chaos.input import Case, prepare_mutated, read_mutated
+from tests.chaos.isolation import isolated
+
+
+def test_a_killed_preparation_ends_as_one_that_was_not(tmp_path):
+    config = kills.KillsConfig(count=2, stages=("prepare",), twice=0.5)
+    tally = kills.attack(config, tmp_path)
+    assert tally.failures == []
+    assert sum(tally.outcomes.values()) == 2
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    place = tmp_path_factory.mktemp("raw") / "sessions"
+    given = raw_logs.write_sessions(place)
+    files = {path.name: path.read_bytes() for path in place.iterdir()}
+    return {"sessions": (given | {"raw_dir": ""}, files)}
+
+
+def test_a_mutated_file_is_prepared_or_told(raw, tmp_path):
+    # A line of 100,000 letters, among others.
+    said = {
+        prepare_mutated(Case("sessions", seed, tmp_path / "work", raw))
+        for seed in ("0.file.1", "0.file.2", "0.file.19")
+    }
+    assert said <= {"prepared", "told"}
+
+
+def test_mutated_flags_are_read_or_told(raw, tmp_path):
+    """In processes of their own, as absl keeps its flags."""
+    cases = [Case("serve", str(n), tmp_path / "work", raw) for n in range(6)]
+    outcomes = list(isolated(read_mutated, cases, 30, 500, batch=1))
+    assert [each.failure for each in outcomes] == [""] * 6
+    assert {each.said for each in outcomes} <= {"done", "told"}
+
+
+def _answer(case):
+    if case == "slow":
+        time.sleep(60)
+    if case == "dead":
+        os._exit(3)
+    if case == "large":
+        bytearray(10**8)[::4096] = b"a" * len(range(0, 10**8, 4096))
+    return case.upper()
+
+
+def test_what_hangs_dies_or_grows_is_found(monkeypatch):
+    monkeypatch.setattr("tests.chaos.isolation._FIRST", 0.3)
+    cases = ["a", "slow", "b", "dead", "large", "c"]
+    outcomes = list(isolated(_answer, cases, 0.2, 90, batch=9))
+    assert [each.case for each in outcomes] == cases
+    assert [each.said for each in outcomes if not each.failure] == [
+        *("A", "B", "C")
+    ]
+    failures = [each.failure for each in outcomes if each.failure]
+    assert failures[0].startswith("takes more than")
+    assert failures[1] == "the process died: 3"
+    assert failures[2].startswith("took")
+
+
+def test_the_same_seed_draws_the_same():
+    content = b"u1,i2,3\n" * 9
+    drawn = [
+        mutations.mutate_file(random.Random(seed), "x.csv", content)
+        for seed in (*range(30), *range(30))
+    ]
+    assert drawn[:30] == drawn[30:]
+    assert sum(each != content for each in drawn) > 40
+
+
+def test_what_did_not_hold_is_counted_and_told(capsys):
+    tally = Tally(AttackConfig(count=2))
+    for number in tally.numbers():
+        if number:
+            tally.failed("kind", "why")
+        else:
+            tally.held("kind", "told")
+    assert tally.report() == 1
+    shown = capsys.readouterr().out
+    assert "FAILED kind: why" in shown
+    assert "2 attacks in 0.0 minutes, seed 0: 1 did not hold." in shown
