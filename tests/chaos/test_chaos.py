@@ -29,7 +29,6 @@ def raw(tmp_path_factory):
 
 
 def test_a_mutated_file_is_prepared_or_told(raw, tmp_path):
-    # A line of 100,000 letters, among others.
     said = {
         prepare_mutated(Case("sessions", seed, tmp_path / "work", raw))
         for seed in ("0.file.1", "0.file.2", "0.file.19")
@@ -55,14 +54,12 @@ def _answer(case):
     return case.upper()
 
 
-def test_what_hangs_dies_or_grows_is_found(monkeypatch):
-    monkeypatch.setattr("tests.chaos.isolation._FIRST", 0.3)
-    cases = ["a", "slow", "b", "dead", "large", "c"]
+def test_what_hangs_dies_or_grows_is_found():
+    # What comes after a failure has a process of its own, and time.
+    cases = ["a", "slow", "dead", "large", "b"]
     outcomes = list(isolated(_answer, cases, 0.2, 90, batch=9))
     assert [each.case for each in outcomes] == cases
-    assert [each.said for each in outcomes if not each.failure] == [
-        *("A", "B", "C")
-    ]
+    assert [each.said for each in outcomes] == ["A", "", "", "", "B"]
     failures = [each.failure for each in outcomes if each.failure]
     assert failures[0].startswith("takes more than")
     assert failures[1] == "the process died: 3"

@@ -4,6 +4,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tfrec.data.sources.fields import store
 from tfrec.data.sources.lines import Lines
 from tfrec.data.sources.text import decoded_lines
 from tfrec.errors import InputError
@@ -114,3 +115,12 @@ def test_compressed_lines_may_end_with_both_signs(engine, tmp_path):
     path.write_bytes(gzip.compress(b"a b\r\n\r\nc\r\n"))
     table = Lines(path).table(engine).order_by("position").to_pyarrow()
     assert table["position"].to_pylist() == [0, 2]
+
+
+def test_what_only_the_engine_minds_is_told_with_the_file(engine, tmp_path):
+    """DuckDB refuses bytes that Python takes for Latin-1."""
+    path = tmp_path / "movies.dat"
+    path.write_bytes(b"1::a\n2::\x80\n")
+    lines = Lines(path, "latin-1")
+    with pytest.raises(InputError, match=r"movies\.dat cannot be read: .*lat"):
+        store(engine, "titles", lines.table(engine), lines)
