@@ -55,43 +55,20 @@ _ORDER = (
 )
 
 
-# Of each kind of model one: the others have what these keep from the same base.
-_KINDS = {
-    "acvae",
-    "vaser",
-    "vrm",
-    "sasrec",
-    "bert4rec",
-    "caser",
-    "recvae",
-    "cfgan",
-    "gru4rec with a memory",
-    "rules",
-    "slist",
-    "blend",
-}
-
-
 def pytest_addoption(parser):
     """Adds the choice to run what takes long."""
     parser.addoption("--long", action="store_true", help="run long tests too")
 
 
-def _is_long(item) -> bool:
-    """Returns whether a test is left to `make test-all`."""
-    if item.get_closest_marker("long"):
-        return True
-    if not item.get_closest_marker("each_kind"):
-        return False
-    return item.callspec.params["name"] not in _KINDS
-
-
+# After others have marked theirs.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Lays down the order of the files, and what is left out."""
     if not config.getoption("--long"):
         left = pytest.mark.skip(reason="long: `make test-all` runs it")
-        for item in filter(_is_long, items):
-            item.add_marker(left)
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(left)
 
     def place(item):
         starts = map(item.nodeid.startswith, _ORDER)

@@ -10,6 +10,16 @@ from tfrec.data import PreparedDataset
 from tfrec.models import MODELS
 
 
+def pytest_collection_modifyitems(items):
+    """Marks what is for one model of each kind as long for the others."""
+    for item in items:
+        if (
+            item.get_closest_marker("each_kind")
+            and item.callspec.params["name"] not in contract.KINDS
+        ):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def walks(tmp_path_factory) -> PreparedDataset:
     """Sequences to train on; six batches in an epoch."""

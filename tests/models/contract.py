@@ -63,6 +63,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+# One model of each kind, for what is marked `each_kind`. What these keep the
+# others have from the same base; `--long` asks all.
+KINDS = (
+    "acvae",
+    "vaser",
+    "vrm",
+    "sasrec",
+    "bert4rec",
+    "caser",
+    "recvae",
+    "cfgan",
+    "gru4rec with a memory",
+    "rules",
+    "slist",
+    "blend",
+)
+
+
 def base(name: str) -> str:
     """Returns the registry's name of a model, of a variant or not."""
     return name.partition(" ")[0]

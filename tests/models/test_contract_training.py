@@ -33,6 +33,10 @@ class Stopped(BaseException):
     """What no handler catches, as `kill -9`."""
 
 
+def test_each_kind_is_a_model():
+    assert set(contract.KINDS) <= {*MODELS, *contract.VARIANTS}
+
+
 def test_fit_needs_no_more_than_compile(fitted):
     assert not fitted.model.needs_adapt
     after = fitted.model.score(query()).numpy()
