@@ -64,6 +64,7 @@ def chosen(scores, targets, excluded=NONE, size=50):
         ),
         tf.data.Dataset.from_tensor_slices(batch).batch(size),
         "mrr@5",
+        len(scores) * NUM_ITEMS,
     )
 
 
@@ -127,14 +128,17 @@ def test_batches_of_any_size_choose_the_same():
     )
 
 
-def test_the_first_rows_choose_where_memory_ends(monkeypatch):
+@pytest.mark.parametrize("size", [7, 8, ROWS])
+def test_rows_from_all_over_choose_where_memory_ends(size, monkeypatch):
     scores = random_scores(2)
-    targets = drawn(3 * scores[0])
-    half = ROWS // 2
-    targets[half:] = drawn(3 * scores[1])[half:]
-    monkeypatch.setattr(pool_weights, "_MEMORY", 2 * half * NUM_ITEMS * 4)
-    first, second = chosen(scores, targets, size=half)
-    assert second < 0.2 * first
+    # Every fourth row is of the second member.
+    kind = np.arange(ROWS) % 4 == 0
+    targets = np.where(
+        kind[:, None], drawn(5 * scores[1]), drawn(5 * scores[0])
+    )
+    monkeypatch.setattr(pool_weights, "_MEMORY", ROWS // 4 * 2 * NUM_ITEMS * 4)
+    first, second = chosen(scores, targets, size=size)
+    assert second > 2 * first
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,12 @@ class Blend(Recommender):
     def choose(self, batches: tf.data.Dataset, metric: str) -> None:
         """See base class: sets the weights."""
         self.pool_weights.assign(
-            choose_weights(self.log_probabilities, batches, metric)
+            choose_weights(
+                self.log_probabilities,
+                batches,
+                metric,
+                len(self.members) * self.num_items,
+            )
         )
 
     def chosen(self) -> dict[str, Any]:
