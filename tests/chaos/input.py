@@ -60,7 +60,7 @@ class InputConfig(AttackConfig):
     formats: tuple[str, ...] = setting(
         FORMATS, "Formats of the raw files.", choices=FORMATS
     )
-    seconds: float = setting(30.0, "Most that one may take.", above=0)
+    seconds: float = setting(120.0, "Most that one may take.", above=0)
     megabytes: float = setting(
         600.0, "Most that the memory of a process may grow by.", above=0
     )
