@@ -103,7 +103,7 @@ def _work(function, cases, pipe, megabytes):
             said, failure = "", traceback.format_exc()
         grown = _peak_megabytes() - before
         if not failure and grown > megabytes:
-            failure = f"took {grown:.0f} MB"
+            said, failure = "", f"took {grown:.0f} MB"
         pipe.send((said, failure))
 
 
