@@ -43,7 +43,9 @@ USED_BY: dict[str, str] = {
     "hypothesis": "tests/metrics/test_ranking.py",
     "ibis-framework": "tests/data/protocols/test_temporal.py",
     "keras": "tests/models/test_vaser.py",
-    "matplotlib": "-m benchmarks.energies --steps=2 --picture={folder}/e.png",
+    "matplotlib": (
+        "-m benchmarks.energies --steps=2 --flows=2 --picture={folder}/e.png"
+    ),
     "numpy": "tests/lists/test_making.py",
     "optuna": "tests/training/test_tuning.py",
     "orjson": "tests/serving/test_contract_rest.py",
@@ -202,7 +204,8 @@ def run(python: Path, folder: Path, processes: int) -> Outcomes:
     report = folder / "tests.xml"
     tests = [
         *("-m", "pytest", f"--numprocesses={processes}"),
-        *("-p", "no:cacheprovider", f"--junit-xml={report}"),
+        *("-p", "no:cacheprovider", "--disable-warnings"),
+        f"--junit-xml={report}",
         *("--override-ini=junit_family=xunit1", *files),
     ]
     status = _python(python, tests)
