@@ -35,6 +35,18 @@ def test_scores_are_the_weighted_sum_made_a_distribution(weights):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_an_item_that_a_member_leaves_out_has_no_probability():
+    shut = {"model": "gru4rec", "settings": {"exclude_history": True}}
+    assert not counted(Blend, parts=PARTS).leaves_out_history
+    model = counted(Blend, parts=(*PARTS, shut), weights=(1.0, 1.0, 0.1))
+    assert model.leaves_out_history
+    found = np.exp(model.score(Query.of(HISTORIES)))
+    left = np.zeros(found.shape, bool)
+    left[[0, 0, 1], [0, 1, 2]] = True
+    np.testing.assert_array_equal(found == 0, left)
+    np.testing.assert_allclose(found.sum(1), 1.0, rtol=1e-5)
+
+
 ROWS = 160
 NONE = np.zeros([ROWS, 1], int)
 

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
 from tfrec.errors import InputError
+from tfrec.models.base.items import exclude
 from tfrec.models.base.pool_weights import choose_weights
 from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.blend import BlendConfig
@@ -159,7 +160,10 @@ class Blend(Recommender):
     def score(self, query: Query) -> tf.Tensor:
         """See base class: the weighted sum, made a distribution."""
         found = self.log_probabilities(query)
-        return tf.nn.log_softmax(tf.tensordot(self.pool_weights, found, 1))
+        pooled = tf.tensordot(self.pool_weights, found, 1)
+        if self.leaves_out_history:
+            pooled = exclude(pooled, query.history)
+        return tf.nn.log_softmax(pooled)
 
     @contextlib.contextmanager
     def frozen(self, logits: Any = None) -> Iterator[Any]:
