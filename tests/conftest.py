@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import pathlib
 import signal
+import zlib
 
 import keras
 import pytest
@@ -40,8 +41,8 @@ gc.set_threshold(20_000, 50, 50)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# The contracts share models that were trained: one process runs them all. What
-# takes longest is begun first, so that no process waits long at the end.
+# The contracts share models that were trained: one process runs all of a model.
+# What takes longest is begun first, so that no process waits long at the end.
 _CONTRACTS = "tests/models/test_contract_"
 _ORDER = (
     _CONTRACTS,
@@ -84,8 +85,12 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            file, _, _ = nodeid.partition("::")
-            return _CONTRACTS if file.startswith(_CONTRACTS) else file
+            file, _, test = nodeid.partition("::")
+            if not file.startswith(_CONTRACTS):
+                return file
+            # All contracts of a model, and with it of every second one.
+            model = test.partition("[")[2].partition("-")[0].rstrip("]")
+            return f"{_CONTRACTS}{zlib.crc32(model.encode()) % 2}"
 
     return Files(config, log)
 

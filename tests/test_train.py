@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -49,16 +47,10 @@ def flags(folder):
 @pytest.fixture(scope="module")
 def whole(folder, flags):
     """The folder and the output of a run that nobody interrupted."""
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "tfrec.train", *flags),
-            f"--run_dir={folder / 'whole'}",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return folder / "whole", result.stdout
+    whole = folder / "whole"
+    code, output, errors = run("tfrec.train", *flags, f"--run_dir={whole}")
+    assert code == 0, errors
+    return whole, output
 
 
 def numbers(folder):

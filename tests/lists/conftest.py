@@ -10,7 +10,7 @@ from tests.toy import toy_data
 from tfrec.data.histories import Histories
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_temporary_files(tmp_path_factory):
     """A kill would leave them, such as those of AutoGraph."""
     before, folder = tempfile.tempdir, tmp_path_factory.mktemp("temporary")

@@ -345,7 +345,7 @@ def test_what_only_the_engine_minds_is_said_in_its_words(engine, tmp_path):
     path = tmp_path / "log.csv"
     # Two kinds of line ends.
     path.write_bytes(b"sequence,item,timestamp\nu,i,1\r\nu,i,2\nu,i,3\r\n")
-    with pytest.raises(InputError, match="raw files cannot be read: "):
+    with pytest.raises(InputError, match=r"log\.csv cannot be read: "):
         read(engine, path)
 
 
