@@ -66,7 +66,7 @@ setup(
             # DataFrames that are prepared in tests.
             "polars>=1.20,<3",
             "pytest>=9.0.3,<10",  # CVE-2025-71176.
-            # Two files of tests at a time: most tests keep one core busy.
+            # Several files of tests at a time: most keep less than a core busy.
             "pytest-xdist>=3.8,<4",
             # Reads the files for operators in tests.
             "pyyaml>=6,<7",

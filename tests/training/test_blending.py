@@ -91,6 +91,12 @@ def test_members_that_do_not_fit_are_refused(
     config = settings(model="blend")
     refused(walks, config, r"`--members` must be the folder", members=("gone",))
     refused(walks, config, r"`--members` must name the runs")
+    refused(
+        walks,
+        config,
+        r"must be models that count.*Received: toy\.",
+        parts=({"model": "toy", "settings": {}},),
+    )
 
     shutil.copytree(members[1], tmp_path / "stopped")
     (tmp_path / "stopped" / "metrics.json").unlink()

@@ -5,9 +5,9 @@ m that were trained apart:
 
     log p(j | h) = sum_m w_m log p_m(j | h) - log Z(h),    w_m >= 0
 
-Models that err on different histories rank better together than alone. w_m also
-sets how sharp member m is: one member alone is that member at the temperature
-1 / w. The weights are chosen on the validation split, see
+Models that err on different histories may rank better together than alone.
+w_m also sets how sharp member m is: one member alone is that member at the
+temperature 1 / w. The weights are chosen on the validation split, see
 `base/pool_weights.py`; the members are not trained on.
 """
 

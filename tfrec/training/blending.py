@@ -40,6 +40,7 @@ def read_members(
             "`--members` must name the runs to blend. Received: none."
         )
     if not model_config.members:
+        _refuse_untrained(model_config)
         return model_config
     parts = []
     for folder in map(Path, model_config.members):
@@ -65,6 +66,16 @@ def read_members(
             {"model": training["model"], "settings": settings.to_dict()}
         )
     return dataclasses.replace(model_config, parts=tuple(parts))
+
+
+def _refuse_untrained(model_config: BlendConfig) -> None:
+    """Raises `InputError` if a part without a run has to be trained."""
+    for part in model_config.parts:
+        if not get_entry(part["model"]).model_class.one_pass:
+            raise InputError(
+                "`parts` without `members` must be models that count, which "
+                f"need no run. Received: {part['model']}."
+            )
 
 
 def restore_members(model: Blend) -> float:
