@@ -100,6 +100,35 @@ def test_what_errs_on_other_rows_is_added_and_noise_is_not():
     assert pooled > 1.05 * max(alone)
 
 
+def selected(scores, targets):
+    """Ensemble selection in plain Python: how often each was added."""
+    units = [scores[m].std(1).mean() for m in range(len(scores))]
+    flat = [scores[m] / units[m] for m in range(len(scores))]
+    added, rounds = [], []
+    for _ in range(30):
+        values = [
+            mrr(sum(flat[m] for m in [*added, one]), targets)
+            for one in range(len(flat))
+        ]
+        added.append(int(np.argmax(values)))
+        rounds.append((max(values), -len(added)))
+        if len(added) + max(rounds)[1] == 10:
+            break
+    best = added[: -max(rounds)[1]]
+    return np.array([best.count(m) / units[m] for m in range(len(flat))])
+
+
+def test_members_are_added_as_in_plain_python():
+    truth = random_scores(3)
+    targets = drawn(3 * truth[0] + 2 * truth[1] + truth[2])
+    scores = log_softmax(np.array([0.3, 4.0, 1.0])[:, None, None] * truth)
+    expected, weights = selected(scores, targets), chosen(scores, targets)
+    assert np.count_nonzero(expected) == 3
+    np.testing.assert_allclose(
+        weights / weights.sum(), expected / expected.sum(), rtol=1e-4
+    )
+
+
 def likelihood(scores, targets, excluded):
     """The mean over rows and targets, in plain Python."""
     rows = []
