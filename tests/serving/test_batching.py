@@ -5,11 +5,12 @@ import pytest
 from grpc import StatusCode
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from tfrec.serving import batching
 from tfrec.serving.batching import Batcher
 from tfrec.serving.statuses import RequestError, invalid
 
 OUTPUTS = frozenset(["length"])
+# Requests that may wait.
+MOST = 6
 
 
 def signature(*dims):
@@ -47,7 +48,7 @@ def fake():
 
 @pytest.fixture
 def batcher(fake):
-    batcher = Batcher(max_rows=4)
+    batcher = Batcher(max_rows=4, max_waiting=MOST)
     yield batcher
     fake.go.set()
     batcher.close()
@@ -65,7 +66,7 @@ def submit(batcher, fake):
 
     for _ in range(2):
         submit("busy", signature=signature(-1, -1))
-    while batcher._count:
+    while batcher.waiting:
         pass
     return submit
 
@@ -137,14 +138,29 @@ def test_a_cancelled_request_does_not_run(submit, batches):
     assert words(futures[1]) == ["b!"]
 
 
-def test_too_many_waiting_are_refused(submit, fake, monkeypatch):
-    monkeypatch.setattr(batching, "_MAX_WAITING", 1)
-    future = submit("a")
-    with pytest.raises(RequestError) as error:
+def test_too_many_waiting_are_refused(submit, fake):
+    futures = [submit("a") for _ in range(MOST)]
+    with pytest.raises(RequestError, match="is full: 6 wait") as error:
         submit("b")
     assert error.value.code == StatusCode.UNAVAILABLE
     fake.go.set()
-    assert words(future) == ["a!"]
+    assert [words(future) for future in futures] == [["a!"]] * MOST
+
+
+def test_another_may_wait_in_the_place_of_a_cancelled_one(
+    submit, batcher, batches
+):
+    futures = [submit(str(number)) for number in range(MOST)]
+    for number in (0, 3):
+        assert futures[number].cancel()
+    assert batcher.waiting == MOST - 2
+    # The only one of its shape: nothing is left to run.
+    alone = submit("x", signature=signature(-1, -1))
+    assert alone.cancel()
+    futures += [submit("b"), submit("c")]
+    assert batches() == [2, 4]
+    kept = [words(f) for f in futures if not f.cancelled()]
+    assert kept == [["1!"], ["2!"], ["4!"], ["5!"], ["b!"], ["c!"]]
 
 
 def test_closing_answers_what_waits_and_refuses_more(submit, batcher, fake):

@@ -1,21 +1,33 @@
 """The server in this process: its start, its timeout, its end."""
 
+import concurrent.futures
 import socket
+import threading
+import time
 
 import grpc
 import pytest
 from grpc import StatusCode
 
-from tests.serving.conftest import RunningServer
+from tests.serving.conftest import RunningServer, request
 from tests.serving.exports import write_models
 from tfrec.errors import InputError
 from tfrec.serving.config import ServerConfig
+from tfrec.serving.servable import Servable
 from tfrec.serving.server import Server
+from tfrec.serving.statuses import RequestError
 
 
 @pytest.fixture(scope="module")
 def models_config(tmp_path_factory):
     return write_models(tmp_path_factory.mktemp("models"))
+
+
+def client_of(server):
+    """Returns a client of a server in this process."""
+    grpc_address = f"localhost:{server.grpc_port}"
+    rest_address = f"localhost:{server.rest_port}"
+    return RunningServer(grpc_address, rest_address, None, None)
 
 
 @pytest.fixture
@@ -93,13 +105,7 @@ def test_a_wrong_configuration_is_named(start, tmp_path, text, named):
 
 
 def test_a_request_that_takes_too_long_is_answered_so(start):
-    server = start(request_timeout=0.05)
-    client = RunningServer(
-        f"localhost:{server.grpc_port}",
-        f"localhost:{server.rest_port}",
-        None,
-        None,
-    )
+    client = client_of(start(request_timeout=0.05))
     body = {"instances": [["a"]], "signature_name": "slow"}
     status, answer = client.rest("POST", "/v1/models/toy:predict", body)
     assert status == 504
@@ -111,3 +117,124 @@ def test_a_request_that_takes_too_long_is_answered_so(start):
 
 def test_it_listens_at_the_loopback_address_only():
     assert ServerConfig().host == "127.0.0.1"
+
+
+class Busy:
+    """A server that computes nothing more until it is let.
+
+    Attributes:
+        batcher: Where other requests wait meanwhile.
+        computed: The first item of every history that was asked.
+    """
+
+    def __init__(self, server, monkeypatch):
+        self.batcher = server._batcher
+        self.computed = []
+        self._begun = threading.Semaphore(0)
+        self._go = threading.Event()
+        run = Servable.run
+
+        def wait_and_run(servable, signature, inputs, outputs):
+            self._begun.release()
+            assert self._go.wait(30)
+            self.computed += [row[0] for row in inputs["history"]]
+            return run(servable, signature, inputs, outputs)
+
+        monkeypatch.setattr(Servable, "run", wait_and_run)
+
+    def occupy(self, ask):
+        """Asks until one that is alone and both threads of batches wait."""
+        calls = []
+        for _ in range(3):
+            calls.append(ask("busy"))
+            assert self._begun.acquire(timeout=30)
+        return calls
+
+    def wait_for(self, waiting):
+        """Waits until so many wait."""
+        deadline = time.monotonic() + 30
+        while self.batcher.waiting != waiting:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    def end(self):
+        """Computes what waits."""
+        self._go.set()
+
+
+@pytest.fixture
+def overloaded(start, monkeypatch):
+    """A server that is busy, where one may wait; how to ask, and its calls."""
+    server = start(max_waiting=1)
+    client, busy = client_of(server), Busy(server, monkeypatch)
+
+    def ask(item, timeout=30):
+        message = request({"history": [[item]]})
+        return client.stub.Predict.future(message, timeout)
+
+    with client.channel:
+        yield client, busy, ask, busy.occupy(ask)
+        busy.end()
+
+
+BODY = {"instances": [["c"]]}
+PATH = "/v1/models/toy:predict"
+
+
+def test_where_too_many_wait_one_more_is_refused(overloaded):
+    client, busy, ask, calls = overloaded
+    calls.append(ask("a"))
+    busy.wait_for(1)
+    assert ask("b").exception().code() == StatusCode.UNAVAILABLE
+    status, answer = client.rest("POST", PATH, BODY)
+    assert status == 503
+    assert "queue to which this task was submitted is full" in answer["error"]
+    busy.end()
+    # Those who waited are answered.
+    assert all(call.result().outputs["items"] for call in calls)
+    assert sorted(busy.computed) == [b"a", b"busy", b"busy", b"busy"]
+
+
+def test_what_nobody_waits_for_is_not_computed(overloaded):
+    client, busy, ask, calls = overloaded
+    late = ask("late", timeout=0.05)
+    assert late.exception().code() == StatusCode.DEADLINE_EXCEEDED
+    busy.wait_for(0)
+    left = ask("left")
+    busy.wait_for(1)
+    left.cancel()
+    busy.wait_for(0)
+    # There is room for one who waits.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.rest, "POST", PATH, BODY)
+        busy.wait_for(1)
+        busy.end()
+        assert answer.result()[0] == 200
+    assert all(call.result().outputs["items"] for call in calls)
+    assert sorted(busy.computed) == [b"busy", b"busy", b"busy", b"c"]
+
+
+class Call:
+    """A call whose client has left, or waits no longer."""
+
+    def __init__(self, active, remaining):
+        self.is_active = lambda: active
+        self.time_remaining = lambda: remaining
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (Call(active=False, remaining=9), StatusCode.CANCELLED),
+        (Call(active=True, remaining=0), StatusCode.DEADLINE_EXCEEDED),
+    ],
+)
+def test_what_comes_too_late_is_not_even_decoded(start, call, code):
+    def decode(signature):
+        pytest.fail("It was decoded.")
+
+    predictor = start()._predictor
+    spec = request().model_spec
+    with pytest.raises(RequestError) as error:
+        predictor.predict(spec, decode, "GRPC", call=call)
+    assert error.value.code == code

@@ -8,6 +8,7 @@ company, and runs where it is, so batching costs no latency.
 import collections
 import contextlib
 import dataclasses
+import functools
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -19,13 +20,11 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tfrec.serving.servable import Servable
 from tfrec.serving.statuses import RequestError
 
-# Requests that may wait; more than this is an overload.
-_MAX_WAITING = 1000
 # One batch is prepared and split while another is computed.
 _THREADS = 2
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class _Task:
     inputs: Mapping[str, np.ndarray]
     rows: int
@@ -36,17 +35,19 @@ class _Task:
 class Batcher:
     """Runs requests in threads of its own, merged where possible."""
 
-    def __init__(self, max_rows: int):
+    def __init__(self, max_rows: int, max_waiting: int):
         """Starts the threads.
 
         Args:
             max_rows: Most rows in a batch.
+            max_waiting: Requests that may wait; one more is refused.
         """
         self._max_rows = max_rows
+        self._max_waiting = max_waiting
         self._condition = threading.Condition()
         # Tasks that may be merged, by what makes them so; the oldest first.
         self._waiting: dict[object, collections.deque[_Task]] = {}
-        self._count = 0
+        self._waiting_count = 0
         self._running = 0
         self._closed = False
         self._threads = [
@@ -73,7 +74,7 @@ class Batcher:
 
         Returns:
             A future of the outputs by name. Cancelled before it runs, it
-            costs nothing.
+            is not computed, and another may wait in its place.
 
         Raises:
             RequestError: If too many wait or the batcher is closed.
@@ -99,16 +100,25 @@ class Batcher:
                 raise RequestError(
                     StatusCode.UNAVAILABLE, "The server is shutting down."
                 )
-            if self._count >= _MAX_WAITING:
+            if self._waiting_count >= self._max_waiting:
                 raise RequestError(
                     StatusCode.UNAVAILABLE,
                     "The batch scheduling queue to which this task was "
-                    "submitted is full.",
+                    f"submitted is full: {self._waiting_count} wait. Try "
+                    "again later.",
                 )
-            self._count += 1
+            self._waiting_count += 1
             self._waiting.setdefault(key, collections.deque()).append(task)
             self._condition.notify()
+        # The future knows its place, not the task, which would stay with it.
+        forget = functools.partial(self._forget, key)
+        task.future.add_done_callback(forget)
         return task.future
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return self._waiting_count
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
@@ -152,6 +162,18 @@ class Batcher:
             with self._condition:
                 self._running -= 1
 
+    def _forget(self, key: object, future: Future) -> None:
+        """Removes a task that was cancelled, if it still waits."""
+        if not future.cancelled():
+            return
+        with self._condition:
+            queue = self._waiting.get(key, ())
+            for task in [t for t in queue if t.future is future]:
+                queue.remove(task)
+                self._waiting_count -= 1
+                if not queue:
+                    del self._waiting[key]
+
     def _take(self) -> list[_Task]:
         """Removes the tasks of one batch, those that wait longest."""
         key, queue = next(iter(self._waiting.items()))
@@ -164,7 +186,7 @@ class Batcher:
         if queue:
             self._waiting[key] = queue  # Behind all the others: fair.
             self._condition.notify()
-        self._count -= len(tasks)
+        self._waiting_count -= len(tasks)
         return tasks
 
 

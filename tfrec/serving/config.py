@@ -82,6 +82,12 @@ class ServerConfig(Settings):
         "Most rows in a request, and in a batch of merged requests.",
         minimum=1,
     )
+    max_waiting: int = setting(
+        128,
+        "Most requests that wait while others are computed. One more is "
+        "refused, as UNAVAILABLE or 503.",
+        minimum=1,
+    )
     max_request_length: int = setting(
         10_000, "Longest row of a request, in columns.", minimum=1
     )

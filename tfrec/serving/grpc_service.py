@@ -103,7 +103,7 @@ class _Services:
             ),
             "GRPC",
             request.output_filter,
-            context.time_remaining(),
+            context,
         )
         response = PredictResponse(model_spec=spec)
         for name, array in outputs.items():

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from grpc import StatusCode
+from grpc import RpcContext, StatusCode
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
@@ -49,7 +49,7 @@ class Predictor:
         decode: Callable[[SignatureDef], Mapping[str, np.ndarray]],
         entrypoint: str,
         output_filter: Sequence[str] = (),
-        timeout: float | None = None,
+        call: RpcContext | None = None,
     ) -> tuple[ModelSpec, dict[str, np.ndarray]]:
         """Runs a signature.
 
@@ -58,7 +58,8 @@ class Predictor:
             decode: Makes the inputs, once the signature is known.
             entrypoint: "GRPC" or "REST".
             output_filter: The outputs that are wanted. Empty: all.
-            timeout: Seconds after which the client no longer waits.
+            call: Says how long the client waits, and whether it still does.
+                None: it waits for the answer.
 
         Returns:
             The model, version and signature that answered, and the outputs
@@ -73,11 +74,13 @@ class Predictor:
             with self._models.use(spec) as servable:
                 # Only now: names that clients invent are not kept.
                 model = servable.name
+                # What nobody waits for any more is not even decoded.
+                seconds = self._seconds(call)
                 signature = servable.signature(spec.signature_name)
                 inputs = decode(signature)
                 wanted = _wanted(output_filter, signature)
                 outputs = self._run(
-                    servable, signature, inputs, wanted, timeout
+                    servable, signature, inputs, wanted, seconds, call
                 )
                 answered = ModelSpec(
                     name=servable.name,
@@ -95,33 +98,59 @@ class Predictor:
                 model, entrypoint, code, time.perf_counter() - start
             )
 
+    def _seconds(self, call: RpcContext | None) -> float:
+        """Returns how long an answer is worth something, more than none.
+
+        Raises:
+            RequestError: If the client no longer waits.
+        """
+        seconds = self._timeout
+        if call is not None:
+            if not call.is_active():
+                raise _left()
+            seconds = min(seconds, call.time_remaining())
+            if seconds <= 0:
+                raise _late(0)
+        return seconds
+
     def _run(
         self,
         servable: Servable,
         signature: SignatureDef,
         inputs: Mapping[str, np.ndarray],
         outputs: frozenset[str],
-        timeout: float | None,
+        seconds: float,
+        call: RpcContext | None,
     ) -> dict[str, np.ndarray]:
-        start, seconds = time.perf_counter(), self._timeout
-        if timeout is not None:
-            seconds = max(0, min(seconds, timeout))
-        late = RequestError(
-            StatusCode.DEADLINE_EXCEEDED,
-            f"The request took longer than {seconds:.3g} seconds.",
-        )
+        start = time.perf_counter()
         with self._batcher.alone() as alone:
             if alone:
                 results = servable.run(signature, inputs, outputs)
                 if time.perf_counter() - start > seconds:
-                    raise late
+                    raise _late(seconds)
                 return results
         future = self._batcher.submit(servable, signature, inputs, outputs)
+        # Called at the end of the call, be it that the client has left.
+        if call is not None and not call.add_callback(future.cancel):
+            future.cancel()
         try:
             return future.result(seconds)
+        except concurrent.futures.CancelledError:
+            raise _left() from None
         except concurrent.futures.TimeoutError:
             future.cancel()  # One that already runs goes on unheard.
-            raise late from None
+            raise _late(seconds) from None
+
+
+def _late(seconds: float) -> RequestError:
+    return RequestError(
+        StatusCode.DEADLINE_EXCEEDED,
+        f"The request took longer than {seconds:.3g} seconds.",
+    )
+
+
+def _left() -> RequestError:
+    return RequestError(StatusCode.CANCELLED, "The client has left.")
 
 
 def _wanted(names: Sequence[str], signature: SignatureDef) -> frozenset[str]:

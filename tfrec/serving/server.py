@@ -49,8 +49,8 @@ class Server:
                 f"There is no model in `--export_dir` {export_dir} that can "
                 "be loaded. `python -m tfrec.export` writes one."
             )
-        self._batcher = Batcher(config.max_batch_size)
-        predictor = Predictor(
+        self._batcher = Batcher(config.max_batch_size, config.max_waiting)
+        self._predictor = predictor = Predictor(
             self.models,
             self._batcher,
             monitoring,
