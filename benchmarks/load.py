@@ -28,23 +28,33 @@ def grpc_client(address: str, path: str) -> Callable[[bytes], None]:
     return lambda request: method(request, _PATIENCE)
 
 
-def rest_client(address: str, path: str) -> Callable[[bytes], None]:
-    """Returns a client that connects for each request."""
+def rest_client(
+    address: str, path: str, keep: bool = False
+) -> Callable[[bytes], bytes]:
+    """Returns a client, which returns the answers.
 
-    def ask(request: bytes) -> None:
-        connection = http.client.HTTPConnection(address, timeout=_PATIENCE)
-        connection.request("POST", path, request)
+    Args:
+        address: host:port.
+        path: What is asked.
+        keep: Ask all over one connection, or connect for each request.
+    """
+    connection = http.client.HTTPConnection(address, timeout=_PATIENCE)
+
+    def ask(request: bytes) -> bytes:
+        connection.request("POST", path, request)  # Connects where it must.
         response = connection.getresponse()
         content = response.read()
-        connection.close()
+        if not keep:
+            connection.close()
         if response.status != 200:
             raise RuntimeError(content)
+        return content
 
     return ask
 
 
 def measure(
-    make_client: Callable[[], Callable[[bytes], None]],
+    make_client: Callable[[], Callable[[bytes], object]],
     requests: list[bytes],
     clients: int,
     seconds: float,

@@ -6,8 +6,6 @@ import http.client
 import json
 import os
 import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import grpc
@@ -20,6 +18,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from benchmarks.server_process import server_process
 from tests.serving.exports import write_models
 from tests.serving.runs import make_run, prepared
 from tfrec.serving.exporting import export
@@ -36,12 +35,14 @@ class RunningServer:
         rest_address: host:port for REST.
         folder: The folder of its models; None if that is not here.
         process: The server; None if it is not ours.
+        log: What it wrote to its standard error.
     """
 
     grpc_address: str
     rest_address: str
     folder: Path | None
     process: subprocess.Popen | None
+    log: list[str] = dataclasses.field(default_factory=list)
 
     def __post_init__(self):
         self.channel = grpc.insecure_channel(self.grpc_address)
@@ -102,48 +103,16 @@ def request(inputs=None, name="toy", output_filter=(), **spec):
 @contextlib.contextmanager
 def started(folder, *flags):
     """Starts our server on free ports; stops it at the end."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tfrec.serve",
-            f"--export_dir={folder}",
-            "--grpc_port=0",
-            "--rest_port=0",
-            "--poll_seconds=0.1",
-            *flags,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TF_NUM_INTEROP_THREADS": "2"},
-    )
-    # What it logs must not fill the pipe, and is shown by a failed test.
-    process.log = []
-    threading.Thread(
-        target=lambda: process.log.extend(process.stderr), daemon=True
-    ).start()
-    addresses = {}
-    for line in process.stdout:
-        kind, _, address = line.strip().partition(" at ")
-        addresses[kind] = address.removeprefix("http://")
-        if kind == "REST":
-            break
-    else:
-        process.wait()
-        pytest.fail("The server did not start:\n" + "".join(process.log))
-    server = RunningServer(
-        addresses["gRPC"], addresses["REST"], folder, process
-    )
-    try:
-        yield server
-    finally:
-        server.channel.close()
-        process.terminate()
-        try:
-            process.wait(20)
-        finally:
-            process.kill()
+    with server_process(folder, *flags) as started:
+        server = RunningServer(
+            started.grpc_address,
+            started.rest_address,
+            folder,
+            started.process,
+            started.log,
+        )
+        with server.channel:
+            yield server
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +132,7 @@ def server(tmp_path_factory):
     ) as server:
         yield server
         # A bug inside would be hidden from the client, but not from here.
-        assert "Traceback" not in "".join(server.process.log)
+        assert "Traceback" not in "".join(server.log)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import itertools
-import os
 import pathlib
 import shutil
 import signal
@@ -14,6 +13,7 @@ import pytest
 from grpc import StatusCode
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
+from benchmarks.server_process import usage
 from tests.serving.conftest import request, started
 from tests.serving.exports import ITEMS, write_version
 
@@ -122,7 +122,7 @@ def test_memory_is_flat_over_36_000_requests(own_server):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for _ in range(18):
             list(pool.map(ask, [250] * 8))
-            resident.append(_resident_bytes(own_server.process.pid))
+            resident.append(usage(own_server.process.pid).resident)
     # It grows at first. Then it rises for about six rounds, and falls when
     # Python collects: what counts is the least of each such time.
     assert min(resident[11:]) - min(resident[4:11]) < MEMORY_SLACK
@@ -133,11 +133,6 @@ def test_keras_is_not_imported(own_server):
     maps = pathlib.Path(f"/proc/{own_server.process.pid}/maps").read_text()
     assert "/tensorflow/" in maps
     assert "/optree/" not in maps
-
-
-def _resident_bytes(pid):
-    with open(f"/proc/{pid}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_requests_in_progress_are_answered_before_the_end(own_server, tmp_path):
@@ -156,7 +151,7 @@ def test_requests_in_progress_are_answered_before_the_end(own_server, tmp_path):
             assert answer.result()[0] == 200
         assert server.process.wait(10) == 0
         assert "Stopping" in server.process.stdout.read()
-        assert "Traceback" not in "".join(server.process.log)
+        assert "Traceback" not in "".join(server.log)
         with pytest.raises(grpc.RpcError) as error:
             server.predict(timeout=2)
         assert error.value.code() == StatusCode.UNAVAILABLE

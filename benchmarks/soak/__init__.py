@@ -1,0 +1,1 @@
+"""A soak of the server: many requests, faults and versions, for long."""
