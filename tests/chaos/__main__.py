@@ -3,8 +3,11 @@
     # SIGKILLs at random moments; every rerun must end as if nothing was.
     python -m tests.chaos kills --count=40 --minutes=20
 
-    # A flipped byte in any file, full disks, folders that are read-only.
+    # A flipped bit in any file.
     python -m tests.chaos flips --count=200
+
+    # Full disks and read-only ones; then the same commands, with room.
+    python -m tests.chaos disk --count=60
 
     # Mutated raw files and flags: a dataset, or one line that says what.
     python -m tests.chaos input --count=3000
@@ -19,7 +22,7 @@ from tfrec import cli
 from tfrec.errors import nearest_names
 
 # Modules of this package.
-ATTACKS = ("kills", "flips", "input")
+ATTACKS = ("kills", "flips", "input", "disk")
 
 
 def main() -> None:

@@ -17,14 +17,11 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from tests import commands
 from tests.chaos.config import AttackConfig, Tally, finish
+from tests.chaos.reference import NAMES, judge, undisturbed
 from tfrec import cli, settings
 from tfrec.settings import setting
-
-_STAGES = ("prepare", "markov", "acvae", "export", "promote", "lists")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +30,7 @@ class KillsConfig(AttackConfig):
 
     count: int = 40
     stages: tuple[str, ...] = setting(
-        _STAGES, "What is killed, in turn.", choices=_STAGES
+        NAMES, "What is killed, in turn.", choices=NAMES
     )
     twice: float = setting(
         0.25,
@@ -62,69 +59,23 @@ def attack(config: KillsConfig, folder: Path) -> Tally:
 
     rng, tally = random.Random(config.seed), Tally(config)
     base = folder / "base"
-    stages.write_log(base / "log.csv")
-    wanted, seconds, files = {}, {}, {}
-    # What commands are forked from starts with the first.
-    commands.run("tfrec", "--version")
-    for name in _needed(config.stages):
-        began = time.monotonic()
-        result = stages.start(name, base, base / name).result()
-        seconds[name] = time.monotonic() - began
-        if result.returncode:
-            tally.failed(name, f"undisturbed: {result.stderr[-2000:]}")
-            return tally
-        print(f"{name}: {seconds[name]:.1f} s undisturbed", flush=True)
-        wanted[name] = stages.STAGES[name].outcome(base, base / name)
-        files[name] = stages.listing(base / name)
+    references = undisturbed(config.stages, base, tally)
+    if not references:
+        return tally
     for number in tally.numbers():
         name = config.stages[number % len(config.stages)]
         work = folder / "work"
         for _ in range(1 + (rng.random() < config.twice)):
             command = stages.start(name, base, work)
-            time.sleep(rng.uniform(0, seconds[name]))
+            time.sleep(rng.uniform(0, references[name].seconds))
             killed = command.running()
             command.kill()
             command.result()
         result = stages.start(name, base, work).result()
         said = "killed" if killed else "had ended"
-        _judge(tally, name, said, result, work, wanted[name], files[name], base)
+        judge(tally, name, said, result, work, references[name], base)
         shutil.rmtree(work)
     return tally
-
-
-def _needed(names: tuple[str, ...]) -> list[str]:
-    """Returns the stages that must be done for some to be killed."""
-    needed = {"prepare", *names}
-    if needed & {"export", "promote", "lists"}:
-        needed.add("markov")
-    return [name for name in _STAGES if name in needed]
-
-
-def _judge(
-    tally: Tally,
-    name: str,
-    said: str,
-    result: Any,
-    work: Path,
-    wanted: dict[str, Any],
-    files: list[str],
-    base: Path,
-) -> None:
-    from tests.chaos import stages
-
-    if result.returncode:
-        tally.failed(name, f"run again: {result.stderr[-2000:]}")
-        return
-    found = stages.STAGES[name].outcome(base, work)
-    differing = [key for key in wanted if found.get(key) != wanted[key]]
-    # A version that was whole when it was killed is one more.
-    left = set(stages.listing(work)) ^ set(files)
-    if differing:
-        tally.failed(name, f"differs in {', '.join(differing)}")
-    elif left:
-        tally.failed(name, f"more or less files: {', '.join(sorted(left))}")
-    else:
-        tally.held(name, said)
 
 
 def run() -> None:

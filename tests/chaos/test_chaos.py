@@ -1,16 +1,18 @@
 """The attacks themselves, at the smallest size."""
 
 import os
+import pathlib
 import random
 import time
 
 import pytest
 
 from tests import raw_logs
-from tests.chaos import kills, mutations
+from tests.chaos import disk, kills, mutations
 from tests.chaos.config import AttackConfig, Tally
 from tests.chaos.input import Case, prepare_mutated, read_mutated
 from tests.chaos.isolation import isolated
+from tfrec.errors import InputError
 
 
 def test_a_killed_preparation_ends_as_one_that_was_not(tmp_path):
@@ -18,6 +20,35 @@ def test_a_killed_preparation_ends_as_one_that_was_not(tmp_path):
     tally = kills.attack(config, tmp_path)
     assert tally.failures == []
     assert sum(tally.outcomes.values()) == 2
+
+
+def test_a_preparation_on_a_bad_disk_ends_well_on_a_good_one(tmp_path):
+    try:
+        with disk.disk(tmp_path / "disk"):
+            pass
+    except InputError as error:
+        pytest.skip(str(error))
+    config = disk.DiskConfig(count=2, stages=("prepare",), read_only=0.5)
+    tally = disk.attack(config, tmp_path)
+    assert tally.failures == []
+    assert sum(tally.outcomes.values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("error: Cannot write /disk/data: full.\n", ""),
+        ("warning: Other titles.\nerror: /disk/data: full.\n", ""),
+        ("error: The disk is full.\n", "names no file"),
+        ("", "not one line"),
+        ("error: /disk/data: full.\nand more\n", "not one line"),
+        ("Traceback:\nOSError: /disk/data\n", "not one line"),
+    ],
+)
+def test_an_error_of_a_disk_is_one_line_that_names_a_file(text, named):
+    complaint = disk.complaint(text, pathlib.Path("/disk"))
+    assert named in complaint
+    assert bool(named) == bool(complaint)
 
 
 @pytest.fixture(scope="module")
