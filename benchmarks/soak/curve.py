@@ -8,8 +8,8 @@ from benchmarks.server_process import Usage, usage
 
 # Seconds between two looks.
 _PERIOD = 0.5
-# Shares of the requests: what comes before the first is the warm-up. What is
-# held then is compared with what is held at the end.
+# Shares of the requests that were made: what comes before the first is the
+# warm-up. What is held then is compared with what is held at the end.
 _EARLY, _LATE = (0.2, 0.4), (0.8, 1.0)
 
 
@@ -18,12 +18,10 @@ class Look:
     """What was held at a moment.
 
     Attributes:
-        share: The share of the requests that was made.
-        done: The requests that were made.
+        done: The requests that were made so far.
         usage: What the server held.
     """
 
-    share: float
     done: int
     usage: Usage
 
@@ -62,10 +60,11 @@ class Curve:
         going = True
         while going:
             going = running()
-            look = Look(share(), done(), usage(self._pid))
+            look = Look(done(), usage(self._pid))
             self.looks.append(look)
-            if look.share * self._lines >= self._printed + 1 or not going:
-                self._printed = int(look.share * self._lines)
+            lines = int(share() * self._lines)
+            if lines > self._printed or not going:
+                self._printed = lines
                 self._print(look, latencies(), start)
             if going:
                 time.sleep(_PERIOD)
@@ -98,8 +97,9 @@ def growth(looks: Sequence[Look]) -> dict[str, float]:
     Args:
         looks: In order.
     """
+    done = looks[-1].done
     early, late = (
-        [look.usage for look in looks if first <= look.share <= last]
+        [each.usage for each in looks if first <= each.done / done <= last]
         for first, last in (_EARLY, _LATE)
     )
     if not early or not late:

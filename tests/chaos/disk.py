@@ -18,6 +18,7 @@ import contextlib
 import dataclasses
 import os
 import random
+import re
 import subprocess
 import tempfile
 import time
@@ -33,6 +34,8 @@ from tfrec.settings import setting
 # Bytes of a disk that has room, and of a page, the least that a file takes.
 _ROOM, _PAGE = 2**30, 4096
 _READ_ONLY = "read-only"
+# Warnings, and what TensorFlow's C++ logs, whatever the disk is like.
+_ASIDE = re.compile(r"warning: |E[0-9]{4} [0-9:.]+ ")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +166,7 @@ def complaint(text: str, work: Path) -> str:
         work: The folder of which a file must be named.
     """
     lines = [each for each in text.splitlines() if each.strip()]
-    lines = [each for each in lines if not each.startswith("warning:")]
+    lines = [each for each in lines if not _ASIDE.match(each)]
     if len(lines) == 1 and lines[0].startswith("error:"):
         return "" if str(work) in lines[0] else f"names no file: {lines[0]}"
     return f"not one line: {text[-3000:]}"

@@ -39,6 +39,7 @@ def test_a_preparation_on_a_bad_disk_ends_well_on_a_good_one(tmp_path):
     [
         ("error: Cannot write /disk/data: full.\n", ""),
         ("warning: Other titles.\nerror: /disk/data: full.\n", ""),
+        ("E0000 00:00:17.29  16 x.cc:6] y\nerror: /disk/data: full.\n", ""),
         ("error: The disk is full.\n", "names no file"),
         ("", "not one line"),
         ("error: /disk/data: full.\nand more\n", "not one line"),
