@@ -59,6 +59,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
 
 # Settings that make of a model nearly another one, by the name of the pair.
 VARIANTS: dict[str, dict[str, Any]] = {
+    "acvae with a transformer": {"encoder": "transformer", "blocks": 1},
     "gru4rec with a memory": {"loss": "softmax", "memory": "gated"},
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.small import batch, chains
+from tests.models.small import batch, chains, per_position
 from tfrec.batches import Query
 from tfrec.errors import InputError
 from tfrec.models import SASRec, SASRecConfig
@@ -42,6 +42,23 @@ def test_scores_are_products_of_the_last_state_and_the_embeddings():
         odds = np.exp(expected - expected.max())
         found = net.score(Query.of([history]))[0]
         np.testing.assert_allclose(found, np.log(odds / odds.sum()), 1e-3, 1e-4)
+
+
+def test_the_encoder_of_models_with_a_latent_reads_as_sasrec_does():
+    net = model(blocks=2)
+    other = per_position(
+        encoder="transformer", gru_units=100, heads=2, tie_weights=True
+    )
+    encoder = other.encoder
+    sources = [net.embedding, net.positions, *net.blocks, net.norm]
+    copies = [other.embedding, encoder.positions, *encoder.blocks, encoder.norm]
+    for source, copy in zip(sources, copies, strict=True):
+        copy.set_weights([tf.random.normal(w.shape) for w in source.weights])
+        source.set_weights(copy.get_weights())
+    query = Query.of([[3, 1, 0], [1, 2, 5]])
+    np.testing.assert_allclose(
+        net.states(query), other.states(query), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_published_loss_tells_the_next_item_from_one_other(monkeypatch):

@@ -5,6 +5,11 @@ import tensorflow as tf
 
 from tfrec.layers.recurrent import GRU
 from tfrec.layers.session_attention import SessionAttention
+from tfrec.layers.transformer import (
+    PositionEmbedding,
+    TransformerBlock,
+    through,
+)
 
 
 class Encoder(keras.layers.Layer):
@@ -71,6 +76,49 @@ class AttentiveGRUEncoder(GRUEncoder):
         """See base class."""
         states = super().call(embedded, training=training)
         return tf.concat([states, self.attention(states)], -1)
+
+
+class TransformerEncoder(Encoder):
+    """Causal self-attention over items and their positions: SASRec, III-A to C.
+
+    Args:
+        dim: Size of an item embedding, and of a state.
+        max_length: Number of positions.
+        blocks: Number of blocks.
+        heads: Attention heads of each; they divide `dim`.
+        dropout: Rate on attention weights and on what a part of a block adds.
+        scale: Items are multiplied by it before positions are added.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        max_length: int,
+        blocks: int,
+        heads: int,
+        dropout: float = 0.0,
+        scale: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.dim = dim
+        self.scale = scale
+        self.positions = PositionEmbedding(max_length, name="positions")
+        self.blocks = [
+            TransformerBlock(heads, dim, dropout=dropout, name=f"block_{i}")
+            for i in range(blocks)
+        ]
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
+
+    def build(self, input_shape):
+        """Builds for embedded items `[batch, length, dim]`."""
+        for layer in (self.positions, *self.blocks, self.norm):
+            layer.build(input_shape)
+
+    def call(self, embedded: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See base class."""
+        placed = self.positions(self.scale * embedded)
+        return through(placed, self.blocks, self.norm, training)
 
 
 class NoEncoder(Encoder):

@@ -5,6 +5,7 @@ https://arxiv.org/abs/1706.03762
 """
 
 import warnings
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -156,3 +157,22 @@ class PositionEmbedding(keras.layers.Layer):
         places = tf.range(tf.shape(inputs)[1])
         places = tf.minimum(places, self.max_length - 1)
         return inputs + tf.gather(tf.convert_to_tensor(self.embeddings), places)
+
+
+def through(
+    vectors: tf.Tensor,
+    blocks: Sequence[TransformerBlock],
+    norm: keras.layers.LayerNormalization,
+    training: bool = False,
+) -> tf.Tensor:
+    """Returns what blocks that normalise first make of vectors, normalised.
+
+    Args:
+        vectors: `[batch, length, dim]`.
+        blocks: One after the other.
+        norm: Of the last one's output.
+        training: Whether dropout is on.
+    """
+    for block in blocks:
+        vectors = block(vectors, training=training)
+    return norm(vectors)

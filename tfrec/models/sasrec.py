@@ -33,7 +33,7 @@ import keras
 import tensorflow as tf
 
 from tfrec.batches import Query
-from tfrec.layers.transformer import PositionEmbedding
+from tfrec.layers.transformer import PositionEmbedding, through
 from tfrec.models.base.next_item import NextItem
 from tfrec.models.base.parts import make_blocks
 from tfrec.models.configs.sasrec import SASRecConfig
@@ -88,6 +88,4 @@ class SASRec(NextItem):
             # They are short, as vectors of the softmax have to be.
             x *= self.config.embedding_dim**0.5
         x = self.embedding_dropout(self.positions(x), training=training)
-        for block in self.blocks:
-            x = block(x, training=training)
-        return self.norm(x)
+        return through(x, self.blocks, self.norm, training)

@@ -13,7 +13,12 @@ from tfrec.models.base.per_position import PerPosition
 from tfrec.models.configs.per_position import PerPositionConfig
 
 # Without a GRU its size has to be the default.
-ENCODERS = {"gru": {}, "attentive_gru": {}, "none": {"gru_units": 100}}
+ENCODERS = {
+    "gru": {},
+    "attentive_gru": {},
+    "none": {"gru_units": 100},
+    "transformer": {"gru_units": 100, "heads": 2, "encoder_dropout": 0.0},
+}
 POSTERIORS = {
     "gaussian": {"kl_weight": 0.1},
     "flow": {"kl_weight": 0.1, "flows": 2},
@@ -28,7 +33,7 @@ CRITICS = {
 }
 # Every posterior with all critics and all encoders, every critic with them.
 COMBINATIONS = [
-    (list(ENCODERS)[(i + j) % 3], posterior, critics)
+    (list(ENCODERS)[(i + j) % 4], posterior, critics)
     for (i, posterior), (j, critics) in itertools.product(
         enumerate(POSTERIORS), enumerate(CRITICS)
     )
@@ -67,7 +72,10 @@ def test_any_parts_train_together(encoder, posterior, critics):
     # The parts are those that were asked for.
     paths = {v.path for v in net.trainable_variables}
     assert any("attention" in path for path in paths) == (
-        encoder == "attentive_gru"
+        encoder in ("attentive_gru", "transformer")
+    )
+    assert any("encoder/gru" in path for path in paths) == (
+        encoder in ("gru", "attentive_gru")
     )
     assert ("kl" in net.terms) == (posterior != "implicit")
     judged = {"adversary": "kl_estimate", "contrast": "contrastive"}
@@ -102,6 +110,8 @@ def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
         {"flows": 3},
         {"kernel_size": 2},
         {"encoder": "none", "gru_units": 50},
+        {"encoder": "transformer", "gru_units": 50},
+        {"heads": 2},
         {"posterior": "implicit", "kl_weight": 0.1},
         {"posterior": "implicit", "initial_scale": 0.5},
         {"attention_posterior": True},
@@ -280,3 +290,8 @@ def test_excluding_the_history_trains_on_the_rest(model):
     paper, ours = model(), model(exclude_history=True)
     ours.set_weights(paper.get_weights())
     assert reconstruction(ours) < reconstruction(paper)
+
+
+def test_heads_that_do_not_divide_an_embedding_are_refused():
+    with pytest.raises(InputError, match=r"--heads.*--embedding_dim=100.*3\."):
+        PerPositionConfig(encoder="transformer", heads=3)

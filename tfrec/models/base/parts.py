@@ -15,6 +15,7 @@ from tfrec.layers.encoders import (
     Encoder,
     GRUEncoder,
     NoEncoder,
+    TransformerEncoder,
 )
 from tfrec.layers.losses import (
     BinaryLoss,
@@ -81,6 +82,17 @@ def make_encoder(config: PerPositionConfig) -> Encoder:
     c = config
     if c.encoder == "none":
         return NoEncoder(c.embedding_dim, name="encoder")
+    if c.encoder == "transformer":
+        return TransformerEncoder(
+            c.embedding_dim,
+            c.max_length,
+            c.blocks,
+            c.heads,
+            c.encoder_dropout,
+            # Items of the softmax too are short, as its vectors have to be.
+            c.embedding_dim**0.5 if c.tie_weights else 1.0,
+            name="encoder",
+        )
     made = {"gru": GRUEncoder, "attentive_gru": AttentiveGRUEncoder}[c.encoder]
     return made(c.gru_units, c.encoder_activation, name="encoder")
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tfrec.models.configs.space import Between, OneOf, Space
+from tfrec.models.configs.transformer import check_heads
 from tfrec.models.configs.variational import VariationalConfig
 from tfrec.settings import setting
 
@@ -21,9 +22,23 @@ class PerPositionConfig(VariationalConfig):
     encoder: str = setting(
         "gru",
         "gru: the state of a GRU. attentive_gru: beside it NARM's attention "
-        "over all states so far, which the decoder reads too. none: the item "
-        "embeddings, for a posterior that reads alone.",
-        choices=("gru", "attentive_gru", "none"),
+        "over all states so far, which the decoder reads too. transformer: "
+        "SASRec's causal self-attention. none: the item embeddings, for a "
+        "posterior that reads alone.",
+        choices=("gru", "attentive_gru", "transformer", "none"),
+    )
+    blocks: int = setting(2, "transformer: self-attention blocks.", minimum=1)
+    heads: int = setting(
+        1,
+        "transformer: attention heads; they divide --embedding_dim.",
+        minimum=1,
+    )
+    encoder_dropout: float = setting(
+        0.2,
+        "transformer: dropout rate on attention weights and on what a part of "
+        "a block adds.",
+        minimum=0.0,
+        below=1.0,
     )
     encoder_activation: str = setting(
         "linear",
@@ -147,6 +162,11 @@ class PerPositionConfig(VariationalConfig):
         minimum=0,
     )
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.encoder == "transformer":
+            check_heads(self.heads, self.embedding_dim)
+
     def unused(self) -> dict[str, str]:
         """See base class."""
         known = ("gaussian", "flow", "recurrent")
@@ -155,6 +175,10 @@ class PerPositionConfig(VariationalConfig):
             [
                 ("gru_units", "encoder", grus),
                 ("encoder_activation", "encoder", grus),
+                *(
+                    (name, "encoder", ("transformer",))
+                    for name in ("blocks", "heads", "encoder_dropout")
+                ),
                 ("initial_scale", "posterior", known),
                 ("flows", "posterior", ("flow",)),
                 ("convolution_filters", "posterior", ("implicit",)),

@@ -7,6 +7,15 @@ from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import setting
 
 
+def check_heads(heads: int, embedding_dim: int) -> None:
+    """Raises `InputError` if the heads do not divide an embedding."""
+    if embedding_dim % heads:
+        raise InputError(
+            f"`--heads` must divide --embedding_dim={embedding_dim}. "
+            f"Received: {heads}."
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig(NextItemConfig):
     """Settings of the blocks, see `TransformerBlock`."""
@@ -29,8 +38,4 @@ class TransformerConfig(NextItemConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.embedding_dim % self.heads:
-            raise InputError(
-                f"`--heads` must divide --embedding_dim={self.embedding_dim}. "
-                f"Received: {self.heads}."
-            )
+        check_heads(self.heads, self.embedding_dim)
