@@ -108,7 +108,9 @@ class Predictor:
         if call is not None:
             if not call.is_active():
                 raise _left()
-            seconds = min(seconds, call.time_remaining())
+            remaining = call.time_remaining()
+            if remaining is not None:
+                seconds = min(seconds, remaining)
             if seconds <= 0:
                 raise _late(0)
         return seconds
