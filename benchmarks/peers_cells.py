@@ -149,19 +149,23 @@ def run(
     printed = output / "logs" / f"{cell.name}.log"
     if cell.library == "tfrec":
         run_dir = output / "runs" / cell.name
+        # Of a run that is resumed only the last part could be measured.
+        resumed = run_dir.exists()
         command = tfrec_command(settings, log, run_dir, cell.seed)
-        peak = _peak_bytes(command, printed, Path.cwd())
+        cost = _run(command, printed, Path.cwd())
         found = read_run(run_dir)
+        if resumed:
+            cost = dict.fromkeys(cost)
     else:
         with tempfile.TemporaryDirectory() as folder:
             task, answer = Path(folder, "task.json"), Path(folder, "answer")
             task.write_text(json.dumps(peer_task(settings, log, cell)))
             command = [python, "-W", "ignore", str(_PROGRAM)]
             command += [str(task), str(answer)]
-            peak = _peak_bytes(command, printed, Path(folder))
+            cost = _run(command, printed, Path(folder))
             found = json.loads(answer.read_text(encoding="utf-8"))
         found["ranks"] = ranks_of(found["above"], found["equal"])
-    return {"asked": dict(wanted), **found, "peak_bytes": peak}
+    return {"asked": dict(wanted), **found, **cost}
 
 
 def peer_task(
@@ -244,8 +248,19 @@ def epoch_seconds(rows: Sequence[Mapping[str, str]]) -> list[float]:
     return found
 
 
-def _peak_bytes(command: Sequence[str], printed: Path, folder: Path) -> int:
-    """Runs a command to its end and returns its largest resident memory.
+def _run(
+    command: Sequence[str], printed: Path, folder: Path
+) -> dict[str, float | None]:
+    """Runs a command to its end and returns what it took.
+
+    Args:
+        command: What to run.
+        printed: File that gets what it prints.
+        folder: Where it runs.
+
+    Returns:
+        `peak_bytes`, its largest resident memory, and `cpu_seconds`, which
+        other programs on the machine change less than those of a clock.
 
     Raises:
         InputError: If it failed, naming its log.
@@ -266,5 +281,8 @@ def _peak_bytes(command: Sequence[str], printed: Path, folder: Path) -> int:
             raise
     if status:
         raise InputError(f"{command[0]} failed; {printed} says why.")
-    # In KiB on Linux.
-    return usage.ru_maxrss * 1024
+    return {
+        # In KiB on Linux.
+        "peak_bytes": usage.ru_maxrss * 1024,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }

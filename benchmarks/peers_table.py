@@ -96,7 +96,12 @@ def scores(answers: Answers, caption: str) -> Table:
             for name in found[0]
         ]
         seconds = [s for c in cells for s in answers[c]["epoch_seconds"]]
-        peak = max(answers[cell]["peak_bytes"] for cell in cells)
+        each = [
+            answers[cell]["cpu_seconds"] / answers[cell]["epochs"]
+            for cell in cells
+            if answers[cell]["cpu_seconds"]
+        ]
+        peaks = [answers[cell]["peak_bytes"] or 0 for cell in cells]
         rows.append(
             [
                 model,
@@ -105,12 +110,13 @@ def scores(answers: Answers, caption: str) -> Table:
                 *means,
                 ", ".join(_epochs(answers[cell]) for cell in cells),
                 f"{statistics.median(seconds):.1f}" if seconds else "",
-                f"{peak / 1e9:.2f}",
+                f"{statistics.mean(each):.1f}" if each else "",
+                f"{max(peaks) / 1e9:.2f}" if any(peaks) else "",
             ]
         )
     names = [title_of(f"{name}@{CUTOFF}") for name in ("recall", "ndcg", "mrr")]
     head = ["model", "library", "seeds", *names]
-    head += ["best epoch", "s an epoch", "GB"]
+    head += ["best epoch", "s an epoch", "CPU s an epoch", "GB"]
     return Table(caption, head, rows)
 
 

@@ -154,7 +154,7 @@ def test_a_cell_of_recbole_is_told_its_task_and_keeps_ranks(tmp_path):
     python = fake_python(tmp_path, f"cat $4; echo '{answer}' > $5")
     found = run(cell, LOG, wanted, tmp_path, python)
     assert found["ranks"] == [1, 5]
-    assert found["peak_bytes"] > 0
+    assert found["peak_bytes"] > 0 and found["cpu_seconds"] >= 0
     printed = (tmp_path / "logs" / "sasrec-recbole-4.log").read_text()
     task = json.loads(printed)
     assert task == peer_task(wanted["settings"], LOG, cell)
@@ -202,6 +202,7 @@ def measured(ranks, **more):
         "epochs": 5,
         "epoch_seconds": [9.0, 2.0, 1.0],
         "peak_bytes": 2_500_000_000,
+        "cpu_seconds": 30.0,
         **more,
     }
 
@@ -229,13 +230,15 @@ def test_tables_show_scores_costs_and_paired_differences():
         Cell("recbole", "narm", 0): measured([1, 50, 50, 50]),
         # Without a partner: in the scores alone.
         Cell("tfrec", "narm", 1): measured([50, 50, 50, 50]),
-        Cell("tfrec", "caser", 0): measured([1, 1, 1, 1], epoch_seconds=[]),
+        Cell("tfrec", "caser", 0): measured(
+            [1, 1, 1, 1], epoch_seconds=[], cpu_seconds=None, peak_bytes=None
+        ),
     }
     table = scores(answers, "protocol")
     rows = {(row[0], row[1]): row for row in table.rows}
     assert rows["narm", "tfrec"][2:4] == ["0, 1", ".2500 ± .3536"]
-    assert rows["narm", "recbole"][-3:] == ["3 of 5", "2.0", "2.50"]
-    assert rows["caser", "tfrec"][-2] == ""
+    assert rows["narm", "recbole"][-4:] == ["3 of 5", "2.0", "6.0", "2.50"]
+    assert rows["caser", "tfrec"][-3:] == ["", "", ""]
     (row,) = differences(answers).rows
     assert row[:2] == ["narm", "0"]
     assert row[2] == "+.2500 (+.0000 to +.7500)"
