@@ -132,7 +132,7 @@ def main() -> None:
     from tfrec.training.files import locked, write_json
 
     output = Path(config.output).absolute()
-    answers = {}
+    answers, failed = {}, []
     alone = contextlib.nullcontext()
     if config.train:
         alone = locked(output, "comparing in", "--output")
@@ -149,6 +149,7 @@ def main() -> None:
                 except InputError as error:
                     # The others do not depend on it.
                     print(f"  failed: {error}", flush=True)
+                    failed.append(cell.name)
                     continue
                 path.parent.mkdir(exist_ok=True)
                 write_json(path, answer, "--output")
@@ -168,6 +169,11 @@ def main() -> None:
     print(tables.scores(answers, caption).render(config.format))
     print()
     print(tables.differences(answers).render(config.format))
+    if failed:
+        raise InputError(
+            f"{len(failed)} cells failed: {', '.join(failed)}. The same "
+            "command tries them again."
+        )
 
 
 if __name__ == "__main__":
