@@ -97,11 +97,7 @@ def asked(cell: Cell, log: Log, epochs: int, patience: int) -> dict[str, Any]:
     if cell.library == "tfrec":
         settings = flags(cell.model, epochs, patience, log.mean_length)
     else:
-        settings = {
-            "epochs": epochs,
-            "patience": patience,
-            **peer_settings(PAIRS[cell.model]),
-        }
+        settings = peer_settings(cell.model, epochs, patience)
     return {**cell._asdict(), "data": log.checksum, "settings": settings}
 
 

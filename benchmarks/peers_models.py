@@ -31,15 +31,15 @@ class Pair(NamedTuple):
         peer_settings: RecBole's settings, beside what all have.
         flags: tfrec's, beside what all have.
         by_user: Whether a row is a user in RecBole too.
-        patience: How many times the patience, and the number of epochs, tfrec
-            gets.
+        times: How many times the patience and the number of epochs, of tfrec
+            and of RecBole.
     """
 
     peer: str
     peer_settings: dict
     flags: dict
     by_user: bool = False
-    patience: int = 1
+    times: tuple[int, int] = (1, 1)
 
 
 _SOFTMAX = {"loss_type": "CE", "train_neg_sample_args": None}
@@ -155,6 +155,8 @@ PAIRS: dict[str, Pair] = {
             "anneal_steps": 40_000,
         },
         by_user=True,
+        # An epoch has 6 steps, not 29.
+        times=(5, 5),
     ),
     "bert4rec": Pair(
         "BERT4Rec",
@@ -174,19 +176,28 @@ PAIRS: dict[str, Pair] = {
         },
         # An item of a long sequence is in up to 50 rows of RecBole's and is
         # masked in any; of tfrec's it is in one.
-        patience=5,
+        times=(5, 1),
     ),
 }
 
 
-def peer_settings(pair: Pair) -> dict:
-    """Returns RecBole's settings of a model, all but those of the protocol."""
+def peer_settings(model: str, epochs: int, patience: int) -> dict:
+    """Returns RecBole's settings of a model, all but those of the protocol.
+
+    Args:
+        model: Its name in `PAIRS`.
+        epochs: Largest number of epochs.
+        patience: Epochs without a better validation metric.
+    """
+    pair = PAIRS[model]
     return {
+        "epochs": epochs * pair.times[1],
+        "patience": patience * pair.times[1],
         "learner": "adam",
         "learning_rate": 1e-3,
         "weight_decay": 0.0,
         "MAX_ITEM_LIST_LENGTH": 50,
-        "train_batch_size": USERS if pair.peer == "MultiVAE" else TARGETS,
+        "train_batch_size": USERS if pair.by_user else TARGETS,
         **pair.peer_settings,
     }
 
@@ -205,8 +216,8 @@ def flags(model: str, epochs: int, patience: int, mean_length: float) -> dict:
     if model == "pop":
         return {**found, "epochs": 1}
     found |= {
-        "epochs": epochs * pair.patience,
-        "patience": patience * pair.patience,
+        "epochs": epochs * pair.times[0],
+        "patience": patience * pair.times[0],
         "learning_rate": 1e-3,
         "batch_size": USERS if pair.by_user else round(TARGETS / mean_length),
     }
