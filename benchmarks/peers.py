@@ -14,9 +14,10 @@ tfrec. Popularity, which nothing random is in, is compared first, user by user.
 Settings are as near as the two designs allow: `benchmarks/peers_models.py`
 says which they are, and `benchmarks/peers_recbole.py` what is changed of
 RecBole. An epoch has the same number of targets and of steps in both, but for
-BERT4Rec; that and MultiVAE have more epochs, and patience. Every process has one thread. "s an epoch" is the median over epochs
-of training alone, by the clock; "CPU s an epoch" is the processor time of the
-whole run, with its start and the validations, over its epochs.
+BERT4Rec; that model and MultiVAE have more epochs, and more patience. Every
+process has one thread. "s an epoch" is the median over epochs of training
+alone, by the clock; "CPU s an epoch" is the processor time of the whole run,
+with its start and the validations, over its epochs.
 
 A cell is a library, a model and a seed. A finished one is a file in
 `--output/cells` and is not run again; tfrec's runs resume at their checkpoint,
