@@ -33,6 +33,8 @@ from tfrec import cli, settings
 # isort: split
 import contextlib
 import dataclasses
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -125,6 +127,8 @@ def cells(config: PeersConfig, peer: bool) -> list[Cell]:
 def main() -> None:
     """Runs what is missing, then prints the tables."""
     config = settings.from_flags(PeersConfig)
+    # Otherwise the process that trains would go on alone.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     reason = why_no_peer(config.peer_python)
     if reason:
         print(reason, flush=True)
