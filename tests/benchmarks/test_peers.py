@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import peers_recbole
-from benchmarks.peers import PeersConfig, cells
-from benchmarks.peers_cells import (
+from benchmarks.peers import recbole_side
+from benchmarks.peers.__main__ import PeersConfig, cells
+from benchmarks.peers.cells import (
     Cell,
     Log,
     asked,
@@ -25,9 +25,9 @@ from benchmarks.peers_cells import (
     tfrec_command,
     why_no_peer,
 )
-from benchmarks.peers_data import read_sequences, write_atomic
-from benchmarks.peers_models import PAIRS, flags
-from benchmarks.peers_table import (
+from benchmarks.peers.data import read_sequences, write_atomic
+from benchmarks.peers.models import PAIRS, flags
+from benchmarks.peers.table import (
     check_metrics,
     check_pop,
     differences,
@@ -55,7 +55,7 @@ def test_recbole_gets_the_sequences_that_tfrec_tests_on(tmp_path):
     assert lines[0] == "user_id:token\titem_id:token\ttimestamp:float"
     first = [f"1\t{item}\t{at}" for at, item in enumerate(sequences[0])]
     assert lines[1 : 1 + len(first)] == first
-    written = peers_recbole.read_sequences(path)
+    written = recbole_side.read_sequences(path)
     assert written == dict(enumerate(sequences, 1))
 
 
@@ -78,7 +78,7 @@ def test_ranks_of_recbole_are_those_of_tfrec():
     theirs = np.full([len(ROWS), 6], -np.inf, np.float32)
     theirs[:, item_ids] = table
     users = {7: 1, 9: 2, 8: 3}
-    protocol = peers_recbole.Protocol(dict(enumerate(ROWS, 1)), item_ids, users)
+    protocol = recbole_side.Protocol(dict(enumerate(ROWS, 1)), item_ids, users)
     protocol.places = {}
     targets = [item_ids[row[-1] - 1] for row in ROWS]
     protocol.apply([7, 9, 8], theirs, targets)
@@ -136,7 +136,7 @@ def test_why_there_is_no_recbole_is_said():
     ):
         text = why_no_peer(python)
         assert reason in text
-        assert "pip install -r benchmarks/peers_requirements.txt" in text
+        assert "pip install -r benchmarks/peers/requirements.txt" in text
 
 
 def fake_python(folder, line):
@@ -158,7 +158,7 @@ def test_a_cell_of_recbole_is_told_its_task_and_keeps_ranks(tmp_path):
     printed = (tmp_path / "logs" / "sasrec-recbole-4.log").read_text()
     task = json.loads(printed)
     assert task == peer_task(wanted["settings"], LOG, cell)
-    told = peers_recbole.configure(task)
+    told = recbole_side.configure(task)
     assert told["seed"] == 4 and told["epochs"] == 9
     # It stops after one epoch more than it is told.
     assert told["stopping_step"] == 1

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.peers_data import NAME
-from benchmarks.peers_models import PAIRS, flags, peer_settings
+from benchmarks.peers.data import NAME
+from benchmarks.peers.models import PAIRS, flags, peer_settings
 from tfrec.errors import InputError
 
 LIBRARIES = ("tfrec", "recbole")
-_PROGRAM = Path(__file__).with_name("peers_recbole.py")
+_PROGRAM = Path(__file__).with_name("recbole_side.py")
 # A process has one thread, so that seconds can be compared.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -73,7 +73,7 @@ def why_no_peer(python: str) -> str:
     """
     install = (
         "Make an environment for it (python3.11 -m venv peers && "
-        "peers/bin/pip install -r benchmarks/peers_requirements.txt) and name "
+        "peers/bin/pip install -r benchmarks/peers/requirements.txt) and name "
         "its interpreter: --peer_python=peers/bin/python."
     )
     if not python:
@@ -167,7 +167,7 @@ def run(
 def peer_task(
     settings: Mapping[str, Any], log: Log, cell: Cell
 ) -> dict[str, Any]:
-    """Returns what `benchmarks.peers_recbole` is told."""
+    """Returns what `benchmarks.peers.recbole` is told."""
     settings = dict(settings)
     return {
         "model": PAIRS[cell.model].peer,

@@ -1,7 +1,7 @@
 """tfrec's models beside those of RecBole: scores, seconds, memory.
 
     python3.11 -m venv peers
-    peers/bin/pip install -r benchmarks/peers_requirements.txt
+    peers/bin/pip install -r benchmarks/peers/requirements.txt
     python -m benchmarks.peers --raw_dir=ml-latest-small \\
         --peer_python=peers/bin/python --output=runs/peers
 
@@ -11,8 +11,8 @@ a full ranking without the history. RecBole reads the same sequences from a
 file that is written for it. The ranks of both go through the same functions of
 tfrec. Popularity, which nothing random is in, is compared first, user by user.
 
-Settings are as near as the two designs allow: `benchmarks/peers_models.py`
-says which they are, and `benchmarks/peers_recbole.py` what is changed of
+Settings are as near as the two designs allow: `benchmarks/peers/models.py`
+says which they are, and `benchmarks/peers/recbole_side.py` what is changed of
 RecBole. An epoch has the same number of targets and of steps in both, but for
 BERT4Rec; that model and MultiVAE have more epochs, and more patience. Every
 process has one thread. "s an epoch" is the median over epochs of training
@@ -25,7 +25,7 @@ RecBole's begin anew. The tables are printed whenever the command is run, of
 what is finished.
 
 RecBole 1.2.1 needs NumPy 1 and pandas 2. What was tested is in
-`benchmarks/peers_requirements.txt` (Python 3.11; PyTorch 2.13 for CPUs).
+`benchmarks/peers/requirements.txt` (Python 3.11; PyTorch 2.13 for CPUs).
 """
 
 from tfrec import cli, settings
@@ -38,7 +38,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.peers_cells import (
+from benchmarks.peers.cells import (
     LIBRARIES,
     Cell,
     Log,
@@ -47,7 +47,7 @@ from benchmarks.peers_cells import (
     run,
     why_no_peer,
 )
-from benchmarks.peers_models import PAIRS
+from benchmarks.peers.models import PAIRS
 from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 from tfrec.table_text import FORMATS
@@ -82,7 +82,7 @@ def prepare_log(config: PeersConfig) -> Log:
     Args:
         config: Says where it is.
     """
-    from benchmarks.peers_data import read_sequences, write_atomic
+    from benchmarks.peers.data import read_sequences, write_atomic
     from tfrec.data import DataConfig, prepare
 
     output = Path(config.output).absolute()
@@ -133,7 +133,7 @@ def main() -> None:
     if reason:
         print(reason, flush=True)
 
-    from benchmarks import peers_table as tables
+    from benchmarks.peers import table as tables
     from tfrec.training.files import locked, write_json
 
     output = Path(config.output).absolute()

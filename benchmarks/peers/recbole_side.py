@@ -1,6 +1,6 @@
 """Trains and ranks with RecBole; run by `benchmarks.peers`, never imported.
 
-    python peers_recbole.py task.json answer.json
+    python recbole_side.py task.json answer.json
 
 It runs on the Python of an environment that has RecBole and no tfrec, so it
 imports nothing from here. `benchmarks.peers.Task` says what is in the task.
@@ -29,7 +29,7 @@ def read_sequences(path):
     """Returns the items of each user, oldest first, from an atomic file.
 
     Args:
-        path: What `benchmarks.peers_data.write_atomic` wrote.
+        path: What `benchmarks.peers.data.write_atomic` wrote.
     """
     sequences = {}
     with open(path, encoding="utf-8") as lines:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers_cells import Cell
+from benchmarks.peers.cells import Cell
 from tfrec.errors import InputError
 from tfrec.metrics.ranking import ranking_metrics
 from tfrec.metrics.ranks import Ranks

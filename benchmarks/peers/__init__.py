@@ -1,0 +1,1 @@
+"""tfrec beside RecBole: `python -m benchmarks.peers`."""
