@@ -35,6 +35,8 @@ _CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
 
 # Where a run was made; nobody else has these.
 _PLACES = ("raw_dir", "data_dir", "run_dir", "verbose", "members")
+# What may follow the dataset in the name of a flagfile: another loss.
+_VARIANTS = ("", "_softmax")
 # By dataset: the metrics that its table shows, and the paper that has it.
 TABLES: dict[str, tuple[tuple[str, ...], Plan]] = {
     "ml_latest": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
@@ -90,9 +92,10 @@ def read(dataset: str) -> dict[str, list[dict[str, Any]]]:
         dataset: The name of the flagfiles.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(RESULTS.glob(f"*/{dataset}/seed_*.json")):
-        result = json.loads(path.read_text())
-        found.setdefault(result["config"], []).append(result)
+    for variant in _VARIANTS:
+        for path in sorted(RESULTS.glob(f"*/{dataset}{variant}/seed_*.json")):
+            result = json.loads(path.read_text())
+            found.setdefault(result["config"], []).append(result)
     best = TABLES[dataset][0][0]
 
     def mean(results: list[dict[str, Any]]) -> float:
@@ -112,7 +115,12 @@ def table(dataset: str) -> str:
     ]
     for config, results in read(dataset).items():
         model = results[0]["model"]
-        cells = [f"`{config}`", published(paper, dataset, model, metrics)]
+        # What a paper prints is of the loss that it has.
+        as_published = Path(config).stem == dataset
+        cells = [
+            f"`{config}`",
+            published(paper, dataset, model, metrics) if as_published else "",
+        ]
         cells += [estimate(results, name) for name in metrics]
         seconds = statistics.mean(r["wall_seconds"] for r in results)
         cells += [

@@ -26,7 +26,18 @@ def walks(tmp_path_factory) -> PreparedDataset:
     return contract.prepare(tmp_path_factory.mktemp("walks"))
 
 
-@pytest.fixture(scope="session", params=[*MODELS, *contract.VARIANTS])
+@pytest.fixture(
+    scope="session",
+    params=[
+        *MODELS,
+        *(
+            pytest.param(
+                name, marks=() if name in contract.KINDS else pytest.mark.long
+            )
+            for name in contract.VARIANTS
+        ),
+    ],
+)
 def name(request) -> str:
     """The name of each model in turn, and of each variant."""
     return request.param
