@@ -40,6 +40,7 @@ _VARIANTS = ("", "_softmax")
 # By dataset: the metrics that its table shows, and the paper that has it.
 TABLES: dict[str, tuple[tuple[str, ...], Plan]] = {
     "ml_latest": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
+    "ml_1m": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "yoochoose_1_64": (("recall@20", "mrr@20"), vaser.PLAN),
 }
 
