@@ -19,6 +19,7 @@ Ctrl-C answer the requests in progress, then end.
 """
 
 from tfrec import cli, settings
+from tfrec.serving.allocator import use_few_arenas
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.imports import without_keras
 from tfrec.training.signals import sleep_until, stop_requested
@@ -27,6 +28,7 @@ from tfrec.training.signals import sleep_until, stop_requested
 def main() -> None:
     """Serves as the flags say."""
     config = settings.from_flags(ServerConfig)
+    use_few_arenas()
 
     # Only here, so that help and errors need not wait for TensorFlow.
     with without_keras():

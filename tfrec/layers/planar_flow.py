@@ -157,10 +157,8 @@ class PlanarFlows(keras.layers.Layer):
         normal, unit = keras.initializers.RandomNormal, shape[1] ** -0.5
 
         def start_u(shape, dtype):
-            # u = 0 would be far from the identity: w'u_hat = -0.31.
-            w = tf.convert_to_tensor(self.w)
-            neutral = _NEUTRAL * w / tf.reduce_sum(w**2, -1, keepdims=True)
-            return neutral + normal(stddev=0.1 * unit)(shape, dtype)
+            start = neutral_u(tf.convert_to_tensor(self.w))
+            return start + normal(stddev=0.1 * unit)(shape, dtype)
 
         self.w = self.add_weight(
             name="w", shape=shape, initializer=normal(stddev=unit)
@@ -214,6 +212,14 @@ class PlanarFlows(keras.layers.Layer):
             tf.reshape(bent, shape),
             tf.reshape(sum(tf.unstack(each, self.flows)), shape[:-1]),
         )
+
+
+def neutral_u(w: tf.Tensor) -> tf.Tensor:
+    """Returns the u with which a flow of `w`, `[..., dim]`, is the identity.
+
+    That is not u = 0, with which w'u_hat is -0.31.
+    """
+    return _NEUTRAL * w / tf.reduce_sum(tf.square(w), -1, keepdims=True)
 
 
 def constrain(w: tf.Tensor, u: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -66,6 +66,12 @@ _ENTRIES = (
         "sequential VAE, the next items as a set",
     ),
     Entry(
+        "cvae",
+        "CVAE",
+        "Sohn et al., NIPS'15, at each position",
+        "a learned prior, a posterior that sees the next item",
+    ),
+    Entry(
         "sasrec",
         "SASRec",
         "Kang and McAuley, ICDM'18",

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfrec.layers.amortized_flows import AmortizedFlows
 from tfrec.layers.planar_flow import PlanarFlows
 from tfrec.layers.posteriors.base import Draw, Posterior, log_scale_layer
 
@@ -18,6 +19,8 @@ class FlowPosterior(Posterior):
         initial_scale: sigma when training starts. Quiet by default, as in
             ACVAE: noise of size one would drown what the states have to say
             before the decoder has learned to read them.
+        amortized: Whether the flows too are functions of the state, or the
+            same for all states, as VASER's.
     """
 
     extras = ("log_det",)
@@ -27,19 +30,40 @@ class FlowPosterior(Posterior):
         latent_dim: int,
         flows: int,
         initial_scale: float = 0.1,
+        amortized: bool = False,
         **kwargs,
     ):
         super().__init__(**(kwargs | {"dtype": "float32"}))
         self.noise_dim = self.dim = self.drawn_dim = latent_dim
         self.mean = keras.layers.Dense(latent_dim, dtype="float32", name="mean")
         self.log_scale = log_scale_layer(latent_dim, initial_scale)
-        self.flows = PlanarFlows(flows, name="flows")
+        self.amortized = amortized and flows > 0
+        if self.amortized:
+            self.flows = AmortizedFlows(flows, latent_dim, name="flows")
+        else:
+            self.flows = PlanarFlows(flows, name="flows")
 
     def build(self, input_shape):
         """Builds for hidden states `[..., units]`."""
         self.mean.build(input_shape)
         self.log_scale.build(input_shape)
-        self.flows.build((*input_shape[:-1], self.dim))
+        read = input_shape[-1] if self.amortized else self.dim
+        self.flows.build((*input_shape[:-1], read))
+
+    def log_ratio(self, states: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
+        """Returns log N(z; 0, I) - log q(z | h), without flows.
+
+        Args:
+            states: float32 `[..., units]`.
+            latent: z, float32 `[..., dim]`, from wherever it comes.
+
+        Returns:
+            float32 `[...]`.
+        """
+        log_scale = self.log_scale(states)
+        noise = (latent - self.mean(states)) * tf.exp(-log_scale)
+        each = 0.5 * (tf.square(noise) - tf.square(latent)) + log_scale
+        return tf.reduce_sum(each, -1)
 
     def call(
         self,
@@ -54,7 +78,9 @@ class FlowPosterior(Posterior):
         mean, log_scale = self.mean(states), self.log_scale(states)
         if noise is None:
             noise = tf.zeros_like(mean)
-        latent, log_det = self.flows(mean + tf.exp(log_scale) * noise)
+        start = mean + tf.exp(log_scale) * noise
+        bent = (start, states) if self.amortized else (start,)
+        latent, log_det = self.flows(*bent)
         # log q_0(z_0) - log p(z_K), whose log(2 pi) cancel, then eq. 7.
         each = 0.5 * (tf.square(latent) - tf.square(noise)) - log_scale
         kl = tf.reduce_sum(each, -1) - log_det

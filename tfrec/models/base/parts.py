@@ -122,18 +122,44 @@ def make_posterior(config: PerPositionConfig, dim: int) -> posteriors.Posterior:
             name="posterior",
         )
     else:
+        # A prior that is learned is what a history alone tells: no flows.
         posterior = posteriors.FlowPosterior(
-            c.latent_dim, flows, c.initial_scale, name="posterior"
+            c.latent_dim,
+            0 if c.prior == "learned" else flows,
+            c.initial_scale,
+            c.flow_parameters == "amortized",
+            name="prior" if c.prior == "learned" else "posterior",
         )
     if c.encoder != "attentive_gru":
         return posterior
     of_context = None
     if c.attention_posterior:
         of_context = posteriors.FlowPosterior(
-            units, flows, c.initial_scale, name="attention_posterior"
+            units,
+            flows,
+            c.initial_scale,
+            c.flow_parameters == "amortized",
+            name="attention_posterior",
         )
     return posteriors.BesideContext(
         posterior, of_context, units, name="posterior"
+    )
+
+
+def make_recognition(
+    config: PerPositionConfig,
+) -> posteriors.FlowPosterior | None:
+    """Returns q(z | h, x') where the prior is learned, x' the next item."""
+    c = config
+    if c.prior != "learned":
+        return None
+    flows = c.flows if c.posterior == "flow" else 0
+    return posteriors.FlowPosterior(
+        c.latent_dim,
+        flows,
+        c.initial_scale,
+        c.flow_parameters == "amortized",
+        name="recognition",
     )
 
 

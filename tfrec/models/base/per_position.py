@@ -15,6 +15,7 @@ from tfrec.models.base.parts import (
     make_critic,
     make_encoder,
     make_posterior,
+    make_recognition,
     make_regularizer,
 )
 from tfrec.models.base.position_latents import PositionLatents
@@ -30,6 +31,10 @@ class PerPosition(PositionLatents):
                                              |
                z, and log q(z | x) - log p(z) where it is known; where it is
                not, an adversary estimates it; a critic may contrast users
+
+    With `--prior=learned` (a conditional variational autoencoder, Sohn et al.,
+    NIPS'15) `posterior` is the prior p(z | h), all that a history h tells, and
+    `recognition` the posterior q(z | h, x'), which sees the next item x'.
 
     Args:
         num_items: Number of items in the vocabulary, padding not counted.
@@ -51,6 +56,7 @@ class PerPosition(PositionLatents):
         self.make_embedding()
         self.encoder = self.make_encoder()
         self.posterior = make_posterior(c, self.encoder.dim)
+        self.recognition = make_recognition(c)
         # An implicit posterior has its dropout inside, before the latent.
         self.latent_dropout = keras.layers.Dropout(
             0.0 if c.posterior == "implicit" else c.dropout
@@ -67,6 +73,9 @@ class PerPosition(PositionLatents):
         self.adversary, self.critic = make_regularizer(c), make_critic(c)
         self.encoder.build((None, None, c.embedding_dim))
         self.posterior.build((None, None, self.encoder.dim))
+        if self.recognition:
+            seen = self.encoder.dim + c.embedding_dim
+            self.recognition.build((None, None, seen))
         self.decoder.build((None, self.posterior.dim))
         self.build_head(self.decoder.units)
         for critic in self.critics:
@@ -147,7 +156,7 @@ class PerPosition(PositionLatents):
         query, valid = batch.query, batch.targets > 0
         states = self.states(query, training)
         positions = Positions.where(valid, batch.weight)
-        draw, latents = self._draw(states, positions, training)
+        draw, latents = self._draw(states, batch.targets, positions, training)
         hidden = self.decode_states(draw.latent, training)
         reconstruction = self.prediction_loss(hidden, batch, positions)
         terms = {"loss": reconstruction, "reconstruction": reconstruction}
@@ -157,7 +166,7 @@ class PerPosition(PositionLatents):
                 reconstruction,
                 positions.sum(draw.kl),
                 batch.weight,
-                self._printed(draw, positions),
+                self._penalty(draw, positions),
             )
             terms |= {n: positions.sum(v) for n, v in draw.extras.items()}
         pairs = Pairs(
@@ -174,34 +183,79 @@ class PerPosition(PositionLatents):
             terms["loss"] += weight * terms[critic.encoder_term]
         return terms
 
-    def _printed(self, draw: Draw, positions: Positions) -> tf.Tensor | None:
-        """Returns what VASER's eq. 9 prints for the KL, if that is asked for.
+    def _penalty(self, draw: Draw, positions: Positions) -> tf.Tensor | None:
+        """Returns what beta weighs where it is not the KL divergence.
 
-        But for a constant, -log p(z_K) is half the square of its length.
+        With `free_bits` the KL beyond them, and them. With
+        `--objective=printed` what VASER's eq. 9 prints; but for a constant,
+        -log p(z_K) is half the square of its length.
         """
-        if self.config.objective != "printed":
-            return None
-        each = 0.5 * tf.reduce_sum(tf.square(self.drawn(draw.latent)), -1)
-        return positions.sum(sum(draw.extras.values(), each))
+        c = self.config
+        if c.objective == "printed":
+            square = tf.reduce_sum(tf.square(self.drawn(draw.latent)), -1)
+            return positions.sum(sum(draw.extras.values(), 0.5 * square))
+        if c.free_bits:
+            return positions.sum(tf.maximum(draw.kl, c.free_bits))
+        return None
 
     def _draw(
-        self, states: tf.Tensor, positions: Positions, training: bool
+        self,
+        states: tf.Tensor,
+        following: tf.Tensor,
+        positions: Positions,
+        training: bool,
     ) -> tuple[Draw, tf.Tensor | None]:
-        """Draws z at the positions, and at all where that is asked for."""
+        """Draws z at the positions, and at all where that is asked for.
+
+        Args:
+            states: `[batch, length, units]`.
+            following: int32 `[batch, length]`, the item that comes next.
+            positions: The valid ones.
+            training: Whether dropout is on.
+        """
         whole = any(critic.needs_sequences for critic in self.critics)
         if self.posterior.reach == 1 and not whole:
             # Position by position: only the valid ones.
-            noise = self.draw_noise(tf.shape(positions.weights))
-            read = positions.read(states)
-            return self.posterior(read, noise, training=training), None
+            states, following = (
+                positions.read(states),
+                positions.read(following),
+            )
+            noise = self.draw_noise(tf.shape(states)[:1])
+            return self.draw_posterior(states, following, noise, training), None
         noise = self.draw_noise(tf.shape(states)[:2])
-        draw = self.posterior(states, noise, training=training)
+        draw = self.draw_posterior(states, following, noise, training)
         at_positions = Draw(
             positions.read(draw.latent),
             None if draw.kl is None else positions.read(draw.kl),
             {name: positions.read(x) for name, x in draw.extras.items()},
         )
         return at_positions, draw.latent
+
+    def draw_posterior(
+        self,
+        states: tf.Tensor,
+        following: tf.Tensor,
+        noise: tf.Tensor,
+        training: bool = False,
+    ) -> Draw:
+        """Draws from what training draws from, with log q - log p.
+
+        Args:
+            states: `[..., units]`, of the encoder.
+            following: int32 `[...]`, the item that comes next, which only the
+                posterior beside a learned prior sees.
+            noise: Standard normal draws, `[..., noise_dim]`.
+            training: Whether dropout is on.
+        """
+        if not self.recognition:
+            return self.posterior(states, noise, training=training)
+        states = tf.cast(states, tf.float32)
+        vectors = tf.cast(self.embedding(following), tf.float32)
+        seen = tf.concat([states, vectors], -1)
+        draw = self.recognition(seen, noise, training=training)
+        # That to N(0, I), and from there to the prior.
+        ratio = self.posterior.log_ratio(states, draw.latent)
+        return draw._replace(kl=draw.kl + ratio)
 
     def players(self, rate: Rate) -> list[Player]:
         """Returns the model, and each critic that learns; see base class.

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from tfrec.errors import InputError
 from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.models.configs.transformer import check_heads
 from tfrec.models.configs.variational import VariationalConfig
@@ -59,6 +60,26 @@ class PerPositionConfig(VariationalConfig):
         16,
         "flow: number K of planar flows; 0 leaves the Gaussian posterior.",
         minimum=0,
+    )
+    flow_parameters: str = setting(
+        "shared",
+        "flow: shared: those of the flows are the same for all states, as "
+        "VASER's. amortized: functions of the state, so that each history "
+        "bends its posterior in its own way.",
+        choices=("shared", "amortized"),
+    )
+    prior: str = setting(
+        "normal",
+        "normal: N(0, I). learned: a Gaussian p(z | history), from which a "
+        "recommendation draws; the posterior then sees the next item too, in "
+        "training, and may have flows. For gaussian and flow.",
+        choices=("normal", "learned"),
+    )
+    free_bits: float = setting(
+        0.0,
+        "KL divergence at a position, in nats, that costs nothing: below it "
+        "nothing draws the posterior to the prior.",
+        minimum=0.0,
     )
     attention_posterior: bool = setting(
         False,
@@ -166,6 +187,35 @@ class PerPositionConfig(VariationalConfig):
         super().__post_init__()
         if self.encoder == "transformer":
             check_heads(self.heads, self.embedding_dim)
+        if self.prior == "learned":
+            self._check_learned_prior()
+
+    def _check_learned_prior(self) -> None:
+        """Refuses what does not go with a prior that is learned.
+
+        Raises:
+            InputError: If there is anything.
+        """
+        for name, allowed, why in (
+            ("posterior", ("gaussian", "flow"), "its density must be known"),
+            (
+                "encoder",
+                ("gru", "transformer", "none"),
+                "attention would pass the latent by",
+            ),
+        ):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"`--prior=learned` needs `--{name}` to be "
+                    f"{' or '.join(allowed)}: {why}. Received: "
+                    f"{getattr(self, name)}."
+                )
+        if self.adversarial_weight:
+            raise InputError(
+                "`--prior=learned` needs `--adversarial_weight=0`: what it "
+                "weighs knows the prior N(0, I) only. Received: "
+                f"{self.adversarial_weight}."
+            )
 
     def unused(self) -> dict[str, str]:
         """See base class."""
@@ -181,11 +231,14 @@ class PerPositionConfig(VariationalConfig):
                 ),
                 ("initial_scale", "posterior", known),
                 ("flows", "posterior", ("flow",)),
+                ("flow_parameters", "posterior", ("flow",)),
                 ("convolution_filters", "posterior", ("implicit",)),
                 ("kernel_size", "posterior", ("implicit",)),
                 ("kl_weight", "posterior", known),
                 ("anneal_steps", "posterior", known),
                 ("objective", "posterior", known),
+                ("objective", "prior", ("normal",)),
+                ("free_bits", "posterior", known),
                 ("contrast_partners", "contrast", ("logistic",)),
                 ("attention_posterior", "encoder", ("attentive_gru",)),
                 ("attention_posterior", "posterior", ("gaussian", "flow")),
@@ -193,6 +246,9 @@ class PerPositionConfig(VariationalConfig):
         )
         if not self.kl_weight:
             unused.setdefault("objective", "with --kl_weight=0")
+            unused.setdefault("free_bits", "with --kl_weight=0")
+        elif self.objective == "printed":
+            unused.setdefault("free_bits", "with --objective=printed")
         if self.regularizer == "none":
             unused["adversarial_weight"] = "with --regularizer=none"
         elif not self.adversarial_weight:

@@ -1,0 +1,91 @@
+"""The measured likelihoods are those of the formulas, and bounds are bounds."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import likelihood
+from benchmarks.likelihood import LikelihoodConfig, measure, measure_run
+from tests.models.small import QUIET, acvae, per_position
+from tfrec.batches import EvaluationBatch, Query
+from tfrec.errors import InputError
+from tfrec.models import GRU4Rec, GRU4RecConfig
+
+_QUERY = Query.of(tf.constant([[1, 2, 3], [4, 5, 0]], tf.int32))
+# Of the first history twice, of the second once.
+_ROWS, _ITEMS = tf.constant([0, 0, 1]), tf.constant([7, 9, 8])
+
+
+def conditional(**changes):
+    """Returns a small model with a learned prior that reads its states."""
+    net = per_position(
+        **{**QUIET, "prior": "learned", "kl_weight": 1.0}, **changes
+    )
+    for i, part in enumerate((net.posterior, net.recognition)):
+        part.log_scale.bias.assign(tf.fill([4], -0.1 * (i + 1)))
+    return net
+
+
+def test_bounds_lie_above_what_many_draws_of_the_prior_say():
+    found = measure(conditional(), _QUERY, _ROWS, _ITEMS, 60, 0)
+    # With many draws each tells -log p(x' | h).
+    np.testing.assert_allclose(found["weighted"], found["drawn"], atol=0.2)
+    assert np.all(found["bound"] > found["drawn"])
+    assert np.all(found["kl"] > 0)
+
+
+def test_the_bound_of_one_draw_is_its_own_weight():
+    found = measure(conditional(), _QUERY, _ROWS, _ITEMS, 1, 3)
+    np.testing.assert_allclose(found["bound"], found["weighted"], rtol=1e-5)
+
+
+def test_without_a_latent_it_is_what_the_scores_say():
+    net = GRU4Rec(15, GRU4RecConfig(embedding_dim=8, loss="softmax"))
+    net.compile()
+    found = measure(net, _QUERY, _ROWS, _ITEMS, 3, 0)
+    shares = tf.nn.softmax(net.score(_QUERY)).numpy()
+    expected = -np.log(shares[[0, 0, 1], [6, 8, 7]])
+    assert list(found) == ["exact"]
+    np.testing.assert_allclose(found["exact"], expected, rtol=1e-5)
+
+
+def run_of(model, *batches):
+    """Returns as much of a run as is asked for."""
+    return types.SimpleNamespace(
+        model=model,
+        data=types.SimpleNamespace(
+            evaluation=lambda split, batch_size: batches
+        ),
+    )
+
+
+def test_a_user_is_a_mean_and_what_has_no_probability_is_counted(monkeypatch):
+    net = conditional(exclude_history=True)
+    batch = EvaluationBatch.of(
+        *(
+            tf.constant(rows, tf.int32)
+            for rows in (
+                [[1, 2, 3], [4, 5, 0], [6, 0, 0]],
+                # 16 was never seen, 6 is of the history and alone.
+                [[7, 9, 16], [8, 0, 0], [6, 0, 0]],
+                [[1, 2, 3], [4, 5, 0], [6, 0, 0]],
+            )
+        )
+    )
+    monkeypatch.setattr(likelihood, "load_run", lambda _: run_of(net, batch))
+    config = LikelihoodConfig(run_dirs=("run",), draws=2)
+    found = measure_run(config, "run")
+    assert found["left_out"].tolist() == [2]
+    query = Query.of(batch.history)
+    each = measure(net, query, _ROWS, _ITEMS, 2, 0)
+    for name, values in each.items():
+        expected = [np.mean(values[:2]), values[2]]
+        np.testing.assert_allclose(found[name], expected, rtol=1e-4)
+
+
+def test_a_density_that_is_not_known_is_refused(monkeypatch):
+    monkeypatch.setattr(likelihood, "load_run", lambda _: run_of(acvae()))
+    with pytest.raises(InputError, match="whose density is known"):
+        measure_run(LikelihoodConfig(run_dirs=("run",)), "run")

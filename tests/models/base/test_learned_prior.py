@@ -1,0 +1,128 @@
+"""Tests of a prior that is learned, and of a posterior that sees what comes."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability.python.distributions import (
+    MultivariateNormalDiag,
+)
+
+from tests.models.small import QUIET, batch, chains, per_position
+from tfrec.batches import Query
+from tfrec.errors import InputError
+
+FLOWS = {"posterior": "flow", "flows": 2, "flow_parameters": "amortized"}
+
+
+def model(**changes):
+    """Returns a small model; prior and posterior depend on the states."""
+    given = {**QUIET, "prior": "learned", "kl_weight": 1.0, **changes}
+    made = per_position(**given)
+    made.compile()
+    for i, each in enumerate((made.posterior, made.recognition)):
+        kernel = each.log_scale.kernel
+        kernel.assign(0.3 * tf.random.stateless_normal(kernel.shape, [i, 2]))
+    return made
+
+
+def gaussian(posterior, seen) -> MultivariateNormalDiag:
+    """Returns the distribution of a posterior without its flows."""
+    scale = tf.exp(posterior.log_scale(seen))
+    return MultivariateNormalDiag(posterior.mean(seen), scale)
+
+
+@pytest.mark.parametrize("parts", [{}, FLOWS], ids=["gaussian", "flows"])
+def test_the_bound_is_that_of_the_formula(parts, monkeypatch):
+    """-log p(x' | z) + log q(z | h, x') - log p(z | h) at each position."""
+    net = model(**parts)
+    eps = np.array([0.5, -1.0, 0.2, 1.5], np.float32)
+    monkeypatch.setattr(
+        keras.random, "normal", lambda shape, seed: tf.broadcast_to(eps, shape)
+    )
+    rows = ((1, 2, 3, 4, 5), (6, 7, 8))
+    reconstruction = kl = 0.0
+    for row in rows:
+        for place in range(1, len(row)):
+            history = tf.constant([row[:place]])
+            state = net.states(Query.of(history))[:, -1]
+            following = net.embedding(tf.constant([row[place]]))
+            seen = tf.concat([state, following], -1)
+            start = gaussian(net.recognition, seen)
+            z = start.loc + eps * start.stddev()
+            log_q = start.log_prob(z)
+            if parts:
+                for flow in net.recognition.flows.of_states(seen):
+                    log_q -= flow.forward_log_det_jacobian(z, 1)
+                    z = flow.forward(z)
+            kl += float((log_q - gaussian(net.posterior, state).log_prob(z))[0])
+            logits = net.item_logits(net.decode_states(z))
+            shares = tf.nn.log_softmax(logits)[0]
+            reconstruction -= float(shares[row[place] - 1])
+    terms = net.objective(batch(rows), training=False)
+    np.testing.assert_allclose(
+        terms["reconstruction"], reconstruction / 2, rtol=1e-4
+    )
+    np.testing.assert_allclose(terms["kl"], kl / 2, rtol=1e-4)
+    np.testing.assert_allclose(
+        terms["bound"], (reconstruction + kl) / 2, rtol=1e-4
+    )
+
+
+def test_only_the_posterior_sees_what_comes():
+    net = model()
+    states = tf.random.stateless_normal([1, 6], [1, 2])
+    noise = tf.zeros([1, 4])
+    one, other = (
+        net.draw_posterior(states, tf.constant([item]), noise).latent
+        for item in (3, 4)
+    )
+    assert np.abs(one - other).max() > 1e-3
+    # What is recommended is drawn from the prior.
+    query = Query.of([[1, 2, 3]])
+    state = net.states(query)[:, -1]
+    np.testing.assert_allclose(
+        net.encode(query), net.posterior.mean(state), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_the_prior_learns_what_the_history_tells():
+    keras.utils.set_random_seed(1)
+    net = per_position(
+        num_items=10,
+        prior="learned",
+        kl_weight=1.0,
+        initial_scale=1.0,
+        learning_rate=0.03,
+        **{**QUIET, **FLOWS},
+    )
+    net.compile()
+    data = tf.data.Dataset.from_tensors(chains()).repeat(100)
+    before = float(net.objective(chains(), training=False)["bound"])
+    net.fit(data, verbose=0)
+    assert float(net.objective(chains(), training=False)["bound"]) < before / 2
+    items, _ = net.recommend([[1, 2, 3, 4], [7, 8, 9, 10]], k=1)
+    assert items[:, 0].tolist() == [5, 1]
+
+
+def test_free_bits_cost_what_they_are():
+    quiet = model(free_bits=1e4).objective(batch(), training=False)
+    # Four, two and three positions, in the mean over three sequences.
+    expected = quiet["reconstruction"] + 1e4 * 9 / 3
+    np.testing.assert_allclose(quiet["loss"], expected, rtol=1e-6)
+    net = model()
+    terms = net.objective(batch(), training=False)
+    np.testing.assert_allclose(terms["loss"], terms["bound"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"posterior": "implicit", "kl_weight": 0.0}, "--posterior"),
+        ({"encoder": "attentive_gru"}, "--encoder"),
+        ({"adversarial_weight": 0.1}, "--adversarial_weight"),
+    ],
+)
+def test_what_does_not_go_with_it_is_refused(wrong, named):
+    with pytest.raises(InputError, match=f"`--prior=learned` needs `{named}"):
+        per_position(**{"prior": "learned", "kl_weight": 1.0, **wrong})
