@@ -118,7 +118,8 @@ def selected(scores, targets):
     return np.array([best.count(m) / units[m] for m in range(len(flat))])
 
 
-def test_members_are_added_as_in_plain_python():
+def test_members_are_added_as_in_plain_python(monkeypatch):
+    monkeypatch.setattr(pool_weights, "_STEPS", ())
     truth = random_scores(3)
     targets = drawn(3 * truth[0] + 2 * truth[1] + truth[2])
     scores = log_softmax(np.array([0.3, 4.0, 1.0])[:, None, None] * truth)
@@ -127,6 +128,27 @@ def test_members_are_added_as_in_plain_python():
     np.testing.assert_allclose(
         weights / weights.sum(), expected / expected.sum(), rtol=1e-4
     )
+
+
+def test_weights_are_moved_to_where_the_metric_is_best():
+    best = np.array([0.9, 0.35, 0.0, 0.06])
+    found = pool_weights._refine(
+        lambda weights: -np.abs(weights - best).sum(),
+        np.array([0.5, 0.5, 0.1, 0.2]),
+    )
+    # To the last step, 1.1.
+    np.testing.assert_allclose(found, best, rtol=0.06)
+    assert found[2] == 0
+
+
+def test_what_was_never_added_stays_out_and_one_is_left_as_it_is():
+    # Whoever is alone cannot leave, and its weight changes no rank.
+    alone = np.array([0.0, 0.7])
+    found = pool_weights._refine(lambda weights: -weights.sum(), alone)
+    assert found.tolist() == [0.0, 0.7]
+    both = np.array([0.3, 0.7, 0.0])
+    found = pool_weights._refine(lambda weights: -weights.sum(), both)
+    assert found.tolist() == [0.0, 0.7, 0.0]
 
 
 def likelihood(scores, targets, excluded):

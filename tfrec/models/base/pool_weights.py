@@ -14,6 +14,8 @@ from tfrec.models.base.items import EXCLUDED, exclude
 # Rounds of the selection, and after how many that bring nothing it ends.
 _ROUNDS = 30
 _PATIENCE = 10
+# By how much a weight is moved then.
+_STEPS = (2.0, 1.4, 1.2, 1.1)
 # Scores that are kept, in bytes.
 _MEMORY = 2**30
 
@@ -40,7 +42,8 @@ def choose_weights(
 
     Their ratios by ensemble selection (Caruana et al., ICML'04): round after
     round the member that raises the metric most is added once more, and the
-    best round counts. Then their size: it changes no rank, and is the one with
+    best round counts. From there one weight after the other is moved while that
+    raises the metric. Then their size: it changes no rank, and is the one with
     which the targets are likeliest, so that probabilities mean something.
 
     Args:
@@ -55,7 +58,8 @@ def choose_weights(
     """
     rows = _read(score, batches, _MEMORY // (4 * row_scores))
     units = _units(rows)
-    weights = _select(rows, units, metric) / units
+    measured = _Metric(rows, units, metric)
+    weights = _refine(measured, _select(measured, len(units))) / units
     return weights * _sharpness(rows, weights)
 
 
@@ -90,37 +94,79 @@ def _units(rows: list[_Rows]) -> np.ndarray:
     return np.maximum(np.concatenate(deviations, 1).mean(1), 1e-12)
 
 
-def _select(rows: list[_Rows], units: np.ndarray, metric: str) -> np.ndarray:
-    """Returns each model's share of what was added until the best round."""
-    cutoff = int(metric.partition("@")[2])
-    (measure,) = (m for m in ranking_metrics([cutoff]) if m.name == metric)
-    ranks = tf.function(target_ranks, reduce_retracing=True, autograph=False)
-    members = range(len(units))
-    sums = [np.zeros_like(scores[0]) for _, scores in rows]
+class _Metric:
+    """A metric of the rows by the weights of the members, in their units.
 
-    def measured(member: int) -> float:
-        """Returns the metric with a member added once more."""
-        measure.reset_state()
-        for (batch, scores), total in zip(rows, sums, strict=True):
-            found = tf.constant(total + scores[member] / units[member])
-            found = ranks(found, batch.targets, batch.excluded)
-            measure.update_state(found)
-        return float(measure.result())
+    Args:
+        rows: What is ranked.
+        units: float64 `[members]`, see `_units`.
+        name: Such as "ndcg@10".
+    """
 
-    counts = np.zeros(len(units))
+    def __init__(self, rows: list[_Rows], units: np.ndarray, name: str):
+        self._rows = rows
+        self._units = units
+        cutoff = int(name.partition("@")[2])
+        (self._metric,) = (
+            metric
+            for metric in ranking_metrics([cutoff])
+            if metric.name == name
+        )
+        self._ranks = tf.function(
+            target_ranks, reduce_retracing=True, autograph=False
+        )
+
+    def __call__(self, weights: np.ndarray) -> float:
+        """Returns the metric of `weights`, `[members]`."""
+        self._metric.reset_state()
+        scaled = np.asarray(weights / self._units, np.float32)
+        for batch, scores in self._rows:
+            pooled = tf.tensordot(scaled, scores, 1)
+            found = self._ranks(pooled, batch.targets, batch.excluded)
+            self._metric.update_state(found)
+        return float(self._metric.result())
+
+
+def _select(metric: _Metric, members: int) -> np.ndarray:
+    """Returns each member's share of what was added until the best round."""
+    counts = np.zeros(members)
     best, chosen, since = -1.0, counts, 0
     for _ in range(_ROUNDS):
-        values = [measured(member) for member in members]
+        values = [metric(counts + one) for one in np.eye(members)]
         member = int(np.argmax(values))
-        counts = counts + (np.array(members) == member)
-        for (_, scores), total in zip(rows, sums, strict=True):
-            total += scores[member] / units[member]
+        counts = counts + np.eye(members)[member]
         since += 1
         if values[member] > best:
             best, chosen, since = values[member], counts, 0
         if since == _PATIENCE:
             break
     return chosen / chosen.sum()
+
+
+def _refine(metric: _Metric, weights: np.ndarray) -> np.ndarray:
+    """Moves one weight after the other while that raises the metric.
+
+    Selection only adds: what came early and is not needed later stays, and
+    shares are of whole rounds. Here a member may leave, and its weight may
+    grow or shrink, by less and less.
+    """
+    best = metric(weights)
+    for step in _STEPS:
+        improved = True
+        while improved:
+            improved = False
+            for member in np.flatnonzero(weights):
+                if np.count_nonzero(weights) == 1:
+                    return weights
+                # Of all moves the best: one that leaves at once could have
+                # been worth a little.
+                moves = np.tile(weights, (3, 1))
+                moves[:, member] *= 0.0, 1.0 / step, step
+                values = [metric(moved) for moved in moves]
+                if max(values) > best:
+                    best, improved = max(values), True
+                    weights = moves[int(np.argmax(values))]
+    return weights
 
 
 def _sharpness(rows: list[_Rows], weights: np.ndarray) -> float:
