@@ -23,6 +23,7 @@ from tfrec import cli, settings
 
 # isort: split
 import dataclasses
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -60,6 +61,8 @@ class SoakConfig(Settings):
 def main() -> None:
     """Soaks as the flags say and prints what came of it."""
     config = settings.from_flags(SoakConfig)
+    # As Ctrl-C does, so that the server ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from benchmarks.server_process import server_process
