@@ -20,6 +20,7 @@ from tfrec.optimizers import LazyAdamW
 from tfrec.training import load_run, train
 from tfrec.training.callbacks import Recorder
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
+from tfrec.training.description import describe
 
 # What may differ between runs that are the same: times, and what was looked
 # at on the way.
@@ -245,6 +246,15 @@ def test_a_run_with_other_settings_is_refused_by_name(data, copied_run):
             dataclasses.replace(copied_run, seed=1),
             ToyConfig(max_length=4),
         )
+
+
+def test_a_run_that_never_trained_may_get_other_settings(data, settings):
+    config = settings(epochs=1, seed=5)
+    folder = Path(config.run_dir)
+    folder.mkdir()
+    describe(folder, data, dataclasses.replace(config, seed=4), ToyConfig())
+    train(data, config, ToyConfig())
+    assert load_run(folder).config.seed == 5
 
 
 def test_a_run_on_other_data_is_refused(copied_run, tmp_path):

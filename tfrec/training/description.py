@@ -84,7 +84,9 @@ def describe(
             that differ; or if it cannot be written.
     """
     path = folder / FILE_NAME
-    if path.exists():
+    # Alone it is of a run that ended before it trained: there is nothing to
+    # resume, and what stopped it may have been a setting.
+    if path.exists() and any(p != path for p in folder.iterdir()):
         saved = read_description(folder)
         check_data(folder, saved, data)
         before = TrainingConfig.from_dict(saved["training"])
