@@ -84,9 +84,10 @@ def describe(
             that differ; or if it cannot be written.
     """
     path = folder / FILE_NAME
-    # Alone it is of a run that ended before it trained: there is nothing to
-    # resume, and what stopped it may have been a setting.
-    if path.exists() and any(p != path for p in folder.iterdir()):
+    # Alone, but for what is hidden, it is of a run that ended before it
+    # trained: nothing is to be resumed, and a setting may have ended it.
+    alone = [p.name for p in folder.glob("[!.]*")] == [FILE_NAME]
+    if path.exists() and not alone:
         saved = read_description(folder)
         check_data(folder, saved, data)
         before = TrainingConfig.from_dict(saved["training"])
