@@ -202,6 +202,8 @@ def test_training_predicts_each_item_as_scoring_would(name, monkeypatch):
     model = make(name, still=True, **wanted)
     if not predicts_prefixes(model):
         pytest.skip("the model predicts no prefixes")
+    if getattr(model, "recognition", None):
+        pytest.skip("training draws from what knows the next item")
     batch = training_batch()
     terms = model.objective(batch)
     expected = 0.0
