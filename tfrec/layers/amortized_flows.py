@@ -37,9 +37,9 @@ class AmortizedFlows(keras.layers.Layer):
 
     def _start(self, shape, dtype=None):
         """Returns the parameters of flows near the identity, flat."""
-        unit = self.dim**-0.5
-        w = keras.random.normal([self.flows, self.dim], stddev=unit)
-        u = neutral_u(w) + keras.random.normal(w.shape, stddev=0.1 * unit)
+        normal, unit = keras.initializers.RandomNormal, self.dim**-0.5
+        w = normal(stddev=unit)([self.flows, self.dim])
+        u = neutral_u(w) + normal(stddev=0.1 * unit)(w.shape)
         return tf.reshape(tf.concat([w, u, tf.zeros([self.flows, 1])], 1), [-1])
 
     def build(self, input_shape):
