@@ -17,9 +17,10 @@ from tfrec.errors import InputError
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.models import MODELS
 from tfrec.optimizers import LazyAdamW
-from tfrec.training import load_run, train
+from tfrec.training import Run, load_run, report, train
 from tfrec.training.callbacks import Recorder
 from tfrec.training.checkpoints import newest_checkpoint, read_progress
+from tfrec.training.comparison import read_runs
 from tfrec.training.description import describe
 
 # What may differ between runs that are the same: times, and what was looked
@@ -234,6 +235,23 @@ def test_a_run_killed_before_its_test_is_tested(data, copied_run, monkeypatch):
 def test_more_epochs_continue_a_finished_run(data, settings, finished_run):
     train(data, settings(epochs=2))
     train(data, settings(epochs=3))
+    assert_same_run(finished_run, settings())
+
+
+def test_the_test_may_be_left_unread_and_read_later(
+    data, settings, finished_run, monkeypatch
+):
+    config = settings(test=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "rank", None)
+        untested = train(data, config)
+    assert "metrics" not in untested
+    assert "--notest" in report(untested)
+    with pytest.raises(InputError, match="without --notest"):
+        read_runs([config.run_dir])
+    # Nothing is trained again for it.
+    monkeypatch.setattr(Toy, "fit", None)
+    train(data, settings())
     assert_same_run(finished_run, settings())
 
 

@@ -114,6 +114,7 @@ def settings(run_dir, **changes):
             "epochs": EPOCHS,
             "batch_size": 20,
             "cutoffs": (10,),
+            "test": False,
             "verbose": "none",
             **changes,
         }
@@ -132,7 +133,7 @@ def follows():
 def yesterday(nights):
     """The run of yesterday."""
     config = settings(nights[2] / "run", epochs=3 * EPOCHS, fit_on="all")
-    train(nights[0], config, test=False)
+    train(nights[0], config)
     return config
 
 
@@ -140,7 +141,7 @@ def yesterday(nights):
 def warm(nights, yesterday):
     """The settings and the numbers of a run that went on from there."""
     config = settings(nights[2] / "warm", epochs=2, init_from=yesterday.run_dir)
-    return config, train(nights[1], config, test=False)
+    return config, train(nights[1], config)
 
 
 def validations(numbers):
@@ -151,7 +152,7 @@ def validations(numbers):
 def test_a_warm_run_reaches_the_cold_score_in_a_fraction_of_its_steps(
     nights, warm
 ):
-    cold = train(nights[1], settings(nights[2] / "cold"), test=False)
+    cold = train(nights[1], settings(nights[2] / "cold"))
     _, numbers = warm
     assert numbers["steps"] * 4 == cold["steps"]
     assert validations(numbers) >= validations(cold)
@@ -193,7 +194,7 @@ def test_a_resumed_run_goes_on_from_its_checkpoint_alone(
     shutil.copytree(config.run_dir, folder)
     monkeypatch.setattr(Start, "read", None)
     longer = dataclasses.replace(config, run_dir=folder, epochs=3)
-    more = train(nights[1], longer, test=False)
+    more = train(nights[1], longer)
     assert more["steps"] == numbers["steps"] / 2 * 3
     assert more["origin"] == numbers["origin"]
     for other in ("", "elsewhere"):

@@ -105,7 +105,8 @@ def _read(folder: Path, data_dir: str | Path) -> Measured:
         if not (folder / name).exists():
             raise InputError(
                 f"{folder} has no {name}, so it is not finished. Give "
-                "`tfrec train` the same settings again to finish it."
+                "`tfrec train` the same settings again, without --notest, to "
+                "finish it."
             )
     return Measured(
         folder,

@@ -20,6 +20,8 @@ _CHANGEABLE = (
     "evaluation_block_items",
     "diagnostic_sequences",
     "verbose",
+    # What is read once training has ended.
+    "test",
     # What is said of a run, whatever it computes.
     "measured_by",
 )
@@ -148,6 +150,12 @@ class TrainingConfig(Settings):
         "Minutes from one checkpoint to the next. Besides, each better epoch "
         "is kept. 0: after each step.",
         minimum=0.0,
+    )
+    test: bool = setting(
+        True,
+        "Rank the test split at the end. --notest leaves it unread while "
+        "settings are chosen on the validation split; the same command without "
+        "it then reads it.",
     )
     diagnostic_sequences: int = setting(
         256,

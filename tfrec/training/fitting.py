@@ -66,7 +66,6 @@ def train(
     config: TrainingConfig | None = None,
     model_config: Settings | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    test: bool = True,
 ) -> dict[str, Any]:
     """Trains a model or resumes its training, and tests it once at the end.
 
@@ -93,8 +92,6 @@ def train(
             when the run is resumed. One that sets `model.stop_training` at
             the end of an epoch ends the run as `patience` does, but the same
             call then trains on. What they keep is not in the checkpoints.
-        test: False to leave the test split alone: for trials, of which the
-            validation alone may choose.
 
     Returns:
         What `metrics.json` holds.
@@ -113,7 +110,7 @@ def train(
     if get_model(config.model).blends:
         model_config = read_members(model_config, data, config)
     folder = Path(config.run_dir or f"runs/{config.model}-{data.data_dir.name}")
-    test = test and not data.protocol.no_test
+    test = config.test and not data.protocol.no_test
     check_splits(data, config, test)
     workers = Workers(make_strategy(config.distribution))
     with contextlib.ExitStack() as stack:

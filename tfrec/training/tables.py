@@ -53,7 +53,7 @@ def report(
     """
     if "metrics" not in result:
         if "no_test" not in result:
-            return "No test score: the training was asked for none."
+            return "No test score: the test split was not read (--notest)."
         return untested(result["no_test"], result.get("measured_by"))
     protocol = f"{result['split']}: {result['protocol']}"
     return f"{protocol}\n{metric_table(result['metrics'], best)}"

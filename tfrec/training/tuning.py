@@ -185,11 +185,12 @@ def _try(
         found = train(
             data,
             dataclasses.replace(
-                config, run_dir=str(folder / f"trial-{index:03}")
+                config,
+                run_dir=str(folder / f"trial-{index:03}"),
+                test=False,
             ),
             dataclasses.replace(model_config, **drawn),
             [Judge(trial, metric)],
-            test=False,
         )
     except optuna.TrialPruned:
         say(config, "Stopped: below the median of the trials before.")
