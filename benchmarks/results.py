@@ -36,11 +36,12 @@ _CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
 # Where a run was made; nobody else has these.
 _PLACES = ("raw_dir", "data_dir", "run_dir", "verbose", "members")
 # What may follow the dataset in the name of a flagfile: another loss.
-_VARIANTS = ("", "_softmax")
+VARIANTS = ("", "_softmax")
 # By dataset: the metrics that its table shows, and the paper that has it.
 TABLES: dict[str, tuple[tuple[str, ...], Plan]] = {
     "ml_latest": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "ml_1m": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
+    "yelp_s3rec": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "yoochoose_1_64": (("recall@20", "mrr@20"), vaser.PLAN),
 }
 
@@ -93,7 +94,7 @@ def read(dataset: str) -> dict[str, list[dict[str, Any]]]:
         dataset: The name of the flagfiles.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    for variant in _VARIANTS:
+    for variant in VARIANTS:
         for path in sorted(RESULTS.glob(f"*/{dataset}{variant}/seed_*.json")):
             result = json.loads(path.read_text())
             found.setdefault(result["config"], []).append(result)
