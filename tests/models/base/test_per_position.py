@@ -108,6 +108,9 @@ def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
     "wrong",
     [
         {"flows": 3},
+        {"flow_parameters": "amortized"},
+        {"free_bits": 0.5},
+        {"prior": "learned", "kl_weight": 1.0, "objective": "printed"},
         {"kernel_size": 2},
         {"encoder": "none", "gru_units": 50},
         {"encoder": "transformer", "gru_units": 50},
