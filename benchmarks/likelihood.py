@@ -4,21 +4,25 @@
 
 For each user (or prefix) and each item x' of the split, with h the history:
 
-* exact: -log p(x' | h) where there is no latent, else "-";
-* mean: -log p(x' | z) at the latent without noise, which is what ranks;
+* score: -log p(x' | h) of the scores that rank. Where there is no latent it is
+  all that there is to say, and no bound;
 * drawn: -log of the mean of p(x' | z) over draws of z from what a
   recommendation draws from, q(z | h), or p(z | h) where the prior is learned;
 * bound: the mean over draws from the posterior, q(z | h) or q(z | h, x'), of
-  -log p(x' | z) + log q - log p: at least -log p(x' | h);
+  -log p(x' | z) + log q - log p. In expectation at least -log of the integral
+  of p(x' | z) over p, which is -log p(x' | h) where the prior is learned, and
+  forgets the history where it is N(0, I);
 * kl: the mean of log q - log p in it;
-* weighted: the importance weighted bound (Burda et al., ICLR'16), -log of the
-  mean over the same draws of p(x' | z) p / q, which lies between.
+* weighted: the importance weighted bound (Burda et al., ICLR'16) on the same,
+  -log of the mean over the same draws of p(x' | z) p / q. In expectation it
+  lies between, the nearer to the integral the more draws there are.
 
-All in nats, means over the items of a user and then over users; with the 95%
-interval over users for the last but one. Items of the history, and items that
-training never saw, have no probability: they are left out, and counted. A
-likelihood only where training was on one: `--loss=softmax`, one target,
-without label smoothing; others are measured as they are.
+All in nats, means over the items of a user and then over users, with the 95%
+interval over users of `bound`, or of `score` where there is none. Items of the
+history, and items that training never saw, have no probability: they are left
+out, and counted. A likelihood only where training was on one:
+`--loss=softmax`, one target, no label smoothing; others are measured as they
+are.
 """
 
 from tfrec import cli, settings
@@ -38,7 +42,7 @@ from tfrec.models.base.recommender import Recommender
 from tfrec.settings import Settings, setting
 from tfrec.training import load_run
 
-_COLUMNS = ("exact", "mean", "drawn", "bound", "kl", "weighted")
+_COLUMNS = ("score", "drawn", "bound", "kl", "weighted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +70,7 @@ def measure(
     rows: tf.Tensor,
     items: tf.Tensor,
     draws: int,
-    seed: int,
+    seed: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
     """Measures pairs of a history and an item that came later.
 
@@ -76,21 +80,22 @@ def measure(
         rows: int32 `[pairs]`, which history.
         items: int32 `[pairs]`, what came later.
         draws: Draws of z.
-        seed: Of the draws.
+        seed: int32, of the draws: another for each batch.
 
     Returns:
         Nats by column of the table, float32 `[pairs]` each.
     """
     score = -_shares(model.score(query), rows, items)
     if model.latent() is None:
-        return {"exact": score}
+        return {"score": score}
     users, pairs = (tf.range(tf.shape(x)[0]) for x in (query.history, rows))
     of_pairs = Query(*(tf.gather(part, rows) for part in query))
     states, _, last = model.last_states(model.read_newest(of_pairs))
     states = tf.gather(states, last, batch_dims=1)
     drawn, weights, bounds, kls = [], [], [], []
     for number in range(draws):
-        seeds = tf.stack([users + seed, tf.fill(tf.shape(users), number)], 1)
+        seeds = tf.stack([users, tf.fill(tf.shape(users), number)], 1)
+        seeds += [[seed, 0]]
         latent = model.sample(query, seeds)
         drawn.append(_shares(model.decode(latent, query), rows, items))
         noise = tf.random.stateless_normal(
@@ -106,7 +111,7 @@ def measure(
         return np.log(draws) - tf.reduce_logsumexp(logs, 0)
 
     return {
-        "mean": score,
+        "score": score,
         "drawn": of_mean(drawn),
         "bound": tf.reduce_mean(bounds, 0),
         "kl": tf.reduce_mean(kls, 0),
@@ -149,7 +154,9 @@ def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
     found: dict[str, list[float]] = {}
     left_out = 0
     batches = run.data.evaluation(config.split, batch_size=config.batch_size)
-    for batch in tqdm(batches, desc=folder, leave=False, disable=None):
+    for place, batch in enumerate(
+        tqdm(batches, desc=folder, leave=False, disable=None)
+    ):
         targets, excluded = batch.targets.numpy(), batch.excluded.numpy()
         counts = (targets > 0) & (targets <= run.model.num_items)
         counts &= ~(targets[:, :, None] == excluded[:, None, :]).any(2)
@@ -164,12 +171,19 @@ def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
             tf.constant(rows, tf.int32),
             tf.constant(items, tf.int32),
             config.draws,
-            config.seed,
+            # Users of a batch, and batches, each have draws of their own.
+            tf.constant(config.seed + place * config.batch_size),
         )
         many = np.bincount(rows)
         for name, values in nats.items():
             means = np.bincount(rows, values.numpy())[many > 0] / many[many > 0]
             found.setdefault(name, []).extend(means)
+    if not found:
+        raise InputError(
+            f"`--split` must hold items that {folder} gives a probability. "
+            f"Received: {config.split}, whose {left_out:,} items are of "
+            "histories, or were never seen."
+        )
     result = {name: np.array(values) for name, values in found.items()}
     return {**result, "left_out": np.array([left_out])}
 
@@ -187,10 +201,11 @@ def main() -> None:
                 f"{found[name].mean():10.4f}" if name in found else "         -"
             )
         print(line, flush=True)
-        best = found.get("bound", found.get("exact"))
+        kind = "bound" if "bound" in found else "score"
+        best = found[kind]
         margin = stats.sem(best) * stats.t.ppf(0.975, len(best) - 1)
         print(
-            f"{'':6}± {margin:.4f} for the bound, {len(best):,} users, "
+            f"{'':6}± {margin:.4f} for {kind}, {len(best):,} users, "
             f"{left_out:,} items left out"
         )
 

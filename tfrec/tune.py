@@ -62,6 +62,11 @@ def main() -> None:
             "`--run_dir` means nothing here: each trial has a folder in "
             "`--study_dir`. Remove it."
         )
+    if not config.test:
+        raise InputError(
+            "`--notest` means nothing here: no trial reads the test split. "
+            "Remove it."
+        )
     if config.fit_on != "train":
         raise InputError(
             "`--fit_on` must be train: trials are judged on the validation "

@@ -25,7 +25,7 @@ from tfrec.reporting.comparison import comparison, names_of
 from tfrec.reporting.curves import read_epochs
 from tfrec.reporting.page import report
 from tfrec.reporting.parts import Examples
-from tfrec.training import TrainingConfig, train
+from tfrec.training import Run, TrainingConfig, load_run, train
 from tfrec.training.comparison import compare, read_runs
 
 SCRIPT = "<script>alert(1)</script>"
@@ -106,6 +106,20 @@ def test_a_run_without_ranks_is_ranked_again(folders, tmp_path):
     text = report(tmp_path / "run")
     assert "This run has no numbers of a test yet." in text
     assert "Where the targets are ranked" in text
+
+
+def test_a_test_that_was_left_unread_stays_so(folders, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(folders / "markov", run)
+    config = load_run(folders / "markov").config
+    (run / "metrics.json").unlink()
+    config = dataclasses.replace(config, run_dir=run, test=False)
+    train(PreparedDataset.open(folders / "data"), config)
+    monkeypatch.setattr(Run, "rank", None)
+    text = report(run)
+    assert "the test split was not read (--notest)" in text
+    assert "The test split was not read (--notest)." in text
+    assert "Where the targets are ranked" not in text
 
 
 def test_damaged_files_are_named(folders, tmp_path):

@@ -249,10 +249,19 @@ def test_the_test_may_be_left_unread_and_read_later(
     assert "--notest" in report(untested)
     with pytest.raises(InputError, match="without --notest"):
         read_runs([config.run_dir])
+    assert not Path(config.run_dir, "ranks.npz").exists()
     # Nothing is trained again for it.
     monkeypatch.setattr(Toy, "fit", None)
     train(data, settings())
     assert_same_run(finished_run, settings())
+
+
+def test_ranks_of_fewer_epochs_are_not_kept(data, copied_run):
+    longer = dataclasses.replace(copied_run, epochs=4, test=False)
+    train(data, longer)
+    assert not Path(copied_run.run_dir, "ranks.npz").exists()
+    with pytest.raises(InputError, match="without --notest"):
+        read_runs([copied_run.run_dir])
 
 
 def test_a_run_with_other_settings_is_refused_by_name(data, copied_run):
@@ -269,10 +278,14 @@ def test_a_run_with_other_settings_is_refused_by_name(data, copied_run):
 def test_a_run_that_never_trained_may_get_other_settings(data, settings):
     config = settings(epochs=1, seed=5)
     folder = Path(config.run_dir)
-    folder.mkdir()
-    describe(folder, data, dataclasses.replace(config, seed=4), ToyConfig())
+    # What a run makes before its first step.
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "tensorboard").mkdir()
+    before = dataclasses.replace(config, seed=4)
+    describe(folder, data, before, ToyConfig(), measured_by={"run": "other"})
     train(data, config, ToyConfig())
     assert load_run(folder).config.seed == 5
+    assert "measured_by" not in json.loads((folder / "config.json").read_text())
 
 
 def test_a_run_on_other_data_is_refused(copied_run, tmp_path):

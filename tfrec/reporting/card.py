@@ -31,7 +31,7 @@ def card(
     parts = [
         note(f"{entry.class_name}. {about}." if about else entry.class_name)
     ]
-    if numbers and ("metrics" in numbers or "no_test" in numbers):
+    if numbers:
         text = report({**numbers, MEASURED: saved.get(MEASURED)})
         parts += [
             f"<pre>{escape(text)}</pre>",

@@ -46,7 +46,12 @@ def report(
     parts = card(run, read_description(folder), numbers)
     parts += curves(folder)
     with explained(run.data):
-        if run.data.manifest.splits["test"]["records"]:
+        if not run.config.test and not (numbers and "metrics" in numbers):
+            parts += [
+                heading("Test"),
+                note("The test split was not read (--notest)."),
+            ]
+        elif run.data.manifest.splits["test"]["records"]:
             stored = folder / RANKS
             ranks = Ranks.load(stored) if stored.exists() else run.rank("test")
             tested = Examples.of(run.data)

@@ -98,20 +98,23 @@ def check_same_test(runs: Sequence[Measured]) -> None:
 
 def _read(folder: Path, data_dir: str | Path) -> Measured:
     settings = read_description(folder)
+    numbers = {}
     if (folder / METRICS).exists():
-        no_test = read_json(folder / METRICS).get("no_test", "")
-        refuse_untested(folder, no_test)
-    for name in (METRICS, RANKS):
-        if not (folder / name).exists():
-            raise InputError(
-                f"{folder} has no {name}, so it is not finished. Give "
-                "`tfrec train` the same settings again, without --notest, to "
-                "finish it."
-            )
+        numbers = read_json(folder / METRICS)
+        refuse_untested(folder, numbers.get("no_test", ""))
+    lacking = [
+        name for name in (METRICS, RANKS) if not (folder / name).exists()
+    ]
+    if lacking or "metrics" not in numbers:
+        raise InputError(
+            f"{folder} has no {lacking[0] if lacking else 'test metrics'}, so "
+            "it is not finished. Give `tfrec train` the same settings again, "
+            "without --notest, to finish it."
+        )
     return Measured(
         folder,
         settings,
-        read_json(folder / METRICS),
+        numbers,
         Path(data_dir or settings["data_dir"]),
     )
 

@@ -84,10 +84,7 @@ def describe(
             that differ; or if it cannot be written.
     """
     path = folder / FILE_NAME
-    # Alone, but for what is hidden, it is of a run that ended before it
-    # trained: nothing is to be resumed, and a setting may have ended it.
-    alone = [p.name for p in folder.glob("[!.]*")] == [FILE_NAME]
-    if path.exists() and not alone:
+    if path.exists() and begun(folder):
         saved = read_description(folder)
         check_data(folder, saved, data)
         before = TrainingConfig.from_dict(saved["training"])
@@ -116,6 +113,16 @@ def describe(
         **{name: value for name, value in more.items() if value is not None},
     }
     write_json(path, sealed(values, _MAY_CHANGE))
+
+
+def begun(folder: Path) -> bool:
+    """Returns whether a run directory holds anything to be resumed.
+
+    A run may have ended before its first checkpoint, because of a setting; then
+    others may be given.
+    """
+    left = ("checkpoints/*", "epochs.csv", "metrics.json", "ranks.npz")
+    return any(next(folder.glob(pattern), None) for pattern in left)
 
 
 def read_description(folder: Path, flag: str = "--run_dir") -> dict[str, Any]:

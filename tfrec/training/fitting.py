@@ -230,6 +230,9 @@ def _train(
             ranks.save(file)
         result = run.evaluate("test", ranks)
         board.test(result["metrics"], progress.step)
+    else:
+        # Of fewer epochs, if there are any.
+        (folder / RANKS).unlink(missing_ok=True)
     result |= _summary(data, config, model, progress)
     write_json(folder / METRICS, result)
     return result

@@ -15,6 +15,7 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.description import (
     FILE_NAME,
     MEASURED,
+    begun,
     changes,
     read_description,
 )
@@ -62,7 +63,7 @@ def measure(
             or a model of another kind.
     """
     kept = None
-    if (folder / FILE_NAME).exists():
+    if (folder / FILE_NAME).exists() and begun(folder):
         kept = read_description(folder).get(MEASURED)
     if not config.measured_by:
         # A run goes on without the flag.

@@ -257,7 +257,11 @@ def _flags(
         f"# With: {', '.join(f'{k} {v}' for k, v in versions().items())}.",
     ]
     chosen = dataclasses.replace(
-        config, run_dir="", verbose="auto", diagnostic_sequences=256
+        config,
+        run_dir="",
+        test=True,
+        verbose="auto",
+        diagnostic_sequences=256,
     )
     for part in (
         type(data.protocol.config).from_dict(data.manifest.settings),

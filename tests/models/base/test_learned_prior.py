@@ -106,13 +106,38 @@ def test_the_prior_learns_what_the_history_tells():
 
 
 def test_free_bits_cost_what_they_are():
-    quiet = model(free_bits=1e4).objective(batch(), training=False)
     # Four, two and three positions, in the mean over three sequences.
-    expected = quiet["reconstruction"] + 1e4 * 9 / 3
-    np.testing.assert_allclose(quiet["loss"], expected, rtol=1e-6)
+    each = float(model().objective(batch(), training=False)["kl"]) / (9 / 3)
+    for bits in (0.5 * each, 2.0 * each):
+        terms = model(free_bits=bits).objective(batch(), training=False)
+        found = terms["loss"] - terms["reconstruction"]
+        # The draws differ, and with them the KL divergence.
+        expected = max(float(terms["kl"]), 9 / 3 * bits)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_free_bits_draw_nothing_to_the_prior():
+    for bits, moved in ((1e4, False), (1e-3, True)):
+        net = model(free_bits=bits)
+        with tf.GradientTape() as tape:
+            terms = net.objective(batch(), training=False)
+        bias = net.posterior.mean.bias.value
+        gradient = tape.gradient(
+            terms["loss"], bias, unconnected_gradients="zero"
+        )
+        assert (np.abs(gradient).max() > 0) == moved
+
+
+def test_diagnostics_are_of_the_posterior():
     net = model()
-    terms = net.objective(batch(), training=False)
-    np.testing.assert_allclose(terms["loss"], terms["bound"], rtol=1e-6)
+    query = Query.of(tf.constant([[1, 2, 3], [4, 5, 0]]))
+    drawn, quiet = net.posterior_draws(query, tf.constant([1, 2]))
+    # Two positions have a next item in the first history, one in the second.
+    assert drawn.shape == quiet.shape == (3, 4)
+    states = net.states(Query.of([[4]]))[:, -1]
+    expected = net.draw_posterior(states, tf.constant([5]), None).latent
+    np.testing.assert_allclose(quiet[2:], expected, rtol=1e-5, atol=1e-6)
+    assert np.abs(drawn - quiet).max() > 0
 
 
 @pytest.mark.parametrize(
@@ -121,6 +146,7 @@ def test_free_bits_cost_what_they_are():
         ({"posterior": "implicit", "kl_weight": 0.0}, "--posterior"),
         ({"encoder": "attentive_gru"}, "--encoder"),
         ({"adversarial_weight": 0.1}, "--adversarial_weight"),
+        ({"kl_weight": 0.0}, "--kl_weight"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(wrong, named):

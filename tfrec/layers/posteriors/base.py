@@ -12,9 +12,9 @@ class Draw(NamedTuple):
 
     Attributes:
         latent: What the decoder reads, float32 `[..., dim]`.
-        kl: The KL divergence to the standard normal prior, or what has it as
-            its mean over draws, log q(z | x) - log p(z) at the draw, float32
-            `[...]`; None where the density is not known.
+        kl: The KL divergence to the prior, N(0, I) unless it is learned, or
+            what has it as its mean over draws, log q(z | x) - log p(z) at the
+            draw, float32 `[...]`; None where the density is not known.
         extras: What else is worth a look, float32 `[...]` each, by name.
     """
 

@@ -186,7 +186,8 @@ class PerPosition(PositionLatents):
     def _penalty(self, draw: Draw, positions: Positions) -> tf.Tensor | None:
         """Returns what beta weighs where it is not the KL divergence.
 
-        With `free_bits` the KL beyond them, and them. With
+        With `--free_bits` the KL, or these where they are more, of the mean
+        over positions (Kingma et al., NIPS'16, appendix C.8). With
         `--objective=printed` what VASER's eq. 9 prints; but for a constant,
         -log p(z_K) is half the square of its length.
         """
@@ -195,7 +196,8 @@ class PerPosition(PositionLatents):
             square = tf.reduce_sum(tf.square(self.drawn(draw.latent)), -1)
             return positions.sum(sum(draw.extras.values(), 0.5 * square))
         if c.free_bits:
-            return positions.sum(tf.maximum(draw.kl, c.free_bits))
+            count = tf.reduce_sum(positions.weights)
+            return tf.maximum(positions.sum(draw.kl), c.free_bits * count)
         return None
 
     def _draw(
@@ -235,7 +237,7 @@ class PerPosition(PositionLatents):
         self,
         states: tf.Tensor,
         following: tf.Tensor,
-        noise: tf.Tensor,
+        noise: tf.Tensor | None,
         training: bool = False,
     ) -> Draw:
         """Draws from what training draws from, with log q - log p.
@@ -244,7 +246,7 @@ class PerPosition(PositionLatents):
             states: `[..., units]`, of the encoder.
             following: int32 `[...]`, the item that comes next, which only the
                 posterior beside a learned prior sees.
-            noise: Standard normal draws, `[..., noise_dim]`.
+            noise: Standard normal draws, `[..., noise_dim]`; None for zeros.
             training: Whether dropout is on.
         """
         if not self.recognition:
@@ -256,6 +258,24 @@ class PerPosition(PositionLatents):
         # That to N(0, I), and from there to the prior.
         ratio = self.posterior.log_ratio(states, draw.latent)
         return draw._replace(kl=draw.kl + ratio)
+
+    def posterior_draws(
+        self, query: Query, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """See base class; where the prior is learned, of q(z | h, x')."""
+        if not self.recognition:
+            return super().posterior_draws(query, seed)
+        query = self.read_newest(query)
+        states = self.states(query)[:, :-1]
+        following = query.history[:, 1:]
+        shape = [*tf.unstack(tf.shape(following)), self.posterior.noise_dim]
+        noise = tf.random.stateless_normal(shape, seed)
+
+        def draw(eps):
+            latent = self.draw_posterior(states, following, eps).latent
+            return tf.boolean_mask(latent, following > 0)
+
+        return draw(noise), draw(None)
 
     def players(self, rate: Rate) -> list[Player]:
         """Returns the model, and each critic that learns; see base class.

@@ -77,8 +77,9 @@ class PerPositionConfig(VariationalConfig):
     )
     free_bits: float = setting(
         0.0,
-        "KL divergence at a position, in nats, that costs nothing: below it "
-        "nothing draws the posterior to the prior.",
+        "KL divergence in nats, the mean over the positions of a batch, below "
+        "which it counts as this: nothing then draws posterior and prior to "
+        "each other.",
         minimum=0.0,
     )
     attention_posterior: bool = setting(
@@ -179,7 +180,8 @@ class PerPositionConfig(VariationalConfig):
     )
     posterior_samples: int = setting(
         0,
-        "Posterior draws averaged at evaluation; 0 uses the noise-free latent.",
+        "Draws of the latent averaged at evaluation, of the prior where it is "
+        "learned; 0 uses the noise-free latent.",
         minimum=0,
     )
 
@@ -210,6 +212,11 @@ class PerPositionConfig(VariationalConfig):
                     f"{' or '.join(allowed)}: {why}. Received: "
                     f"{getattr(self, name)}."
                 )
+        if not self.kl_weight:
+            raise InputError(
+                "`--prior=learned` needs `--kl_weight` above 0: nothing else "
+                f"trains the prior. Received: {self.kl_weight}."
+            )
         if self.adversarial_weight:
             raise InputError(
                 "`--prior=learned` needs `--adversarial_weight=0`: what it "
@@ -244,6 +251,8 @@ class PerPositionConfig(VariationalConfig):
                 ("attention_posterior", "posterior", ("gaussian", "flow")),
             ]
         )
+        if not self.flows:
+            unused.setdefault("flow_parameters", "with --flows=0")
         if not self.kl_weight:
             unused.setdefault("objective", "with --kl_weight=0")
             unused.setdefault("free_bits", "with --kl_weight=0")

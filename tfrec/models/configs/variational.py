@@ -10,7 +10,7 @@ from tfrec.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class VariationalConfig(NextItemConfig):
-    """Settings of the latent and of its KL divergence to N(0, I)."""
+    """Settings of the latent and of its KL divergence to the prior."""
 
     space: ClassVar[Space] = {
         **NextItemConfig.space,
