@@ -37,7 +37,7 @@ def test_bounds_lie_above_what_many_draws_of_the_prior_say():
     for part in (net.posterior, net.recognition):
         # Near each other, so that few draws tell.
         part.mean.kernel.assign(0.1 * part.mean.kernel)
-    found = measure(net, _QUERY, _ROWS, _ITEMS, 100, 0)
+    found = measure(net, _QUERY, _ROWS, _ITEMS, 300, 0)
     # Both estimate -log p(x' | h).
     np.testing.assert_allclose(found["weighted"], found["drawn"], atol=0.15)
     assert np.all(found["bound"] >= found["weighted"])
@@ -54,15 +54,15 @@ def test_bounds_lie_above_what_many_draws_of_the_prior_say():
 
 def test_with_a_prior_that_is_not_learned_it_is_the_objective():
     net = per_position(**{**QUIET, "kl_weight": 1.0})
-    found = measure(net, _QUERY, _ROWS[:1], _ITEMS[:1], 400, 0)
+    found = measure(net, _QUERY, _ROWS[:1], _ITEMS[:1], 150, 0)
     state = net.states(Query.of([[1, 2, 3]]))[:, -1]
     mean = net.posterior.mean(state).numpy()
     log_scale = net.posterior.log_scale(state).numpy()
     kl = 0.5 * (mean**2 + np.exp(2 * log_scale) - 1.0) - log_scale
-    np.testing.assert_allclose(found["kl"], kl.sum(1), rtol=0.05)
+    np.testing.assert_allclose(found["kl"], kl.sum(1), rtol=0.1)
     # Draws of q(z | h) are the same for both, but for the prior's weight.
     expected = found["kl"] + found["drawn"]
-    np.testing.assert_allclose(found["bound"], expected, rtol=0.02)
+    np.testing.assert_allclose(found["bound"], expected, rtol=0.05)
 
 
 def test_the_bound_of_one_draw_is_its_own_weight():
