@@ -6,8 +6,9 @@ at every position of a sequence, with the parts of this package.
     h_t = GRU(x_1 ... x_t)
         -> layers/encoders.py
     p(z | h_t) = N(mu_p(h_t), diag sigma_p^2(h_t)), the prior, learned
-    q(z | h_t, x_{t+1}), the posterior: a Gaussian of [h_t; e(x_{t+1})], bent by
-    K planar flows, whose parameters are functions of them too (amortised)
+    q(z | h_t, x_{t+1}), the posterior: z = mu_p + sigma_p u, u a Gaussian of
+    [h_t; e(x_{t+1})], bent by K planar flows, whose parameters are functions of
+    them too (amortised). It starts as the prior (Vahdat and Kautz, NeurIPS'20)
         -> layers/posteriors/flow.py, layers/amortized_flows.py
     p(x | z): a layer and a softmax over items, which reads z and nothing else
 

@@ -21,6 +21,7 @@ class FlowPosterior(Posterior):
             before the decoder has learned to read them.
         amortized: Whether the flows too are functions of the state, or the
             same for all states, as VASER's.
+        mean_initializer: Of mu's kernel.
     """
 
     extras = ("log_det",)
@@ -31,11 +32,17 @@ class FlowPosterior(Posterior):
         flows: int,
         initial_scale: float = 0.1,
         amortized: bool = False,
+        mean_initializer: str = "glorot_uniform",
         **kwargs,
     ):
         super().__init__(**(kwargs | {"dtype": "float32"}))
         self.noise_dim = self.dim = self.drawn_dim = latent_dim
-        self.mean = keras.layers.Dense(latent_dim, dtype="float32", name="mean")
+        self.mean = keras.layers.Dense(
+            latent_dim,
+            kernel_initializer=mean_initializer,
+            dtype="float32",
+            name="mean",
+        )
         self.log_scale = log_scale_layer(latent_dim, initial_scale)
         self.amortized = amortized and flows > 0
         if self.amortized:
@@ -50,20 +57,17 @@ class FlowPosterior(Posterior):
         read = input_shape[-1] if self.amortized else self.dim
         self.flows.build((*input_shape[:-1], read))
 
-    def log_ratio(self, states: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
-        """Returns log N(z; 0, I) - log q(z | h), without flows.
+    def place(self, states: tf.Tensor, standard: tf.Tensor) -> tf.Tensor:
+        """Returns mu(h) + sigma(h) u, which N(0, I) makes q(z_0 | h).
 
         Args:
-            states: float32 `[..., units]`.
-            latent: z, float32 `[..., dim]`, from wherever it comes.
+            states: h, float32 `[..., units]`.
+            standard: u, float32 `[..., dim]`.
 
         Returns:
-            float32 `[...]`.
+            float32 `[..., dim]`.
         """
-        log_scale = self.log_scale(states)
-        noise = (latent - self.mean(states)) * tf.exp(-log_scale)
-        each = 0.5 * (tf.square(noise) - tf.square(latent)) + log_scale
-        return tf.reduce_sum(each, -1)
+        return self.mean(states) + tf.exp(self.log_scale(states)) * standard
 
     def call(
         self,

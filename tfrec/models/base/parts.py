@@ -149,7 +149,11 @@ def make_posterior(config: PerPositionConfig, dim: int) -> posteriors.Posterior:
 def make_recognition(
     config: PerPositionConfig,
 ) -> posteriors.FlowPosterior | None:
-    """Returns q(z | h, x') where the prior is learned, x' the next item."""
+    """Returns q(u | h, x') where the prior is learned, x' the next item.
+
+    It starts as the prior N(0, I): training sees at first what a recommendation
+    sees.
+    """
     c = config
     if c.prior != "learned":
         return None
@@ -157,8 +161,9 @@ def make_recognition(
     return posteriors.FlowPosterior(
         c.latent_dim,
         flows,
-        c.initial_scale,
+        1.0,
         c.flow_parameters == "amortized",
+        "zeros",
         name="recognition",
     )
 

@@ -34,7 +34,9 @@ class PerPosition(PositionLatents):
 
     With `--prior=learned` (a conditional variational autoencoder, Sohn et al.,
     NIPS'15) `posterior` is the prior p(z | h), all that a history h tells, and
-    `recognition` the posterior q(z | h, x'), which sees the next item x'.
+    `recognition` the posterior q(z | h, x'), which sees the next item x'. It
+    is written in the prior's coordinates (Vahdat and Kautz, NeurIPS'20): with
+    z = mu_p(h) + sigma_p(h) u it draws u, whose prior is N(0, I).
 
     Args:
         num_items: Number of items in the vocabulary, padding not counted.
@@ -255,9 +257,8 @@ class PerPosition(PositionLatents):
         vectors = tf.cast(self.embedding(following), tf.float32)
         seen = tf.concat([states, vectors], -1)
         draw = self.recognition(seen, noise, training=training)
-        # That to N(0, I), and from there to the prior.
-        ratio = self.posterior.log_ratio(states, draw.latent)
-        return draw._replace(kl=draw.kl + ratio)
+        # The KL divergence is the same in all coordinates.
+        return draw._replace(latent=self.posterior.place(states, draw.latent))
 
     def posterior_draws(
         self, query: Query, seed: tf.Tensor

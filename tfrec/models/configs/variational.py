@@ -22,7 +22,8 @@ class VariationalConfig(NextItemConfig):
         0.1,
         "Scale sigma of the posterior when training starts, unless it is "
         "implicit. The prior's is 1; below it the draws are quieter and the KL "
-        "divergence begins higher.",
+        "divergence begins higher. Of the prior where it is learned; the "
+        "posterior then starts there.",
         above=0.0,
     )
     kl_weight: float = setting(
