@@ -24,16 +24,16 @@ def conditional(**changes):
         **{**QUIET, "prior": "learned", "kl_weight": 1.0}, **changes
     )
     kernel = net.recognition.mean.kernel
-    kernel.assign(0.1 * tf.random.stateless_normal(kernel.shape, [1, 2]))
+    kernel.assign(0.2 * tf.random.stateless_normal(kernel.shape, [1, 2]))
     net.recognition.log_scale.bias.assign(tf.fill([4], -0.2))
     return net
 
 
 def test_bounds_lie_above_what_many_draws_of_the_prior_say():
     net = conditional()
-    found = measure(net, _QUERY, _ROWS, _ITEMS, 300, 0)
+    found = measure(net, _QUERY, _ROWS, _ITEMS, 60, 0)
     # Both estimate -log p(x' | h).
-    np.testing.assert_allclose(found["weighted"], found["drawn"], atol=0.15)
+    np.testing.assert_allclose(found["weighted"], found["drawn"], atol=0.35)
     assert np.all(found["bound"] >= found["weighted"])
     states = net.states(_QUERY)
     state = tf.stack([states[0, 2], states[0, 2], states[1, 1]])
@@ -41,17 +41,17 @@ def test_bounds_lie_above_what_many_draws_of_the_prior_say():
     # In the coordinates of the prior, which is N(0, I) there.
     mean, scale = net.recognition.mean(seen).numpy(), np.exp(-0.2)
     exact = np.sum(0.5 * (mean**2 + scale**2 - 1.0) + 0.2, -1)
-    np.testing.assert_allclose(found["kl"], exact, atol=0.2)
+    np.testing.assert_allclose(found["kl"], exact, atol=0.3)
 
 
 def test_with_a_prior_that_is_not_learned_it_is_the_objective():
     net = per_position(**{**QUIET, "kl_weight": 1.0})
-    found = measure(net, _QUERY, _ROWS[:1], _ITEMS[:1], 150, 0)
+    found = measure(net, _QUERY, _ROWS[:1], _ITEMS[:1], 60, 0)
     state = net.states(Query.of([[1, 2, 3]]))[:, -1]
     mean = net.posterior.mean(state).numpy()
     log_scale = net.posterior.log_scale(state).numpy()
     kl = 0.5 * (mean**2 + np.exp(2 * log_scale) - 1.0) - log_scale
-    np.testing.assert_allclose(found["kl"], kl.sum(1), rtol=0.1)
+    np.testing.assert_allclose(found["kl"], kl.sum(1), rtol=0.15)
     # Draws of q(z | h) are the same for both, but for the prior's weight.
     expected = found["kl"] + found["drawn"]
     np.testing.assert_allclose(found["bound"], expected, rtol=0.05)
