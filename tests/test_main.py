@@ -98,6 +98,7 @@ def test_help_and_mistakes_wait_for_nothing(command):
             ["tune", "--study_dir=x", "--fit_on=all"],
             "`--fit_on` must be train",
         ),
+        (["tune", "--study_dir=x", "--notest"], "`--notest` means nothing"),
         (["reproduce"], "`--of` must be given: the paper."),
         (
             ["reproduce", "--of=acvae", f"--configs={CONFIGS}"],

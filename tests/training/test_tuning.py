@@ -109,7 +109,8 @@ def test_the_best_setting_lands_in_a_file_of_flags(data, config, tmp_path):
         assert 0 <= params["shift"] <= 1
         assert params["rows"] in range(1, 9)
     assert len({params["shift"] for params, _ in found.values()}) == 4
-    # The test split was not looked at.
+    # The test split was not looked at; whoever takes the flags reads it.
+    assert "--notest" not in flags
     assert not list((tmp_path / "s").rglob("ranks.npz"))
 
 

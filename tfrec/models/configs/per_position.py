@@ -215,7 +215,8 @@ class PerPositionConfig(VariationalConfig):
         if not self.kl_weight:
             raise InputError(
                 "`--prior=learned` needs `--kl_weight` above 0: nothing else "
-                f"trains the prior. Received: {self.kl_weight}."
+                "keeps the posterior near the prior, from which a "
+                f"recommendation draws. Received: {self.kl_weight}."
             )
         if self.adversarial_weight:
             raise InputError(
