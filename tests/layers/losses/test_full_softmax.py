@@ -103,6 +103,29 @@ def test_bfloat16_products_stay_near_float32():
     np.testing.assert_allclose(near, exact, rtol=2e-2)
 
 
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_bfloat16_holds_for_many_items_and_all_parts(offset):
+    """Nothing is added up in a narrow type, and the bias keeps its digits."""
+    *inputs, weights = problem(rows=40, size=20_000, dim=8)
+    inputs[2] += offset
+    inputs += [weights / tf.reduce_sum(weights)]
+    histories = Histories(
+        tf.random.uniform([4, 10], 0, 20_000, tf.int32),
+        tf.where(tf.ones([4, 10], tf.bool)),
+    )
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs[:3])
+            loss = softmax_loss(
+                *inputs, 0.1, matmul_dtype=dtype, histories=histories
+            )
+        found.append([loss, *tape.gradient(loss, inputs[:3])])
+    for exact, near in zip(*found, strict=True):
+        error = np.linalg.norm(near - exact) / np.linalg.norm(exact)
+        assert 0 < error < 0.03
+
+
 def test_a_hopeless_target_costs_a_finite_loss():
     loss = softmax_loss(
         tf.constant([[1.0]]),

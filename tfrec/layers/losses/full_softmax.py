@@ -5,8 +5,8 @@ import tensorflow as tf
 from tfrec.layers.losses.evidence import Evidence
 from tfrec.layers.losses.histories import Histories
 
-# Positions whose logits are alive at once: large enough for an efficient
-# product, small enough that 3,500 logits each stay in cache.
+# Positions whose logits are alive at once. With 3,500 to 100,000 items neither
+# 64 to 384 nor 1,024 of them are faster (`python -m benchmarks.softmax`).
 _BLOCK = 512
 
 
@@ -35,6 +35,12 @@ def softmax_loss(
     plus s (mean logit of y - mean logit of the items), and a mean of logits is
     the logit of the mean item: no other pass over the logits either.
 
+    In a narrow type the products are so fast that each pass over the logits
+    counts. There the bias is two more columns of the product that makes the
+    logits, which stay narrow and become p in one pass, and its gradient two
+    more columns of the product that makes the item vectors' gradient. In
+    float32 more columns cost more than the passes that they spare.
+
     Args:
         hidden: float32 `[n, dim]`.
         kernel: float32 `[num_items, dim]`.
@@ -44,7 +50,7 @@ def softmax_loss(
         weights: float32 `[n]`.
         label_smoothing: Share of the target spread evenly over all items, or
             over those that the history lacks.
-        matmul_dtype: Type of the products' inputs.
+        matmul_dtype: Type of the products' inputs, and of the logits.
         histories: Items that have probability 0 at each position, but for its
             targets; none by default.
         evidence: g and e; none by default.
@@ -62,26 +68,36 @@ def softmax_loss(
         rows = tf.shape(hidden)[0]
         weighted = hidden * weights[:, None]
         vectors = tf.cast(kernel, narrow)
-        states, weighted_states = (
-            tf.cast(hidden, narrow),
-            tf.cast(weighted, narrow),
+        biases = _columns(bias, narrow)
+        states, weighted_states, biased_vectors = (
+            tf.concat([tf.cast(matrix, narrow), more], 1)
+            for matrix, more in (
+                (hidden, tf.ones([rows, biases.shape[1]], narrow)),
+                (weighted, _columns(weights, narrow)),
+                (kernel, biases),
+            )
         )
 
         def block(start, before, parts, d_kernel, d_bias):
             probabilities, blocks, surprises = parts
             stop = tf.minimum(start + _BLOCK, rows)
-            logits = tf.matmul(states[start:stop], vectors, transpose_b=True)
-            logits = tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
+            logits = tf.matmul(
+                states[start:stop], biased_vectors, transpose_b=True
+            )
+            if not biases.shape[1]:
+                logits = tf.nn.bias_add(logits, bias)
             if evidence:
                 known, before = evidence.block(start, stop, before)
+                logits = tf.cast(logits, tf.float32)
                 logits += gates[start:stop, None] * known
             if histories:
                 named = tf.where(
                     shares[start:stop] > 0, columns[start:stop], -1
                 )
-                logits += histories.cut(start, stop).penalties(
+                penalties = histories.cut(start, stop).penalties(
                     tf.shape(kernel)[0], named
                 )
+                logits += tf.cast(penalties, logits.dtype)
             p = tf.nn.softmax(logits)
             target = tf.gather(p, columns[start:stop], batch_dims=1)
             # The gradient of the gates, but for the weights.
@@ -92,7 +108,10 @@ def softmax_loss(
                 surprise -= tf.reduce_sum(
                     shares[start:stop] * told, 1, keepdims=True
                 )
-            d_bias += tf.linalg.matvec(p, weights[start:stop], transpose_a=True)
+            if not biases.shape[1]:
+                d_bias += tf.linalg.matvec(
+                    p, weights[start:stop], transpose_a=True
+                )
             p = tf.cast(p, narrow)
             d_kernel += tf.cast(
                 tf.matmul(p, weighted_states[start:stop], transpose_a=True),
@@ -103,7 +122,7 @@ def softmax_loss(
                 stop,
                 before,
                 (
-                    probabilities.write(index, target),
+                    probabilities.write(index, tf.cast(target, tf.float32)),
                     blocks.write(index, tf.cast(p @ vectors, tf.float32)),
                     surprises.write(index, surprise),
                 ),
@@ -130,12 +149,16 @@ def softmax_loss(
                     pieces(hidden.shape[-1]),
                     pieces(1),
                 ),
-                tf.zeros_like(kernel),
+                tf.zeros_like(biased_vectors, tf.float32),
                 tf.zeros_like(bias),
             ),
             parallel_iterations=1,
         )
         probabilities, blocks, surprises = (part.concat() for part in parts)
+        if biases.shape[1]:
+            dim = kernel.shape[1]
+            d_bias = tf.reduce_sum(d_kernel[:, dim:], 1)
+            d_kernel = d_kernel[:, :dim]
         keep = 1.0 - label_smoothing
         # The mean target vector of each row; k is small, so one at a time.
         chosen = sum(
@@ -183,3 +206,15 @@ def softmax_loss(
         mean = tf.reduce_sum(hidden * vector, 1) + offset
         loss -= label_smoothing * tf.reduce_sum(weights * mean)
     return loss
+
+
+def _columns(vector: tf.Tensor, narrow: tf.DType) -> tf.Tensor:
+    """Returns two columns of a narrower type whose sum is the vector.
+
+    The second is what rounding takes from the first. None for float32.
+    """
+    if narrow == vector.dtype:
+        return tf.zeros([tf.size(vector), 0], narrow)
+    rounded = tf.cast(vector, narrow)
+    rest = tf.cast(vector - tf.cast(rounded, vector.dtype), narrow)
+    return tf.stack([rounded, rest], 1)
