@@ -9,6 +9,9 @@
     # Full disks and read-only ones; then the same commands, with room.
     python -m tests.chaos disk --count=60
 
+    # A line, a .gz and a Parquet file that are huge once they are read.
+    python -m tests.chaos bombs
+
     # Mutated raw files and flags: a dataset, or one line that says what.
     python -m tests.chaos input --count=3000
 
@@ -22,7 +25,7 @@ from tfrec import cli
 from tfrec.errors import nearest_names
 
 # Modules of this package.
-ATTACKS = ("kills", "flips", "input", "disk")
+ATTACKS = ("kills", "flips", "input", "disk", "bombs")
 
 
 def main() -> None:

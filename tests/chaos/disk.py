@@ -1,12 +1,12 @@
 """Commands on disks that are full or read-only, and then on one that is not.
 
-Preparation, training of a model that counts and of one that learns, export,
-promotion and lists are done once undisturbed. Then each is begun anew on a
-small disk of its own, in memory, with its temporary directory: of a size that
-is drawn up to what it needed, so that any write may be the first that fails;
-or read-only. It must end with one line that names a file of that disk. After
-that the disk has room, and the same command must end as undisturbed, with no
-other file left.
+Preparation by DuckDB and by Spark, training of a model that counts and of one
+of each family that learns, export, promotion and lists are done once
+undisturbed. Then each is begun anew on a small disk of its own, in memory, with
+its temporary directory: of a size that is drawn up to what it needed, so that
+any write may be the first that fails; or read-only. It must end with one line
+that names a file of that disk. After that the disk has room, and the same
+command must end as undisturbed, with no other file left.
 
     python -m tests.chaos disk --count=60 --minutes=30
     python -m tests.chaos disk --stages=export --count=20 --seed=7

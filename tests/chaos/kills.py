@@ -1,11 +1,11 @@
 """Kills commands at random moments, and runs them again.
 
-Preparation, training of a model that counts and of one that learns, export,
-promotion and lists are done once undisturbed, which tells how long each takes.
-Then each is begun anew, killed by SIGKILL at a moment drawn from that time,
-and run again. The second run must end with the same data, numbers, weights,
-answers or lists, bit for bit, and leave no other file in the folders and in
-the temporary directory.
+Preparation by DuckDB and by Spark, training of a model that counts and of one
+of each family that learns, export, promotion and lists are done once
+undisturbed, which tells how long each takes. Then each is begun anew, killed by
+SIGKILL at a moment drawn from that time, and run again. The second run must end
+with the same data, numbers, weights, answers or lists, bit for bit, and leave
+no other file in the folders and in the temporary directory.
 
     python -m tests.chaos kills --count=40 --minutes=20
     python -m tests.chaos kills --stages=prepare,export --count=100 --seed=7

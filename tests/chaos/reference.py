@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 from tests import commands
 from tests.chaos.config import Tally
 
-NAMES = ("prepare", "markov", "acvae", "export", "promote", "lists")
+NAMES = (
+    *("prepare", "spark", "markov", "acvae", "vaser", "gru4rec", "sasrec"),
+    *("multvae", "cfgan", "export", "promote", "lists"),
+)
 
 
 class Reference(NamedTuple):

@@ -31,6 +31,8 @@ _LEARNED = (
     "--seed=3",
     "--deterministic",
     "--checkpoint_minutes=0",
+)
+_SMALL = (
     "--embedding_dim=8",
     "--gru_units=8",
     "--convolution_filters=8",
@@ -181,8 +183,17 @@ def lists(base: Path, folder: Path) -> dict[str, Any]:
 
 STAGES = {
     "prepare": Stage("tfrec.prepare", _prepare, prepared),
+    "spark": Stage(
+        "tfrec.prepare",
+        lambda base, folder: [*_prepare(base, folder), "--engine=spark"],
+        prepared,
+    ),
     "markov": Stage("tfrec.train", _train("markov"), trained),
-    "acvae": Stage("tfrec.train", _train("acvae", *_LEARNED), trained),
+    "acvae": Stage("tfrec.train", _train("acvae", *_LEARNED, *_SMALL), trained),
+    **{
+        model: Stage("tfrec.train", _train(model, *_LEARNED), trained)
+        for model in ("vaser", "gru4rec", "sasrec", "multvae", "cfgan")
+    },
     "export": Stage(
         "tfrec.export",
         lambda base, folder: [

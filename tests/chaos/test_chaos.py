@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests import raw_logs
-from tests.chaos import disk, kills, mutations
+from tests.chaos import bombs, disk, kills, mutations
 from tests.chaos.config import AttackConfig, Tally
 from tests.chaos.input import Case, prepare_mutated, read_mutated
 from tests.chaos.isolation import isolated
@@ -32,6 +32,13 @@ def test_a_preparation_on_a_bad_disk_ends_well_on_a_good_one(tmp_path):
     tally = disk.attack(config, tmp_path)
     assert tally.failures == []
     assert sum(tally.outcomes.values()) == 2
+
+
+def test_a_huge_line_ends_with_its_place(tmp_path):
+    config = bombs.BombsConfig(bombs=("line", "gzip"), megabytes=8)
+    tally = bombs.attack(config, tmp_path)
+    assert tally.failures == []
+    assert tally.outcomes == {("line", "told"): 1, ("gzip", "told"): 1}
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_an_empty_result_names_filter_and_flag(tmp_path, settings, step, flag):
 
 
 def test_an_empty_log_is_refused(tmp_path):
-    with pytest.raises(InputError, match="raw log has no interactions"):
+    with pytest.raises(InputError, match=r"no interactions: .*log\.csv"):
         prepare(make_config(tmp_path, []))
 
 

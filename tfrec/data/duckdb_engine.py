@@ -14,13 +14,11 @@ import pyarrow as pa
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import PLACE, Engine
-from tfrec.data.sources.text import opened
+from tfrec.data.sources.text import MAX_LINE_BYTES, opened
 from tfrec.errors import InputError
 
 # One field for the whole line: a separator that no text file contains.
 _NO_SEPARATOR = "\x01\x02\x03\x04"
-# DuckDB takes 16 times as much memory.
-_MAX_LINE_BYTES = 1 << 22
 
 # Memory and disks.
 _NO_ROOM = (duckdb.OperationalError, duckdb.FatalException)
@@ -112,7 +110,7 @@ class DuckDBEngine(Engine):
 
     def lines(self, path: Path, encoding: str) -> ir.Table:
         with opened(path) as file:
-            first = file.readline(_MAX_LINE_BYTES)
+            first = file.readline(MAX_LINE_BYTES)
         end = r"\r\n" if first.endswith(b"\r\n") else r"\n"
         if b"\r" in first.removesuffix(b"\r\n"):
             # DuckDB would take it for the end of a line, others would not.
@@ -126,7 +124,7 @@ class DuckDBEngine(Engine):
             f"delim={_sql_text(_NO_SEPARATOR)}, header=false, quote='', "
             f"escape='', auto_detect=false, strict_mode=false, "
             f"encoding={_sql_text(encoding)}, new_line='{end}', "
-            f"max_line_size={_MAX_LINE_BYTES})",
+            f"max_line_size={MAX_LINE_BYTES})",
             schema={"position": "int64", "line": "string"},
         )
 

@@ -182,7 +182,7 @@ def _write(
     counts = []
     for step in protocol.steps(log, day, store):
         bar.set_description_str(f"counting: {step.name}")
-        counts.append(_count(step, counts))
+        counts.append(_count(step, counts, config))
     left = counts[-1]
     table = step.table if step.stored else store(step.table)
     bar.set_description_str("numbering items")
@@ -276,7 +276,9 @@ def write_records(
     }
 
 
-def _count(step: filters.Step, before: list[dict[str, Any]]) -> dict[str, Any]:
+def _count(
+    step: filters.Step, before: list[dict[str, Any]], config: DataConfig
+) -> dict[str, Any]:
     """Counts what a step left.
 
     Raises:
@@ -292,7 +294,10 @@ def _count(step: filters.Step, before: list[dict[str, Any]]) -> dict[str, Any]:
     if values["interactions"]:
         return {"step": step.name, **values}
     if not before:
-        raise InputError("The raw log has no interactions.")
+        raise InputError(
+            f"The raw log has no interactions: {config.raw_dir}. (Read as "
+            f"`--dataset={config.dataset}`.)"
+        )
     raise InputError(
         f"No interactions are left after the filter '{step.name}'; after "
         f"'{before[-1]['step']}' there were {before[-1]['interactions']} of "

@@ -4,9 +4,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tfrec.data.duckdb_engine import DuckDBEngine
 from tfrec.data.sources.fields import store
 from tfrec.data.sources.lines import Lines
-from tfrec.data.sources.text import decoded_lines
+from tfrec.data.sources.text import MAX_LINE_BYTES, decoded_lines
 from tfrec.errors import InputError
 
 
@@ -88,6 +89,18 @@ def test_a_damaged_compressed_file_is_named(engine, tmp_path, ending, how):
         list(decoded_lines(path))
     with pytest.raises(InputError, match=pattern):
         Lines(path).table(engine)
+
+
+def test_a_line_that_is_too_long_is_named(engine, tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"u1 a b\nu2 " + b"x" * MAX_LINE_BYTES + b"\nu3 a b\n")
+    lines = Lines(path)
+    pattern = r"x\.txt, line 2: it is longer than 4,194,304 bytes"
+    with pytest.raises(InputError, match=pattern):
+        lines.check()
+    if isinstance(engine, DuckDBEngine):
+        with pytest.raises(InputError, match=pattern):
+            store(engine, "log", lines.table(engine), lines)
 
 
 def test_lines_that_end_with_carriage_returns_only_are_refused(

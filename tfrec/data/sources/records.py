@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tfrec.data.sources.text import opened
+from tfrec.data.sources.text import encoded_lines
 
 # Of a quoted field that goes on; a quote that nobody closed ends before.
 _MOST_LINES = 20
@@ -100,14 +100,13 @@ def _lines(
     path: Path, encoding: str = "utf-8"
 ) -> Iterator[tuple[int, str | bytes]]:
     """Yields numbered lines, as bytes where they cannot be decoded."""
-    with opened(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                text = line.decode(encoding)
-            except UnicodeDecodeError:
-                yield number, line
-                continue
-            yield number, text.removeprefix("\ufeff") if number == 1 else text
+    for number, line in enumerate(encoded_lines(path), 1):
+        try:
+            text = line.decode(encoding)
+        except UnicodeDecodeError:
+            yield number, line
+            continue
+        yield number, text.removeprefix("\ufeff") if number == 1 else text
 
 
 def _fields(lines: Sequence[str], separator: str) -> list[str] | None:

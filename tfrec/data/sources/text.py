@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from tfrec.errors import InputError
 
+# The longest line that is read; DuckDB takes 16 times as much memory for one.
+MAX_LINE_BYTES = 1 << 22
 # What reading a damaged file raises; zstd's errors are plain `OSError`s.
 _DAMAGES = (EOFError, OSError, zlib.error)
 _Thing = TypeVar("_Thing")
@@ -21,14 +23,14 @@ def decoded_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     """Yields the lines of a file, plain or compressed, with their ends.
 
     Raises:
-        InputError: If a line cannot be decoded: the file and line.
+        InputError: If a line cannot be decoded or is too long: the file and
+            line.
     """
     number = 0
     try:
-        with opened(path) as file:
-            for number, line in enumerate(file, 1):
-                text = line.decode(encoding)
-                yield text.removeprefix("\ufeff") if number == 1 else text
+        for number, line in enumerate(encoded_lines(path), 1):
+            text = line.decode(encoding)
+            yield text.removeprefix("\ufeff") if number == 1 else text
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}, line {number}: the text must be {encoding}. Received: "
@@ -36,6 +38,25 @@ def decoded_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         ) from None
     except _DAMAGES as error:
         raise _damaged(f"{path}, after line {number}", error) from error
+
+
+def encoded_lines(path: Path) -> Iterator[bytes]:
+    """Yields the lines of a file, plain or compressed, with their ends.
+
+    Raises:
+        InputError: If a line is too long: the file and line.
+    """
+    with opened(path) as file:
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise InputError(
+                    f"{path}, line {number}: it is longer than "
+                    f"{MAX_LINE_BYTES:,} bytes. Is it a text file, with an "
+                    f"end to each line? It begins: {line[:40]!r}."
+                )
+            yield line
 
 
 def opened(path: Path) -> BinaryIO:

@@ -1,0 +1,161 @@
+"""Feeds preparation with files that are small on disk or in lines, but huge.
+
+Each must end with a prepared dataset, or with one line that names the file,
+within bounds of memory and of processor time:
+
+* `line`: one line of --megabytes among others, as where line ends got lost;
+* `gzip`: the same in a CSV file, compressed to a thousandth or so;
+* `rows`: a small Parquet file of 10,000 equal rows for each of --megabytes.
+
+    python -m tests.chaos bombs
+    python -m tests.chaos bombs --bombs=gzip --megabytes=8192
+"""
+
+import dataclasses
+import gzip
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tests.chaos.config import AttackConfig, Tally, finish
+from tfrec import cli, settings
+from tfrec.settings import setting
+
+_MEGABYTE = 1 << 20
+_ROWS = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class BombsConfig(AttackConfig):
+    """How large they are, and what they may take."""
+
+    bombs: tuple[str, ...] = setting(
+        ("line", "gzip", "rows"),
+        "What is tried.",
+        choices=("line", "gzip", "rows"),
+    )
+    megabytes: int = setting(1024, "Size, unpacked.", minimum=8)
+    seconds: float = setting(300.0, "Most processor time of one.", above=0)
+    most_megabytes: float = setting(
+        2048.0, "Most memory that the command may hold.", above=0
+    )
+
+
+def main() -> None:
+    """Attacks as the flags say and prints what came of it."""
+    config = settings.from_flags(BombsConfig)
+    with tempfile.TemporaryDirectory() as folder:
+        tally = attack(config, Path(folder))
+    finish(tally)
+
+
+def attack(config: BombsConfig, folder: Path) -> Tally:
+    """Prepares each bomb.
+
+    Args:
+        config: What they are.
+        folder: Where all is done.
+    """
+    tally = Tally(config)
+    for name in config.bombs:
+        raw = _WRITERS[name](folder, config.megabytes)
+        status, held, text = prepare(raw, folder / name, config.seconds)
+        print(
+            f"{name}: {raw.stat().st_size:,} bytes, {held:,.0f} MB held: "
+            f"{text.strip() or 'prepared'}",
+            flush=True,
+        )
+        lines = [x for x in text.splitlines() if x.startswith("error: ")]
+        if held > config.most_megabytes:
+            tally.failed(name, f"it held {held:,.0f} MB")
+        elif status == 0:
+            tally.held(name, "prepared")
+        elif status == 1 and len(lines) == 1 and str(raw) in lines[0]:
+            tally.held(name, "told")
+        else:
+            tally.failed(name, f"status {status}: {text[-2000:]}")
+        raw.unlink()
+    return tally
+
+
+def prepare(raw: Path, data: Path, seconds: float) -> tuple[int, float, str]:
+    """Prepares a file in a process of its own.
+
+    Args:
+        raw: The file.
+        data: Folder of the dataset.
+        seconds: Most processor time.
+
+    Returns:
+        Its status, the most memory that it held in megabytes, its errors.
+    """
+    limit = int(seconds) + 1
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tfrec.prepare"),
+                f"--dataset={'sequences' if raw.suffix == '.txt' else 'csv'}",
+                f"--raw_dir={raw}",
+                f"--data_dir={data}",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_CPU, (limit, limit)
+            ),
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        errors.seek(0)
+        text = errors.read()
+    held = usage.ru_maxrss * 1024 / _MEGABYTE
+    return os.waitstatus_to_exitcode(status), held, text
+
+
+def _write_line(folder: Path, megabytes: int) -> Path:
+    path = folder / "log.txt"
+    with open(path, "wb") as file:
+        file.write(b"u1 a b c d e\nu2 ")
+        for _ in range(megabytes):
+            file.write(b"x" * _MEGABYTE)
+        file.write(b"\nu3 a b c d e\n")
+    return path
+
+
+def _write_gzip(folder: Path, megabytes: int) -> Path:
+    path = folder / "log.csv.gz"
+    with gzip.open(path, "wb", 1) as file:
+        file.write(b"sequence,item,timestamp\n")
+        for _ in range(megabytes):
+            file.write(b"0" * _MEGABYTE)
+        file.write(b"\n")
+    return path
+
+
+def _write_rows(folder: Path, megabytes: int) -> Path:
+    path = folder / "log.parquet"
+    columns = {"sequence": ["u1"], "item": ["a"], "timestamp": [1]}
+    one = pa.table(columns)
+    rows = one.take(pa.array([0] * (_ROWS * 64)))
+    with pq.ParquetWriter(path, one.schema, compression="zstd") as writer:
+        for _ in range(-(-megabytes // 64)):
+            writer.write_table(rows)
+    return path
+
+
+_WRITERS = {"line": _write_line, "gzip": _write_gzip, "rows": _write_rows}
+
+
+def run() -> None:
+    """Runs the command."""
+    cli.run(main, BombsConfig)
+
+
+if __name__ == "__main__":
+    run()
