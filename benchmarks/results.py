@@ -41,6 +41,7 @@ VARIANTS = ("", "_softmax")
 TABLES: dict[str, tuple[tuple[str, ...], Plan]] = {
     "ml_latest": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "ml_1m": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
+    "ml_1m_loo": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "yelp_s3rec": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "yoochoose_1_64": (("recall@20", "mrr@20"), vaser.PLAN),
 }

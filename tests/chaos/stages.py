@@ -185,7 +185,7 @@ STAGES = {
     "prepare": Stage("tfrec.prepare", _prepare, prepared),
     "spark": Stage(
         "tfrec.prepare",
-        lambda base, folder: [*_prepare(base, folder), "--engine=spark"],
+        lambda base, folder: [*_prepare(base, folder), "--engine=pyspark"],
         prepared,
     ),
     "markov": Stage("tfrec.train", _train("markov"), trained),
