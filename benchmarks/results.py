@@ -139,10 +139,11 @@ def published(
 ) -> str:
     """Returns what a paper prints for a model, or nothing."""
     (part,) = (part for part in paper.parts if isinstance(part, Results))
-    (found,) = (each for each in part.datasets if each.name == dataset)
-    if model not in found.scores:
+    all_scores = {each.name: each.scores for each in part.datasets}
+    found = all_scores.get(dataset, {})
+    if model not in found:
         return ""
-    scores = dict(zip(part.metrics, found.scores[model], strict=True))
+    scores = dict(zip(part.metrics, found[model], strict=True))
     digits = part.digits
     return " / ".join(f"{scores[m]:.{digits}f}".lstrip("0") for m in metrics)
 

@@ -12,8 +12,9 @@ It has a second paragraph.
 import dataclasses
 import sys
 import time
+import warnings
 from tfrec import cli, settings
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 @dataclasses.dataclass(frozen=True)
 class SmallConfig(settings.Settings):
@@ -27,6 +28,9 @@ def main():
         raise InputError("There is nothing at `--place`.")
     if config.place == "bug":
         raise ZeroDivisionError("a bug")
+    if config.place == "old":
+        warnings.warn("This is old.", FutureWarning)
+        warnings.warn("Look there.", InputWarning)
     if config.place == "wait":
         print("waiting", flush=True)
         time.sleep(30)
@@ -49,6 +53,14 @@ def run(*arguments):
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True
     )
+
+
+def test_warnings_of_libraries_name_their_place_and_end_nothing(script):
+    result = run(script, "--place=old")
+    assert (result.returncode, result.stdout) == (0, "size 3 loud False\n")
+    first, _, last = result.stderr.splitlines()
+    assert first.endswith("FutureWarning: This is old.")
+    assert last == "warning: Look there."
 
 
 def test_flags_reach_the_command(script):

@@ -82,11 +82,11 @@ def _run(main: Callable[[], None]) -> int:
     return 0
 
 
-def _warning_text(message, category, *place, line=None) -> str:
+def _warning_text(message, category, filename, lineno, line=None) -> str:
     """Formats a warning: one for the user without its place in the code."""
     if issubclass(category, InputWarning):
         return f"{painted('warning:', 'yellow', sys.stderr)} {message}\n"
-    return _format_warning(message, category, *place, line=line)
+    return _format_warning(message, category, filename, lineno, line)
 
 
 def _parse(

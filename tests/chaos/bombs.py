@@ -5,7 +5,8 @@ within bounds of memory and of processor time:
 
 * `line`: one line of --megabytes among others, as where line ends got lost;
 * `gzip`: the same in a CSV file, compressed to a thousandth or so;
-* `rows`: a small Parquet file of 10,000 equal rows for each of --megabytes.
+* `rows`: a small Parquet file of 10,000 equal rows for each of --megabytes, all
+  of one sequence, which is held as a whole.
 
     python -m tests.chaos bombs
     python -m tests.chaos bombs --bombs=gzip --megabytes=8192
@@ -43,7 +44,7 @@ class BombsConfig(AttackConfig):
     megabytes: int = setting(1024, "Size, unpacked.", minimum=8)
     seconds: float = setting(300.0, "Most processor time of one.", above=0)
     most_megabytes: float = setting(
-        2048.0, "Most memory that the command may hold.", above=0
+        4096.0, "Most memory that the command may hold.", above=0
     )
 
 

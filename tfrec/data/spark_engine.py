@@ -78,6 +78,8 @@ def connect(config: DataConfig, folder: Path) -> Iterator["SparkEngine"]:
     with warnings.catch_warnings():
         # What it says of pandas 3 concerns nothing that is used here.
         warnings.filterwarnings("ignore", "PySpark does not yet fully support")
+        # An error follows, which says it.
+        warnings.filterwarnings("ignore", r"\w+ attempted Arrow optimization")
         active = SparkContext._active_spark_context
         opened = _joined(config, active) if active else _started(config, folder)
         with opened as session:
@@ -183,8 +185,9 @@ def _failed(config: DataConfig, error: Exception) -> InputError:
     remedy = (
         f"Give more than `--memory_limit`={config.memory_limit}"
         if config.on_this_machine and "OutOfMemory" in text
-        else "Is there space on its disks, and are all executors alive "
-        "(`--engine_url`)? What it wrote is removed: run it again"
+        else f"Is there space beside {config.data_path} and on its disks, and "
+        "are all executors alive (`--engine_url`)? What it wrote is removed: "
+        "run it again"
     )
     return InputError(f"Spark failed: {_reason(error)}. {remedy}.")
 
