@@ -266,6 +266,17 @@ def test_a_stream_is_the_table_in_order_in_small_batches(engine, monkeypatch):
     assert max(batch.num_rows for batch in batches) <= 500
 
 
+def test_a_stream_may_end_after_spark(session, monkeypatch):
+    def gone(*arguments):
+        raise ConnectionRefusedError
+
+    engine = SparkEngine(session)
+    stream = engine.stream(engine.load("few", pa.table({"n": [1, 2]})), 1)
+    next(stream)
+    monkeypatch.setattr(type(session.range(1)), "unpersist", gone)
+    stream.close()
+
+
 def test_some_partitions_are_asked_for_at_a_time(monkeypatch):
     monkeypatch.setattr(spark_engine, "_ROWS_AT_ONCE", 10)
     one, two, three = (n << 33 for n in (1, 2, 5))

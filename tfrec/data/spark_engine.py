@@ -246,7 +246,9 @@ class SparkEngine(Engine):
                 some = some.drop(PLACE).toArrow().combine_chunks()
                 yield from some.to_batches(max_chunksize=rows)
         finally:
-            ordered.unpersist()
+            # Where nobody asks on, Spark may have ended before this does.
+            with contextlib.suppress(Py4JError, ConnectionError):
+                ordered.unpersist()
 
     def lines(self, path: Path, encoding: str) -> ir.Table:
         lines = spark_files.lines_of(self.session, [path], encoding)
