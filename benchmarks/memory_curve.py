@@ -17,6 +17,7 @@ from tfrec import cli, settings
 
 # isort: split
 import dataclasses
+import re
 import shlex
 import subprocess
 import sys
@@ -48,12 +49,10 @@ def curve(command: list[str]) -> list[float]:
     ) as process:
         status = Path("/proc", str(process.pid), "status")
         for line in process.stdout:
-            if line.startswith("Epoch "):
-                fields = dict(
-                    entry.split(":", 1)
-                    for entry in status.read_text().splitlines()
-                )
-                held.append(int(fields["VmRSS"].split()[0]) * 1024 / 1e9)
+            resident = re.search(r"VmRSS:\s+(\d+) kB", status.read_text())
+            # A process that has ended holds nothing.
+            if line.startswith("Epoch ") and resident:
+                held.append(int(resident[1]) * 1024 / 1e9)
                 if _is_shown(len(held)):
                     print(f"{len(held):6} {held[-1]:8.3f}", flush=True)
     if process.returncode:
