@@ -89,7 +89,7 @@ class _Channel(HTTPChannel):
         if self.request is None:
             self.began = None
         elif self.request is not before:
-            self.began = time.time()
+            self.began = time.monotonic()
         return result
 
     def service(self):
@@ -133,6 +133,7 @@ class _Server(TcpWSGIServer):
 
     def maintenance(self, now):
         super().maintenance(now)  # Those that are silent.
+        now = time.monotonic()
         for channel in self.active_channels.values():
             # While another one is answered, nothing more is read.
             late = channel.idle and channel.began and now - channel.began
@@ -225,12 +226,12 @@ class HttpServer:
         wasyncore.close_all(self._sockets)
 
     def _answer_what_was_sent(self) -> None:
-        start = time.time()
+        start = time.monotonic()
         idle_before = set()
         channels = self._server.active_channels
-        while channels and time.time() - start < self._grace:
+        while channels and time.monotonic() - start < self._grace:
             self._look(0.02)
-            late = time.time() - start > _REST_OF_A_REQUEST
+            late = time.monotonic() - start > _REST_OF_A_REQUEST
             idle = {
                 channel
                 for channel in channels.values()
