@@ -1,5 +1,7 @@
 """The loss of a softmax over all items, without the logits in memory."""
 
+import functools
+
 import tensorflow as tf
 
 from tfrec.layers.losses.evidence import Evidence
@@ -98,6 +100,8 @@ def softmax_loss(
                     tf.shape(kernel)[0], named
                 )
                 logits += tf.cast(penalties, logits.dtype)
+            if not _softmax_is_exact(logits.dtype):
+                logits = tf.cast(logits, tf.float32)
             p = tf.nn.softmax(logits)
             target = tf.gather(p, columns[start:stop], batch_dims=1)
             # The gradient of the gates, but for the weights.
@@ -206,6 +210,21 @@ def softmax_loss(
         mean = tf.reduce_sum(hidden * vector, 1) + offset
         loss -= label_smoothing * tf.reduce_sum(weights * mean)
     return loss
+
+
+@functools.cache
+def _softmax_is_exact(dtype: tf.DType) -> bool:
+    """Returns whether a softmax of this type is added up in float32 here.
+
+    oneDNN does so, on processors whose bfloat16 it uses. TensorFlow's own adds
+    up in bfloat16: p is wrong by 4% at most, with 43,000 items.
+    """
+    with tf.init_scope():
+        logits = tf.cast(tf.sin(tf.range(2.0**14))[None], dtype)
+        exact = tf.nn.softmax(tf.cast(logits, tf.float32))
+        error = tf.cast(tf.nn.softmax(logits), tf.float32) / exact - 1.0
+        # Rounding takes 2^-8 of a number at most.
+        return bool(tf.reduce_max(tf.abs(error)) < 2.0**-7)
 
 
 def _columns(vector: tf.Tensor, narrow: tf.DType) -> tf.Tensor:

@@ -17,9 +17,8 @@ class FullSoftmax(ItemLoss):
     Args:
         label_smoothing: Share of each target spread evenly over all items.
         matmul_dtype: Type in which the products with the item vectors are
-            taken. It is also that of logits and probabilities; oneDNN takes
-            the softmax of bfloat16 in float32, TensorFlow without it adds up
-            in bfloat16, with errors of a few hundredths.
+            taken, and that logits and probabilities are rounded to; the
+            softmax itself is taken in float32.
         exclude_history: See base class.
     """
 
