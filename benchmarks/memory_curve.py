@@ -25,6 +25,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.generated import write_log
+from tfrec.errors import InputError
 from tfrec.settings import Settings, setting
 
 
@@ -86,6 +87,11 @@ def main() -> None:
                 f"--epochs={config.epochs}",
                 "--notest",
             ]
+        )
+    if len(held) < 3:
+        raise InputError(
+            "`--train` must train for three epochs or more, and say each. "
+            f"Received: {config.train}, with {len(held)} of them."
         )
     growth = held[-1] / held[1] - 1
     print(f"\nfrom the second epoch to the last: {growth:+.1%}")

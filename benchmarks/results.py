@@ -37,11 +37,12 @@ _CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
 _PLACES = ("raw_dir", "data_dir", "run_dir", "verbose", "members")
 # What may follow the dataset in the name of a flagfile: another loss.
 VARIANTS = ("", "_softmax")
-# By dataset: the metrics that its table shows, and the paper that has it.
-TABLES: dict[str, tuple[tuple[str, ...], Plan]] = {
+# By dataset: the metrics that its table shows, and the paper that has it, if
+# one has.
+TABLES: dict[str, tuple[tuple[str, ...], Plan | None]] = {
     "ml_latest": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "ml_1m": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
-    "ml_1m_loo": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
+    "ml_1m_loo": (("recall@10", "ndcg@10", "mrr@10"), None),
     "yelp_s3rec": (("recall@10", "ndcg@10", "mrr@10"), acvae.PLAN),
     "yoochoose_1_64": (("recall@20", "mrr@20"), vaser.PLAN),
 }
@@ -135,15 +136,16 @@ def table(dataset: str) -> str:
 
 
 def published(
-    paper: Plan, dataset: str, model: str, metrics: tuple[str, ...]
+    paper: Plan | None, dataset: str, model: str, metrics: tuple[str, ...]
 ) -> str:
     """Returns what a paper prints for a model, or nothing."""
-    (part,) = (part for part in paper.parts if isinstance(part, Results))
-    all_scores = {each.name: each.scores for each in part.datasets}
-    found = all_scores.get(dataset, {})
-    if model not in found:
+    if paper is None:
         return ""
-    scores = dict(zip(part.metrics, found[model], strict=True))
+    (part,) = (part for part in paper.parts if isinstance(part, Results))
+    (found,) = (each for each in part.datasets if each.name == dataset)
+    if model not in found.scores:
+        return ""
+    scores = dict(zip(part.metrics, found.scores[model], strict=True))
     digits = part.digits
     return " / ".join(f"{scores[m]:.{digits}f}".lstrip("0") for m in metrics)
 

@@ -139,14 +139,14 @@ def main() -> None:
         f"{config.positions:,} positions, {config.dim} dimensions, "
         f"{config.threads} threads, forward and backward\n\n"
         f"{'items':>8} {'type':10}{'loss, ms':>10}{'products, ms':>14}"
-        f"{'share':>8}"
+        f"{'products/loss':>15}"
     )
     for num_items in config.items:
         for dtype in ("float32", "bfloat16"):
             loss, products = measure(config, num_items, dtype)
             print(
                 f"{num_items:8,} {dtype:10}{loss:10.1f}{products:14.1f}"
-                f"{products / loss:8.2f}",
+                f"{products / loss:15.2f}",
                 flush=True,
             )
 

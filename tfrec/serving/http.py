@@ -131,10 +131,16 @@ class _Server(TcpWSGIServer):
         for channel in idle[: max(0, too_many)]:
             channel.will_close = True
 
-    def maintenance(self, now):
-        super().maintenance(now)  # Those that are silent.
+    def hang_up(self, known: Iterable[_Channel]) -> None:
+        """Closes those whose request takes too long to arrive.
+
+        Not in `maintenance`, which goes by the clock that people set.
+
+        Args:
+            known: What was open before the last look.
+        """
         now = time.monotonic()
-        for channel in self.active_channels.values():
+        for channel in known:
             # While another one is answered, nothing more is read.
             late = channel.idle and channel.began and now - channel.began
             if late and late > self.adj.channel_timeout:
@@ -219,6 +225,7 @@ class HttpServer:
             known = list(self._server.active_channels.values())
             self._look(1.0)
             self._server.make_room(known)
+            self._server.hang_up(known)
         self._server.handle_accept()
         wasyncore.dispatcher.close(self._server)  # The listener alone.
         self._answer_what_was_sent()
