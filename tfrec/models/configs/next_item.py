@@ -154,7 +154,8 @@ class NextItemConfig(MemoryConfig, LearnedConfig):
     matmul_dtype: str = setting(
         "float32",
         "Type of the products with the item vectors, in a softmax or with a "
-        "sample, and of the logits of a full softmax; bfloat16 is faster on processors that have it.",
+        "sample, and of the logits of a full softmax; bfloat16 is faster on "
+        "processors that have it.",
         choices=("float32", "bfloat16"),
     )
     label_smoothing: float = setting(
