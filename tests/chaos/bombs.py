@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,7 +48,7 @@ class BombsConfig(AttackConfig):
     megabytes: int = setting(1024, "Size of the line.", minimum=8)
     seconds: float = setting(300.0, "Most processor time of one.", above=0)
     most_megabytes: float = setting(
-        4096.0, "Most memory that the command may hold.", above=0
+        2048.0, "Most memory that the command may hold.", above=0
     )
 
 
@@ -126,21 +127,22 @@ def prepare(raw: Path, data: Path, seconds: float) -> tuple[int, float, str]:
 def _write_line(folder: Path, megabytes: int) -> Path:
     path = folder / "log.txt"
     with open(path, "wb") as file:
-        file.write(b"u1 a b c d e\nu2 ")
-        for _ in range(megabytes):
-            file.write(b"x" * _MEGABYTE)
-        file.write(b"\nu3 a b c d e\n")
+        _fill(file, b"u1 a b c d e\nu2 ", megabytes, b"\nu3 a b c d e\n")
     return path
 
 
 def _write_gzip(folder: Path, megabytes: int) -> Path:
     path = folder / "log.csv.gz"
     with gzip.open(path, "wb", 1) as file:
-        file.write(b"sequence,item,timestamp\n")
-        for _ in range(megabytes):
-            file.write(b"0" * _MEGABYTE)
-        file.write(b"\n")
+        _fill(file, b"sequence,item,timestamp\n", megabytes, b"\n")
     return path
+
+
+def _fill(file: BinaryIO, head: bytes, megabytes: int, tail: bytes) -> None:
+    file.write(head)
+    for _ in range(megabytes):
+        file.write(b"0" * _MEGABYTE)
+    file.write(tail)
 
 
 def _write_rows(folder: Path, megabytes: int) -> Path:

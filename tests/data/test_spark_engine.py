@@ -313,7 +313,7 @@ def test_a_failure_on_the_cluster_leaves_nothing(
 
     monkeypatch.setattr(preparation.examples, "number_items", number_items)
     config = make_config(tmp_path, dataset="csv", raw_dir=str(path))
-    with pytest.raises(InputError, match=r"Spark failed: .*overflow"):
+    with pytest.raises(InputError, match=r"Spark failed: .*overflow.*beside "):
         prepare(config)
     assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]
 
