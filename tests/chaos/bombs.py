@@ -8,8 +8,8 @@ within bounds of memory and of processor time:
 * `rows`: a small Parquet file of 10,000 equal rows for each of --megabytes, all
   of one sequence, which is held as a whole.
 
-The memory is the most that the process held, that of this one included if it is
-larger: it is forked.
+The memory is the most that the command held. A small process starts it and
+counts: Linux also counts what the process held that was forked.
 
     python -m tests.chaos bombs
     python -m tests.chaos bombs --bombs=gzip --megabytes=8192
@@ -18,10 +18,10 @@ larger: it is forked.
 import dataclasses
 import gzip
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,6 +34,16 @@ from tfrec.settings import setting
 
 _MEGABYTE = 1 << 20
 _ROWS = 10_000
+# Its arguments: a file for the most memory in KiB, seconds, and the command.
+_MEASURED = """
+import resource, subprocess, sys
+peak, seconds, *command = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
+status = subprocess.call(command)
+with open(peak, "w") as file:
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=file)
+sys.exit(status)
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,28 +110,36 @@ def prepare(raw: Path, data: Path, seconds: float) -> tuple[int, float, str]:
     Returns:
         Its status, the most memory that it held in megabytes, its errors.
     """
-    limit = int(seconds) + 1
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tfrec.prepare"),
-                f"--dataset={'sequences' if raw.suffix == '.txt' else 'csv'}",
-                f"--raw_dir={raw}",
-                f"--data_dir={data}",
-            ],
+    command = (
+        *(sys.executable, "-m", "tfrec.prepare"),
+        f"--dataset={'sequences' if raw.suffix == '.txt' else 'csv'}",
+        f"--raw_dir={raw}",
+        f"--data_dir={data}",
+    )
+    return measured(command, seconds)
+
+
+def measured(command: Sequence[str], seconds: float) -> tuple[int, float, str]:
+    """Runs a command.
+
+    Args:
+        command: The command.
+        seconds: Most processor time.
+
+    Returns:
+        Its status, the most memory that it held in megabytes, its errors.
+    """
+    limit = str(int(seconds) + 1)
+    with tempfile.NamedTemporaryFile("r") as peak:
+        process = subprocess.run(
+            [sys.executable, "-c", _MEASURED, peak.name, limit, *command],
             stdout=subprocess.DEVNULL,
-            stderr=errors,
+            stderr=subprocess.PIPE,
+            text=True,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            preexec_fn=lambda: resource.setrlimit(
-                resource.RLIMIT_CPU, (limit, limit)
-            ),
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        text = errors.read()
-    held = usage.ru_maxrss * 1024 / _MEGABYTE
-    return process.returncode, held, text
+        held = int(peak.read()) * 1024 / _MEGABYTE
+    return process.returncode, held, process.stderr
 
 
 def _write_line(folder: Path, megabytes: int) -> Path:

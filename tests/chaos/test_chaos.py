@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import sys
 import time
 
 import pytest
@@ -39,6 +40,22 @@ def test_a_huge_line_ends_with_its_place(tmp_path):
     tally = bombs.attack(config, tmp_path)
     assert tally.failures == []
     assert tally.outcomes == {("line", "told"): 1, ("gzip", "told"): 1}
+
+
+def test_the_memory_of_a_command_is_not_that_of_its_parent():
+    """A worker of pytest holds more than the bombs may, after many tests."""
+    mine = bytearray(400 << 20)
+    mine[::4096] = bytes([1]) * (len(mine) // 4096)
+    status, held, errors = bombs.measured([sys.executable, "-c", "1"], 60)
+    assert (status, errors) == (0, "")
+    assert 1 < held < 100
+
+
+def test_the_memory_of_a_command_is_the_most_that_it_held():
+    code = "x = b'1' * (200 << 20); del x; raise SystemExit(3)"
+    status, held, _ = bombs.measured([sys.executable, "-c", code], 60)
+    assert status == 3
+    assert 200 < held < 300
 
 
 @pytest.mark.parametrize(
