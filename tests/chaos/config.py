@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 
+from tqdm import tqdm
+
 from tfrec.settings import Settings, setting
 
 
@@ -40,7 +42,8 @@ class Tally:
         Args:
             count: Of attacks; that of the settings by default.
         """
-        for number in range(self._config.count if count is None else count):
+        count = self._config.count if count is None else count
+        for number in tqdm(range(count), unit=" attacks", disable=None):
             if self._minutes > self._config.minutes:
                 print(f"Stopped after {self._config.minutes:g} minutes.")
                 return

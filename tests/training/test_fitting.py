@@ -71,7 +71,7 @@ def state(config):
     return {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
-        if name.startswith(("model", "optimizers"))
+        if name.startswith(("model", "optimizers", "weights"))
     }
 
 
@@ -141,6 +141,28 @@ def test_a_run_interrupted_anywhere_ends_as_if_it_had_not_been(
     kill_after(None)
     train(data, config)
     assert_same_run(finished_run, config)
+
+
+def test_averages_of_weights_are_resumed_as_exactly(
+    data, settings, tmp_path, kill_after
+):
+    averaging = ToyConfig(ema_momentum=0.9)
+    whole = settings(run_dir=tmp_path / "whole")
+    train(data, whole, averaging)
+    config = settings(checkpoint_minutes=0.0)
+    for steps in (2, 2, 5):
+        kill_after(steps)
+        with pytest.raises(Killed):
+            train(data, config, averaging)
+    kill_after(None)
+    train(data, config, averaging)
+    assert_same_run(whole, config)
+    # What others read is the average, which is not the weight.
+    held = state(config)
+    others = [name for name in held if name.startswith("weights")]
+    assert others
+    averages = load_run(config.run_dir).model.embedding.embeddings.numpy()
+    assert all(np.any(held[name] != averages) for name in others)
 
 
 def test_a_run_on_two_devices_is_resumed_as_exactly(

@@ -164,7 +164,8 @@ class Recorder(keras.callbacks.Callback):
             row["steps_per_second"] = self._epoch_steps / self._epoch_seconds
         posterior, latents = {}, None
         if self._diagnostics:
-            posterior, latents = self._diagnostics()
+            with self.model.as_used():
+                posterior, latents = self._diagnostics()
         self._board.epoch(row, posterior, latents)
         row |= posterior
         progress.epochs.append(row)

@@ -83,7 +83,8 @@ class Checkpoints:
     """The `last` and the `best` checkpoint of a run, each complete.
 
     A checkpoint holds the model with the states of its random generators, the
-    metrics of the epoch so far, every optimizer, and the progress. TensorFlow
+    metrics of the epoch so far, every optimizer, and the progress; where the
+    weights are averaged, both the averages and the weights. TensorFlow
     writes a checkpoint under a temporary name and deletes the previous one
     only after the new one is recorded, so that a process may be killed at any
     moment; what it left behind is deleted when a run is resumed.
@@ -116,6 +117,9 @@ class Checkpoints:
                 for name, optimizer in model.optimizers.items()
             },
         )
+        if model.weight_average:
+            # The model's are the averages, for all who read them.
+            self._checkpoint.weights = [*model.weight_average.others]
         _check(folder)
         with writing(folder):
             for name in _NAMES:
@@ -149,7 +153,7 @@ class Checkpoints:
                 )
         for copy, total in zip(self._totals, self._model.totals(), strict=True):
             copy.assign(total)
-        with writing(self._folder):
+        with self._model.as_used(), writing(self._folder):
             self._managers[name].save()
 
     def restore_newest(self) -> None:
@@ -165,6 +169,8 @@ class Checkpoints:
         if not path:
             return
         _restore(self._checkpoint, path)
+        if self._model.weight_average:
+            self._model.weight_average.begun = True
         for variable, copy in zip(
             self._model.metrics_variables, self._totals, strict=True
         ):

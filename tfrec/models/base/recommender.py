@@ -20,6 +20,7 @@ from tfrec.models.base.items import as_histories, exclude
 from tfrec.models.base.keras_plumbing import WorkerPlumbing
 from tfrec.models.base.latent import Latent
 from tfrec.models.base.products import Products
+from tfrec.models.base.weight_average import WeightAverage
 from tfrec.settings import Settings
 
 
@@ -85,6 +86,7 @@ class Recommender(WorkerPlumbing):
         self.num_users = num_users
         self.config = config or self.config_class()
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
+        self.weight_average: WeightAverage | None = None
 
     # What a model does ------------------------------------------------------
 
@@ -161,6 +163,10 @@ class Recommender(WorkerPlumbing):
 
     def catch_up(self) -> None:
         """Completes what training has put off, at the end of each epoch."""
+
+    def as_used(self) -> contextlib.AbstractContextManager:
+        """Within `fit`: a part with the weights that the model will have."""
+        return contextlib.nullcontext()
 
     # What a model declares --------------------------------------------------
 

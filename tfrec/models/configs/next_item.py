@@ -43,11 +43,27 @@ class LearnedConfig(Settings):
         above=0.0,
         below=1.0,
     )
+    ema_momentum: float = setting(
+        0.0,
+        "Momentum of a moving average of the weights, by which the model is "
+        "validated, tested and served. 0: by the weights of the last step.",
+        minimum=0.0,
+        below=1.0,
+    )
 
     @property
     def sparse_steps(self) -> bool:
         """Whether a step reads few rows of the item tables, and steps these."""
         return False
+
+    def unused(self) -> dict[str, str]:
+        """See base class."""
+        unused = super().unused()
+        if self.sparse_steps:
+            unused["ema_momentum"] = (
+                "where a step moves few items, and an average all"
+            )
+        return unused
 
 
 @dataclasses.dataclass(frozen=True)
