@@ -33,8 +33,11 @@ PAGE = ROOT / "docs" / "results.md"
 _ADD = flags.DEFINE_string("add", None, "Folder of a finished run to keep.")
 _CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
 
-# Where a run was made; nobody else has these.
-_PLACES = ("raw_dir", "data_dir", "run_dir", "verbose", "members")
+# Where a run was made, which nobody else has, and what bounds its memory.
+LEFT_OUT = (
+    *("raw_dir", "data_dir", "run_dir", "verbose", "members"),
+    "evaluation_block_items",
+)
 # What may follow the dataset in the name of a flagfile: another loss.
 VARIANTS = ("", "_softmax")
 # By dataset: the metrics that its table shows, and the paper that has it, if
@@ -72,7 +75,7 @@ def add(run_dir: Path, config: str) -> Path:
         part: {
             name: value
             for name, value in run.settings[part].items()
-            if name not in _PLACES
+            if name not in LEFT_OUT
         }
         for part in ("data", "training", "model")
     }

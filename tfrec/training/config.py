@@ -71,7 +71,7 @@ class TrainingConfig(Settings):
         256, "Sequences in an evaluation batch.", minimum=1
     )
     evaluation_block_items: int = setting(
-        65_536,
+        131_072,
         "Items scored at once in evaluation, of all that are ranked. Fewer "
         "take less memory, down to 8192 (but models that count, and those of "
         "sets, always score all); no number changes.",

@@ -277,7 +277,7 @@ class Recommender(WorkerPlumbing):
         optimizer: Any = None,
         metrics: Sequence[Any] | None = None,
         cutoffs: Sequence[int] = (5, 10, 20),
-        evaluation_block_items: int = 65_536,
+        evaluation_block_items: int = 131_072,
         schedule: Callable[..., Any] | None = None,
         loss: Any = None,
         jit_compile: bool = False,
