@@ -10,6 +10,12 @@ def test_a_message_is_one_line_whatever_it_quotes():
     assert str(error) == "`--x`: a b c"
 
 
+def test_of_a_long_message_the_ends_are_shown():
+    error = str(InputError(f"`--x`: {'a' * 2000} b {'c' * 2000}. Remove it."))
+    assert error.startswith("`--x`: aaa") and error.endswith("c. Remove it.")
+    assert "a ... c" in error and len(error) == 2005
+
+
 def test_near_names_are_suggested_nearest_first():
     known = ["batch_size", "max_length", "min_length"]
     assert nearest_names("bach_size", known) == " Did you mean 'batch_size'?"

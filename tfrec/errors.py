@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+# Characters of a long message that are shown, at its start and at its end.
+_END = 1000
+
 
 class InputError(ValueError):
     """Something the user gave is wrong: a file, a line, a flag or a name.
@@ -11,11 +14,15 @@ class InputError(ValueError):
     print it without a traceback; a notebook sees an ordinary `ValueError`.
 
     Args:
-        message: The message. It becomes one line, whatever it quotes.
+        message: The message. Whatever it quotes, it becomes one line, and of
+            a long one the middle is left out.
     """
 
     def __init__(self, message: str = ""):
-        super().__init__(" ".join(filter(None, message.splitlines())))
+        line = " ".join(filter(None, message.splitlines()))
+        if len(line) > 2 * _END:
+            line = f"{line[:_END]} ... {line[-_END:]}"
+        super().__init__(line)
 
 
 class InputWarning(UserWarning):

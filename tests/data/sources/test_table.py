@@ -179,6 +179,14 @@ def test_files_of_different_headers_are_refused(engine, tmp_path):
         read(engine, tmp_path)
 
 
+def test_a_huge_header_is_told_in_a_message_of_some_size(engine, tmp_path):
+    (tmp_path / "a.csv").write_text("sequence,item,timestamp\nu,i,9\n")
+    (tmp_path / "b.csv").write_text(f"sequence,{'item' * 9999},t\nu,i,9\n")
+    with pytest.raises(InputError, match=r"b\.csv, line 1.*itemitem") as said:
+        read(engine, tmp_path)
+    assert len(str(said.value)) < 2100
+
+
 def test_a_pattern_chooses_files_of_any_depth(engine, tmp_path):
     header = "sequence,item,timestamp\n"
     for day in (1, 2, 3):
