@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 # Characters of a long message that are shown, at its start and at its end.
 _END = 1000
+_LEFT_OUT = " ... "
 
 
 class InputError(ValueError):
@@ -20,8 +21,8 @@ class InputError(ValueError):
 
     def __init__(self, message: str = ""):
         line = " ".join(filter(None, message.splitlines()))
-        if len(line) > 2 * _END:
-            line = f"{line[:_END]} ... {line[-_END:]}"
+        if len(line) > 2 * _END + len(_LEFT_OUT):
+            line = line[:_END] + _LEFT_OUT + line[-_END:]
         super().__init__(line)
 
 

@@ -34,15 +34,13 @@ from tfrec.settings import setting
 
 _MEGABYTE = 1 << 20
 _ROWS = 10_000
-# Its arguments: a file for the most memory in KiB, seconds, and the command.
+# Its arguments: seconds, and the command. Prints the status and the KiB.
 _MEASURED = """
 import resource, subprocess, sys
-peak, seconds, *command = sys.argv[1:]
+seconds, *command = sys.argv[1:]
 resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
-status = subprocess.call(command)
-with open(peak, "w") as file:
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=file)
-sys.exit(status)
+status = subprocess.call(command, stdout=subprocess.DEVNULL)
+print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
@@ -130,16 +128,19 @@ def measured(command: Sequence[str], seconds: float) -> tuple[int, float, str]:
         Its status, the most memory that it held in megabytes, its errors.
     """
     limit = str(int(seconds) + 1)
-    with tempfile.NamedTemporaryFile("r") as peak:
-        process = subprocess.run(
-            [sys.executable, "-c", _MEASURED, peak.name, limit, *command],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+    with tempfile.TemporaryFile("w+") as errors:
+        printed = subprocess.run(
+            [sys.executable, "-c", _MEASURED, limit, *command],
+            stdout=subprocess.PIPE,
+            stderr=errors,
             text=True,
+            check=True,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-        held = int(peak.read()) * 1024 / _MEGABYTE
-    return process.returncode, held, process.stderr
+        ).stdout
+        errors.seek(0)
+        text = errors.read()
+    status, kib = (int(number) for number in printed.split())
+    return status, kib * 1024 / _MEGABYTE, text
 
 
 def _write_line(folder: Path, megabytes: int) -> Path:

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import signal
 import sys
 import time
 
@@ -56,6 +57,12 @@ def test_the_memory_of_a_command_is_the_most_that_it_held():
     status, held, _ = bombs.measured([sys.executable, "-c", code], 60)
     assert status == 3
     assert 200 < held < 300
+
+
+def test_a_command_that_computes_for_too_long_is_killed():
+    command = [sys.executable, "-c", "while True: pass"]
+    status, _, _ = bombs.measured(command, 0.5)
+    assert status == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,10 @@ def vectors(config):
     return found
 
 
+def text(config, name):
+    return Path(config.run_dir, name).read_text()
+
+
 def progress(config):
     return read_progress(newest_checkpoint(Path(config.run_dir, "checkpoints")))
 
@@ -157,12 +161,19 @@ def test_averages_of_weights_are_resumed_as_exactly(
     kill_after(None)
     train(data, config, averaging)
     assert_same_run(whole, config)
-    # What others read is the average, which is not the weight.
-    held = state(config)
-    others = [name for name in held if name.startswith("weights")]
-    assert others
-    averages = load_run(config.run_dir).model.embedding.embeddings.numpy()
-    assert all(np.any(held[name] != averages) for name in others)
+    # What others read is what was validated, and not the weights.
+    run = load_run(config.run_dir)
+    best = int(json.loads(text(config, "metrics.json"))["best_epoch"])
+    found = run.evaluate("validation")["metrics"]
+    for name, value in found.items():
+        assert epochs(config)[best - 1][f"val_{name}"] == str(value)
+    scales = [
+        value
+        for name, value in state(config).items()
+        if name.startswith("weights") and value.dtype == np.float32
+        if not value.shape
+    ]
+    assert scales and all(run.model.scale.numpy() != x for x in scales)
 
 
 def test_a_run_on_two_devices_is_resumed_as_exactly(

@@ -147,6 +147,23 @@ def test_another_search_is_refused(data, config, tmp_path):
         search(data, other, tmp_path / "s", 1)
 
 
+def test_a_search_from_before_a_setting_goes_on(data, config, tmp_path):
+    search(data, config, tmp_path, 1)
+    study = module.optuna.load_study(
+        study_name="tfrec", storage=f"sqlite:///{tmp_path}/study.db"
+    )
+    known = study.user_attrs["search"]
+    for name in ("--shift", "--long_sequences"):
+        del known[name]
+    study.set_user_attr("search", known)
+    search(data, config, tmp_path, 2)
+    assert set(trials(tmp_path)) == {0, 1}
+    del known["--batch_size"]
+    study.set_user_attr("search", known)
+    with pytest.raises(InputError, match=r"--batch_size was .* and is 6"):
+        search(data, config, tmp_path, 2)
+
+
 def test_a_trial_that_fails_is_counted_and_told(
     data, config, tmp_path, capsys, monkeypatch
 ):

@@ -117,9 +117,10 @@ class Checkpoints:
                 for name, optimizer in model.optimizers.items()
             },
         )
-        if model.weight_average:
-            # The model's are the averages, for all who read them.
-            self._checkpoint.weights = [*model.weight_average.others]
+        # Where weights are averaged, those of training; `model` has the
+        # averages, for all who read it.
+        if others := model.other_weights():
+            self._checkpoint.weights = others
         _check(folder)
         with writing(folder):
             for name in _NAMES:
@@ -169,8 +170,6 @@ class Checkpoints:
         if not path:
             return
         _restore(self._checkpoint, path)
-        if self._model.weight_average:
-            self._model.weight_average.begun = True
         for variable, copy in zip(
             self._model.metrics_variables, self._totals, strict=True
         ):
@@ -192,6 +191,7 @@ def restore_model(folder: Path, model: Recommender) -> None:
     """
     path = selected_checkpoint(folder)
     _restore(tf.train.Checkpoint(model=_weights(model)), path)
+    model.restart_average()
 
 
 class SelectedWeights:

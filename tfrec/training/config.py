@@ -72,9 +72,9 @@ class TrainingConfig(Settings):
     )
     evaluation_block_items: int = setting(
         131_072,
-        "Items scored at once in evaluation, of all that are ranked. Fewer "
-        "take less memory, down to 8192 (but models that count, and those of "
-        "sets, always score all); no number changes.",
+        "Items scored at once in evaluation, of all that are ranked. Of a "
+        "million, fewer at once take less memory, down to 8192 (but models "
+        "that count, and those of sets, always score all); no number changes.",
         minimum=1,
     )
     seed: int = setting(

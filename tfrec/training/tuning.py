@@ -140,6 +140,13 @@ def _study(
     }
     wanted = {name: str(value) for name, value in wanted.items()}
     saved = study.user_attrs.get("search", wanted)
+    # A search begun before a setting existed has its default.
+    saved = {
+        f"--{field.name}": str(field.default)
+        for settings in (config, model_config)
+        for field in dataclasses.fields(settings)
+        if f"--{field.name}" in wanted
+    } | saved
     for name in {**saved, **wanted}:
         if saved.get(name) != wanted.get(name):
             raise InputError(

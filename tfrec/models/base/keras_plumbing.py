@@ -76,6 +76,9 @@ class WorkerPlumbing(keras.Model):
 
 
 def _named_results(metric: keras.Metric) -> dict[str, tf.Tensor]:
+    # Keras holds the metrics of `compile` in one that gives several, and that
+    # is built by the first evaluation.
+    if not getattr(metric, "built", True):
+        return {}
     result = metric.result()
-    # Keras holds the metrics of `compile` in one that gives several.
     return result if isinstance(result, dict) else {metric.name: result}

@@ -1,6 +1,5 @@
 """The base of every model that is trained by gradients."""
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,10 +8,9 @@ import tensorflow as tf
 
 from tfrec.batches import TrainingBatch
 from tfrec.errors import InputError
+from tfrec.models.base.averaged import Averaged
 from tfrec.models.base.items import count_items
 from tfrec.models.base.player import Player
-from tfrec.models.base.recommender import Recommender
-from tfrec.models.base.weight_average import WeightAverage
 from tfrec.models.configs.next_item import LearnedConfig
 from tfrec.optimizers import LazyAdamW, catch_up
 from tfrec.settings import Settings
@@ -23,7 +21,7 @@ Terms = dict[str, tf.Tensor]
 Rate = Callable[..., Any]
 
 
-class Learned(Recommender):
+class Learned(Averaged):
     """A model with an objective.
 
     A subclass implements `score` and `objective`, names its `terms`, and is
@@ -246,12 +244,7 @@ class Learned(Recommender):
         self.term_means = {
             name: keras.metrics.Mean(name=name) for name in self.terms
         }
-        if self.config.ema_momentum:
-            self.weight_average = WeightAverage(
-                [variable.value for variable in self.trainable_variables],
-                self.config.ema_momentum,
-                self.steps.value,
-            )
+        self.average_weights(self.config.ema_momentum)
 
     def get_compile_config(self) -> dict[str, Any]:
         """See base class."""
@@ -296,8 +289,7 @@ class Learned(Recommender):
             turn = self.is_turn(turns, cycle, by_epoch)
             tf.cond(turn, lambda t=together: move(t), lambda: None)
         self.steps.assign_add(1)
-        if self.weight_average:
-            self.weight_average.update()
+        self.count_weights()
         return self._update_means(terms)
 
     def is_turn(
@@ -315,18 +307,10 @@ class Learned(Recommender):
             metric.update_state(replicas * terms[name], 1 / replicas)
         return {n: metric.result() for n, metric in self.term_means.items()}
 
-    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """See base class; with `--ema_momentum` ends with the averages."""
-        if not self.weight_average:
-            return super().fit(*args, **kwargs)
-        with self.weight_average.training():
-            return super().fit(*args, **kwargs)
-
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """See base class; as the model will be used, within `fit` too."""
+        """See base class; with all rows up to date, within `fit` too."""
         self.catch_up()
-        with self.as_used():
-            return super().evaluate(*args, **kwargs)
+        return super().evaluate(*args, **kwargs)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """See base class; with all rows up to date."""
@@ -337,11 +321,6 @@ class Learned(Recommender):
         """See base class; with all rows up to date."""
         self.catch_up()
         super().save_weights(*args, **kwargs)
-
-    def as_used(self) -> contextlib.AbstractContextManager:
-        """See base class: with the averages of the weights."""
-        average = self.weight_average
-        return average.shown() if average else super().as_used()
 
     def catch_up(self) -> None:
         """See base class: brings all rows of the item tables up to date."""

@@ -20,7 +20,6 @@ from tfrec.models.base.items import as_histories, exclude
 from tfrec.models.base.keras_plumbing import WorkerPlumbing
 from tfrec.models.base.latent import Latent
 from tfrec.models.base.products import Products
-from tfrec.models.base.weight_average import WeightAverage
 from tfrec.settings import Settings
 
 
@@ -86,7 +85,6 @@ class Recommender(WorkerPlumbing):
         self.num_users = num_users
         self.config = config or self.config_class()
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
-        self.weight_average: WeightAverage | None = None
 
     # What a model does ------------------------------------------------------
 
@@ -165,8 +163,19 @@ class Recommender(WorkerPlumbing):
         """Completes what training has put off, at the end of each epoch."""
 
     def as_used(self) -> contextlib.AbstractContextManager:
-        """Within `fit`: a part with the weights that the model will have."""
+        """Returns in what the weights are those of the model after `fit`."""
         return contextlib.nullcontext()
+
+    def in_training(self) -> contextlib.AbstractContextManager:
+        """Returns in what `fit` trains."""
+        return contextlib.nullcontext()
+
+    def other_weights(self) -> list[tf.Variable]:
+        """Returns what training needs beside the model and its optimizers."""
+        return []
+
+    def restart_average(self) -> None:
+        """Lets training go on from what the weights are now."""
 
     # What a model declares --------------------------------------------------
 
@@ -348,6 +357,10 @@ class Recommender(WorkerPlumbing):
     def fit(self, x: Any = None, **kwargs: Any) -> keras.callbacks.History:
         """Trains; before that, counts what has to be counted.
 
+        With `ema_momentum` it ends with the average of the weights, and what
+        callbacks read, save or set is the average; `score` and `recommend`
+        within it have the weights.
+
         Args:
             x: Dataset of `TrainingBatch`.
             **kwargs: For `keras.Model.fit`.
@@ -369,7 +382,8 @@ class Recommender(WorkerPlumbing):
                     "before `fit`."
                 )
             self.adapt(batches)
-        return super().fit(x, **kwargs)
+        with self.in_training():
+            return super().fit(x, **kwargs)
 
     def count_tokens(self, batch: TrainingBatch) -> None:
         """Counts the items to predict; each `train_step` calls it."""

@@ -45,8 +45,9 @@ class LearnedConfig(Settings):
     )
     ema_momentum: float = setting(
         0.0,
-        "Momentum of a moving average of the weights, by which the model is "
-        "validated, tested and served. 0: by the weights of the last step.",
+        "Momentum of a moving average of the weights, .999 for example, by "
+        "which the model is validated, tested and served; for a constant "
+        "learning rate. 0 for the weights themselves.",
         minimum=0.0,
         below=1.0,
     )
@@ -61,7 +62,8 @@ class LearnedConfig(Settings):
         unused = super().unused()
         if self.sparse_steps:
             unused["ema_momentum"] = (
-                "where a step moves few items, and an average all"
+                "with a loss that draws items: a step changes few of them, an "
+                "average would read all"
             )
         return unused
 
