@@ -68,6 +68,8 @@ def test_a_typo_in_the_dataset_gives_near_names():
         ({**NEXT_CLICK, "training_fraction": 1.5}, "`--training_fraction`"),
         ({"test_fraction": 1.0}, "`--test_fraction` must be below 1"),
         ({"min_sequence_length": 0}, "`--min_sequence_length` must be at le"),
+        ({"data_dir": "a\udcff"}, r"`--data_dir` .* in UTF-8.*'a\\udcff'"),
+        ({"threads": 10**25}, "`--threads` must be at most 4096"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, pattern):

@@ -2,6 +2,7 @@ import functools
 import hashlib
 import http.server
 import io
+import sys
 import threading
 import zipfile
 
@@ -103,11 +104,17 @@ def test_no_network_says_what_to_put_where(tmp_path):
     refused(archive, tmp_path / "raw", "refused")
 
 
-def test_progress_is_shown(site, tmp_path, capsys):
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_shown_on_a_terminal(
+    terminal, site, tmp_path, capsys, monkeypatch
+):
     folder, address = site
     md5 = publish(folder, ratings_dat=RATINGS)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     download(Archive(f"{address}/ml-1m.zip", md5), tmp_path, ["ratings.dat"])
-    assert "ml-1m.zip: 100%" in capsys.readouterr().err
+    assert (tmp_path / "ratings.dat").exists()
+    said = capsys.readouterr().err
+    assert ("ml-1m.zip: 100%" in said) == terminal
 
 
 def test_movielens_is_downloaded_only_where_it_is_absent(tmp_path, monkeypatch):

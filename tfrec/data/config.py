@@ -265,7 +265,10 @@ class DataConfig(Settings):
         "it works on disk, beside data_dir.",
     )
     threads: int = setting(
-        0, "duckdb: threads of the engine. 0: all cores.", minimum=0
+        0,
+        "duckdb: threads of the engine. 0: all cores.",
+        minimum=0,
+        maximum=4096,
     )
 
     def __post_init__(self):
@@ -357,6 +360,12 @@ def _check_path(name: str, value: str) -> None:
             f"`--{name}` must be a path, and no URL. Received: {value}. Copy "
             "the files here, or mount where they are."
         )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"`--{name}` must be a path in UTF-8. Received: {value!r}."
+        ) from error
 
 
 def _is_day(text: str) -> bool:

@@ -69,7 +69,8 @@ def _fetch(url: str, folder: str, checksum: str | None) -> Path:
         total=1,
         unit="B",
         unit_scale=True,
-        disable=not checksum,
+        # Shown on a terminal.
+        disable=None if checksum else True,
     ) as bar:
         downloader = pooch.HTTPDownloader(bar, timeout=_TIMEOUT_SECONDS)
         return Path(
