@@ -28,7 +28,7 @@ def silence(patch):
 
 
 def contrastive(num_items):
-    """Returns a small model that compares sequences with each other."""
+    """Returns a small model that compares sequences, and averages weights."""
     config = ACVAEConfig(
         embedding_dim=6,
         gru_units=5,
@@ -41,6 +41,7 @@ def contrastive(num_items):
         critic_learning_rate=0.1,
         adversarial_weight=0.0,
         contrastive_weight=0.5,
+        ema_momentum=0.5,
     )
     return ACVAE(num_items, config)
 
