@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import os
 import shutil
+import tempfile
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -38,6 +39,23 @@ _QUICK = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
 }
+
+
+def test_what_pyspark_leaves_if_killed_lies_where_spark_works(
+    tmp_path, monkeypatch
+):
+    left, before = [], tempfile.gettempdir()
+
+    def launch(conf, streams):
+        # As PySpark's own, which deletes it once Java has answered.
+        left.append(tempfile.mkdtemp())
+        raise OSError("no Java")
+
+    monkeypatch.setattr(spark_engine, "launch_gateway", launch)
+    with pytest.raises(OSError, match="no Java"):
+        spark_engine._launched(None, {}, tmp_path)
+    assert os.path.dirname(left[0]) == str(tmp_path)
+    assert tempfile.gettempdir() == before
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ read, checked and ordered by Spark's own functions.
 import contextlib
 import re
 import signal
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +95,20 @@ def connect(config: DataConfig, folder: Path) -> Iterator["SparkEngine"]:
                 raise _failed(config, error) from error
 
 
+def _launched(
+    conf: SparkConf, streams: dict[str, Any], folder: Path
+) -> JavaGateway:
+    """Starts Java, with PySpark's temporary files in a folder.
+
+    Killed in this moment, PySpark leaves them; the folder is deleted later.
+    """
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        return launch_gateway(conf, streams)
+    finally:
+        tempfile.tempdir = before
+
+
 @contextlib.contextmanager
 def _started(config: DataConfig, folder: Path) -> Iterator[SparkSession]:
     """Starts Spark for this preparation, and ends it."""
@@ -115,7 +130,7 @@ def _started(config: DataConfig, folder: Path) -> Iterator[SparkSession]:
             conf.set("spark.driver.host", "127.0.0.1")
         try:
             if gateway is None:
-                gateway = launch_gateway(conf, streams)
+                gateway = _launched(conf, streams, folder)
                 stack.callback(_end_java, gateway)
             context = SparkContext(conf=conf, gateway=gateway)
             stack.callback(_stop, context, on_interrupt)
