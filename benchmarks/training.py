@@ -14,14 +14,14 @@ prints items predicted per second beside
 
 All run in one process in turns, several rounds; each batch counts with its
 fastest round, so other work on the machine hits all alike. Takes about 3
-minutes on two idle cores. On two threads of an Intel Xeon with AVX-512:
+minutes on two idle cores. On two threads of an AMD EPYC with AVX512-BF16:
 
                               items/s  of its floor  times naive
-    floor, float32             41,440          1.00         12.2
-    ACVAE, float32             21,680          0.52          6.4
-    floor, bfloat16            57,474          1.00         16.9
-    ACVAE, bfloat16            22,675          0.39          6.7
-    naive, float32              3,397                        1.0
+    floor, float32             32,377          1.00          7.1
+    ACVAE, float32             19,546          0.60          4.3
+    floor, bfloat16            40,547          1.00          8.9
+    ACVAE, bfloat16            22,637          0.56          5.0
+    naive, float32              4,541                        1.0
 """
 
 from tfrec import cli, settings
