@@ -163,11 +163,11 @@ class Recommender(WorkerPlumbing):
         """Completes what training has put off, at the end of each epoch."""
 
     def as_used(self) -> contextlib.AbstractContextManager:
-        """Returns in what the weights are those of the model after `fit`."""
+        """Within `fit`, a context with the weights that will be used."""
         return contextlib.nullcontext()
 
     def in_training(self) -> contextlib.AbstractContextManager:
-        """Returns in what `fit` trains."""
+        """The context in which `fit` trains."""
         return contextlib.nullcontext()
 
     def other_weights(self) -> list[tf.Variable]:
