@@ -99,6 +99,14 @@ def test_help_and_mistakes_wait_for_nothing(command):
             "`--fit_on` must be train",
         ),
         (["tune", "--study_dir=x", "--notest"], "`--notest` means nothing"),
+        (
+            ["tune", "--study_dir=x", "--model=ease", "--search=l2"],
+            "--search: 'l2' is not in the space of --model=ease: l2_weight.",
+        ),
+        (
+            ["tune", "--model=pop", "--study_dir=x", "--search=all"],
+            "--model=pop has no setting left to search: it declares none.",
+        ),
         (["reproduce"], "`--of` must be given: the paper."),
         (
             ["reproduce", "--of=acvae", f"--configs={CONFIGS}"],

@@ -8,8 +8,14 @@
     python -m tfrec.train --flagfile=runs/tune_sasrec/best.flags \\
         --run_dir=runs/sasrec
 
+    # Ten settings: those of a file, and nine others around them.
+    python -m tfrec.tune --flagfile=configs/caser/ml_latest.flags \\
+        --fit_on=train --search=all --trials=10 --study_dir=runs/tune_caser
+
 Takes the flags of `tfrec train`. A setting of the model that is given is kept;
 the others are drawn from the space that the model declares, which is printed.
+With --search those that it names are drawn too, after a first trial with the
+settings as they are given.
 Trial i has the same settings whenever and however often it is run. The same
 command again resumes a search that was interrupted, in the middle of a trial
 too. A trial that is worse at an epoch than half of those before it is stopped.
@@ -24,6 +30,7 @@ from tfrec import cli, settings
 from tfrec.data import DataConfig
 from tfrec.errors import InputError
 from tfrec.models import MODELS
+from tfrec.models.configs.space import Space
 from tfrec.settings import Settings, setting
 from tfrec.train import read_settings
 from tfrec.training import TrainingConfig
@@ -40,6 +47,12 @@ class TuningConfig(Settings):
     )
     trials: int = setting(
         20, "Settings to try. Raise it to search on.", minimum=1
+    )
+    search: str = setting(
+        "",
+        "Settings of the model's space to draw, joined by commas, or all. "
+        "Trial 0 has the settings that are given, so the best is no worse. "
+        "Empty: draw those that are not given, in trial 0 too.",
     )
     prune: bool = setting(
         True,
@@ -72,16 +85,7 @@ def main() -> None:
             "`--fit_on` must be train: trials are judged on the validation "
             f"split. Received: {config.fit_on}."
         )
-    space = {
-        name: values
-        for name, values in type(model_config).space.items()
-        if flags.FLAGS[name].value is None
-    }
-    if not space:
-        raise InputError(
-            f"--model={config.model} has no setting left to search: "
-            f"{', '.join(type(model_config).space) or 'it declares none'}."
-        )
+    space = _space(config.model, type(model_config).space, tuning.search)
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from tfrec.data import prepare
@@ -96,8 +100,38 @@ def main() -> None:
             Path(tuning.study_dir),
             tuning.trials,
             tuning.prune_after if tuning.prune else 0,
+            given_first=bool(tuning.search),
         )
     )
+
+
+def _space(model: str, declared: Space, search: str) -> Space:
+    """Returns the part of a model's space that is drawn.
+
+    Raises:
+        InputError: If `search` names what the model does not declare, or
+            nothing is left to draw.
+    """
+    names = declared
+    if search not in ("", "all"):
+        names = search.split(",")
+        for name in names:
+            if name not in declared:
+                raise InputError(
+                    f"--search: {name!r} is not in the space of --model={model}"
+                    f": {', '.join(declared) or 'it declares none'}."
+                )
+    space = {
+        name: declared[name]
+        for name in names
+        if search or flags.FLAGS[name].value is None
+    }
+    if not space:
+        raise InputError(
+            f"--model={model} has no setting left to search: "
+            f"{', '.join(declared) or 'it declares none'}."
+        )
+    return space
 
 
 def run() -> None:

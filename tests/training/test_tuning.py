@@ -73,8 +73,17 @@ def config(settings):
     return dataclasses.replace(settings(epochs=2), model="guess", run_dir="")
 
 
-def search(data, config, folder, trials=4, prune_after=0):
-    return tune(data, config, GuessConfig(), SPACE, folder, trials, prune_after)
+def search(data, config, folder, trials=4, prune_after=0, given=None):
+    return tune(
+        data,
+        config,
+        given or GuessConfig(),
+        SPACE,
+        folder,
+        trials,
+        prune_after,
+        given_first=given is not None,
+    )
 
 
 def trials(folder):
@@ -112,6 +121,27 @@ def test_the_best_setting_lands_in_a_file_of_flags(data, config, tmp_path):
     # The test split was not looked at; whoever takes the flags reads it.
     assert "--notest" not in flags
     assert not list((tmp_path / "s").rglob("ranks.npz"))
+
+
+def test_the_given_settings_are_tried_first(data, config, tmp_path, capsys):
+    search(data, config, tmp_path / "drawn", 3)
+    config = dataclasses.replace(config, verbose="line")
+    # No draw is as good, nor in the space.
+    given = GuessConfig(shift=0.3, rows=20)
+    text = search(data, config, tmp_path / "s", 3, given=given)
+    found = trials(tmp_path / "s")
+    assert found[0][0] == {}
+    assert found[0][1] > max(found[1][1], found[2][1])
+    # The others are those that they always are.
+    drawn = trials(tmp_path / "drawn")
+    assert [found[1], found[2]] == [drawn[1], drawn[2]]
+    assert "Trial 0: the settings as given" in capsys.readouterr().out
+    assert text.startswith("Best: trial 0, ")
+    flags = (tmp_path / "s" / "best.flags").read_text()
+    assert "in epoch 1 of trial 0, the settings as given.\n" in flags
+    assert "--shift=0.3\n--rows=20\n" in flags
+    with pytest.raises(InputError, match="trial 0 was given and is drawn"):
+        tune(data, config, given, SPACE, tmp_path / "s", 3, 0)
 
 
 class Killed(BaseException):
@@ -153,7 +183,7 @@ def test_a_search_from_before_a_setting_goes_on(data, config, tmp_path):
         study_name="tfrec", storage=f"sqlite:///{tmp_path}/study.db"
     )
     known = study.user_attrs["search"]
-    for name in ("--shift", "--long_sequences"):
+    for name in ("--shift", "--long_sequences", "trial 0"):
         del known[name]
     study.set_user_attr("search", known)
     search(data, config, tmp_path, 2)

@@ -38,6 +38,7 @@ def tune(
     folder: Path,
     trials: int,
     prune_after: int,
+    given_first: bool = False,
 ) -> str:
     """Tries random settings and writes the best as a file of flags.
 
@@ -53,6 +54,7 @@ def tune(
         trials: How many settings to try, those tried before included.
         prune_after: Epochs that each trial has before it may be stopped; 0 to
             stop none.
+        given_first: Whether trial 0 has the settings of `model_config`.
 
     Returns:
         What was found, in words.
@@ -62,7 +64,9 @@ def tune(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with locked(folder):
-        study = _study(data, config, model_config, space, folder, prune_after)
+        study = _study(
+            data, config, model_config, space, folder, prune_after, given_first
+        )
         # Of a process that ended without a word; its run is resumed.
         for left in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
             study.tell(left.number, state=optuna.trial.TrialState.FAIL)
@@ -76,7 +80,8 @@ def tune(
         for index in range(trials):
             if index in done:
                 continue
-            _try(study, data, config, model_config, space, folder, index)
+            drawn = {} if given_first and index == 0 else space
+            _try(study, data, config, model_config, drawn, folder, index)
             count += 1
             left = trials - index - 1
             seconds = (time.monotonic() - started) / count * left
@@ -118,6 +123,7 @@ def _study(
     space: Space,
     folder: Path,
     prune_after: int,
+    given_first: bool,
 ) -> optuna.Study:
     """Opens the study, or begins it."""
     pruner = optuna.pruners.NopPruner()
@@ -137,6 +143,7 @@ def _study(
         **{f"the space of {name}": str(v) for name, v in space.items()},
         "--epochs": config.epochs,
         "--prune_after": prune_after,
+        "trial 0": "given" if given_first else "drawn",
     }
     wanted = {name: str(value) for name, value in wanted.items()}
     saved = study.user_attrs.get("search", wanted)
@@ -146,7 +153,7 @@ def _study(
         for settings in (config, model_config)
         for field in dataclasses.fields(settings)
         if f"--{field.name}" in wanted
-    } | saved
+    } | {"trial 0": "drawn", **saved}
     for name in {**saved, **wanted}:
         if saved.get(name) != wanted.get(name):
             raise InputError(
@@ -186,7 +193,7 @@ def _try(
     trial.set_user_attr("index", index)
     drawn = _draw(trial, space)
     shown = ", ".join(f"{name}={_short(v)}" for name, v in drawn.items())
-    say(config, f"Trial {index}: {shown}")
+    say(config, f"Trial {index}: {shown or 'the settings as given'}")
     metric = config.validation_metric
     try:
         found = train(
@@ -258,7 +265,8 @@ def _flags(
         "# Space:",
         *(f"#   {name}: {values}" for name, values in space.items()),
         f"# Best: {config.validation_metric} {best.value:.4f} in epoch "
-        f"{best.user_attrs['epoch']} of trial {best.user_attrs['index']}.",
+        f"{best.user_attrs['epoch']} of trial {best.user_attrs['index']}"
+        f"{'' if best.params else ', the settings as given'}.",
         f"# On: validation, {data.describe('validation')}, data "
         f"{data.manifest.data_checksum}.",
         f"# With: {', '.join(f'{k} {v}' for k, v in versions().items())}.",
