@@ -142,15 +142,23 @@ def test_figures_of_one_setting_share_its_run():
 
 
 def test_a_variant_is_there_where_its_flagfile_is(tmp_path):
-    (tmp_path / "fpmc").mkdir()
-    for end, _ in VARIANTS.values():
-        (tmp_path / "fpmc" / f"ml_latest{end}.flags").touch()
-    _, jobs = select(acvae.PLAN, ["table2"], tmp_path)
+    for model in ("svae", "fpmc"):
+        (tmp_path / model).mkdir()
+        for end, _ in VARIANTS.values():
+            (tmp_path / model / f"ml_latest{end}.flags").touch()
+    _, jobs = select(acvae.PLAN, ["table2:svae"], tmp_path)
     assert {job.name: job.flagfile for job in jobs} == {
-        "ml_latest/fpmc/published": "fpmc/ml_latest_paper.flags",
-        "ml_latest/fpmc/ours": "fpmc/ml_latest.flags",
-        "ml_latest/fpmc/tuned": "fpmc/ml_latest_tuned.flags",
+        "ml_latest/svae/published": "svae/ml_latest_paper.flags",
+        "ml_latest/svae/ours": "svae/ml_latest.flags",
+        "ml_latest/svae/tuned": "svae/ml_latest_tuned.flags",
     }
+    # Ours are FPMC's published settings: one training is both.
+    _, jobs = select(acvae.PLAN, ["table2:fpmc"], tmp_path)
+    assert [job.name for job in jobs] == [
+        "ml_latest/fpmc/ours",
+        "ml_latest/fpmc/tuned",
+    ]
+    assert select(acvae.PLAN, ["fpmc:published"], tmp_path)[1] == jobs[:1]
 
 
 @pytest.mark.parametrize(

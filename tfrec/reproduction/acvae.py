@@ -104,13 +104,13 @@ _DATASETS = (
 
 _ACVAE = Row("acvae", "ACVAE")
 _ROWS = (
-    Row("pop", "POP", {"ml_1m": "pop/ml_1m_201"}),
-    Row("fpmc", "FPMC"),
-    Row("caser", "Caser"),
+    Row("pop", "POP", {"ml_1m": "pop/ml_1m_201"}, as_published=True),
+    Row("fpmc", "FPMC", as_published=True),
+    Row("caser", "Caser", as_published=True),
     Row("gru4rec", "GRU4Rec+"),
     Row("bert4rec", "BERT4Rec"),
     Row("cfgan", "CFGAN"),
-    Row("multvae", "Mult-VAE"),
+    Row("multvae", "Mult-VAE", as_published=True),
     Row("svae", "SVAE"),
     _ACVAE,
     # What a reader of today asks for beside them.

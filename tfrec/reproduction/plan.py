@@ -113,6 +113,8 @@ class Row:
         title: Its name in the paper.
         files: Flagfiles below the folder that are not called as the dataset,
             by the dataset.
+        as_published: Whether ours are the settings of the model's paper, so
+            that one training is both.
     """
 
     model: str
@@ -120,17 +122,23 @@ class Row:
     files: Mapping[str, str] = dataclasses.field(
         default_factory=dict, hash=False
     )
+    as_published: bool = False
 
     def flagfile(self, dataset: str, variant: str) -> str:
         """Returns where the settings are, if there are any."""
-        end, _ = VARIANTS[variant]
+        end, _ = VARIANTS[self._settings(variant)]
         name = self.files.get(dataset, f"{self.model}/{dataset}")
         return f"{name}{end}.flags"
 
     def job(self, dataset: str, variant: str) -> Job:
         """Returns the job of a cell."""
-        name = f"{dataset}/{self.model}/{variant}"
+        name = f"{dataset}/{self.model}/{self._settings(variant)}"
         return Job(name, dataset, self.flagfile(dataset, variant))
+
+    def _settings(self, variant: str) -> str:
+        """Returns the variant whose settings these are."""
+        ours = self.as_published and variant == "published"
+        return "ours" if ours else variant
 
 
 @dataclasses.dataclass(frozen=True)

@@ -55,10 +55,11 @@ _DATASETS = (
     ),
 )
 
-_NARM, _STAMP = Row("narm", "NARM"), Row("stamp", "STAMP")
+_NARM = Row("narm", "NARM", as_published=True)
+_STAMP = Row("stamp", "STAMP", as_published=True)
 _VASER = Row("vaser", "VASER")
 _ROWS = (
-    Row("itemknn", "item-KNN"),
+    Row("itemknn", "item-KNN", as_published=True),
     Row("gru4rec", "GRU4REC"),
     _NARM,
     _STAMP,
