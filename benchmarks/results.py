@@ -38,8 +38,9 @@ LEFT_OUT = (
     *("raw_dir", "data_dir", "run_dir", "verbose", "members"),
     "evaluation_block_items",
 )
-# What may follow the dataset in the name of a flagfile: another loss.
-VARIANTS = ("", "_softmax")
+# What may follow the dataset in the name of a flagfile: another loss, or the
+# settings of the paper.
+VARIANTS = ("", "_softmax", "_paper")
 # By dataset: the metrics that its table shows, and the paper that has it, if
 # one has.
 TABLES: dict[str, tuple[tuple[str, ...], Plan | None]] = {
@@ -123,10 +124,10 @@ def table(dataset: str) -> str:
     for config, results in read(dataset).items():
         model = results[0]["model"]
         # What a paper prints is of the loss that it has.
-        as_published = Path(config).stem == dataset
+        printed = Path(config).stem in (dataset, f"{dataset}_paper")
         cells = [
             f"`{config}`",
-            published(paper, dataset, model, metrics) if as_published else "",
+            published(paper, dataset, model, metrics) if printed else "",
         ]
         cells += [estimate(results, name) for name in metrics]
         seconds = statistics.mean(r["wall_seconds"] for r in results)
