@@ -113,8 +113,8 @@ class Row:
         title: Its name in the paper.
         files: Flagfiles below the folder that are not called as the dataset,
             by the dataset.
-        as_published: Whether ours are the settings of the model's paper, so
-            that one training is both.
+        as_published: Whether ours are the settings of the model's paper, but
+            for batches, epochs and schedule, so that one training is both.
     """
 
     model: str
