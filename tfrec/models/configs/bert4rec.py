@@ -1,7 +1,9 @@
 """Settings of BERT4Rec."""
 
 import dataclasses
+from typing import ClassVar
 
+from tfrec.models.configs.space import Between, Space
 from tfrec.models.configs.transformer import TransformerConfig
 from tfrec.settings import setting
 
@@ -13,6 +15,11 @@ class BERT4RecConfig(TransformerConfig):
     Its rate there is 1e-4, after a warm-up, its weight decay 0.01, and a batch
     has 256 sequences.
     """
+
+    space: ClassVar[Space] = {
+        **TransformerConfig.space,
+        "mask_probability": Between(0.1, 0.6),
+    }
 
     embedding_dim: int = 64
     embedding_deviation: float = 0.02

@@ -1,14 +1,22 @@
 """Settings of CFGAN."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.sets import SetConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class CFGANConfig(SetConfig):
     """Settings of CFGAN; as in the authors' code for MovieLens-100K."""
+
+    space: ClassVar[Space] = {
+        **SetConfig.space,
+        "zero_weight": Between(0.01, 0.3, log=True),
+        "zero_share": Between(0.3, 0.9),
+    }
 
     learning_rate: float = 1e-4
     hidden_units: int = 400

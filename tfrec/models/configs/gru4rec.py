@@ -18,6 +18,7 @@ class GRU4RecConfig(NextItemConfig):
     space: ClassVar[Space] = {
         **NextItemConfig.space,
         "decoder_dropout": Between(0.0, 0.6),
+        "target_window": Between(1, 8),
     }
 
     embedding_dropout: float = 0.0

@@ -1,8 +1,10 @@
 """Settings of Mult-VAE."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.sets import SetVAEConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
@@ -13,6 +15,11 @@ class MultVAEConfig(SetVAEConfig):
     There beta grows by 1 / 200,000 a step and stops at 0.2: after 40,000 steps.
     A small data set never has so many: give it --anneal_epochs.
     """
+
+    space: ClassVar[Space] = {
+        **SetVAEConfig.space,
+        "kl_weight": Between(0.05, 1.0, log=True),
+    }
 
     kl_weight: float = setting(
         0.2, "Weight beta of the KL divergence, once annealed.", minimum=0.0

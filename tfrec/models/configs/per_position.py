@@ -18,6 +18,7 @@ class PerPositionConfig(VariationalConfig):
         **VariationalConfig.space,
         "gru_units": OneOf((64, 128, 256)),
         "dropout": Between(0.0, 0.6),
+        "target_window": Between(1, 8),
     }
 
     encoder: str = setting(

@@ -1,15 +1,22 @@
 """Settings of RecVAE."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.errors import InputError
 from tfrec.models.configs.sets import SetVAEConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
 class RecVAEConfig(SetVAEConfig):
     """Settings of RecVAE; as in the authors' code for MovieLens-20M."""
+
+    space: ClassVar[Space] = {
+        **SetVAEConfig.space,
+        "kl_weight_per_item": Between(1e-3, 2e-2, log=True),
+    }
 
     learning_rate: float = 5e-4
     kl_weight_per_item: float = setting(

@@ -1,7 +1,9 @@
 """Settings of SASRec."""
 
 import dataclasses
+from typing import ClassVar
 
+from tfrec.models.configs.space import Between, Space
 from tfrec.models.configs.transformer import TransformerConfig
 
 
@@ -12,6 +14,11 @@ class SASRecConfig(TransformerConfig):
     The paper has `--loss=binary`. With the softmax a larger model pays: 256
     dimensions and 3 blocks on MovieLens 1M.
     """
+
+    space: ClassVar[Space] = {
+        **TransformerConfig.space,
+        "target_window": Between(1, 8),
+    }
 
     embedding_dim: int = 50
     embedding_dropout: float = 0.2

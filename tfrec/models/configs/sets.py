@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tfrec.models.configs.next_item import LearnedConfig
-from tfrec.models.configs.space import OneOf, Space
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import setting
 
 
@@ -27,6 +27,11 @@ class SetConfig(LearnedConfig):
 @dataclasses.dataclass(frozen=True)
 class SetVAEConfig(SetConfig):
     """Settings of every variational autoencoder of sets."""
+
+    space: ClassVar[Space] = {
+        **SetConfig.space,
+        "input_dropout": Between(0.2, 0.7),
+    }
 
     latent_dim: int = setting(200, "Size of the latent z.", minimum=1)
     input_dropout: float = setting(

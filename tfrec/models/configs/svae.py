@@ -1,8 +1,10 @@
 """Settings of SVAE."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.per_position import PerPositionConfig
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import setting
 
 
@@ -13,6 +15,12 @@ class SVAEConfig(PerPositionConfig):
     Their beta, at most 0.023, weighs a KL averaged over positions beside a
     likelihood summed over them. Here both are sums: it is 0.023 / length.
     """
+
+    space: ClassVar[Space] = {
+        **PerPositionConfig.space,
+        "tie_weights": OneOf((True, False)),
+        "kl_weight": Between(1e-4, 1e-1, log=True),
+    }
 
     embedding_dim: int = 256
     embedding_dropout: float = 0.0

@@ -1,9 +1,11 @@
 """Settings of every model made of Transformer blocks."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.errors import InputError
 from tfrec.models.configs.next_item import NextItemConfig
+from tfrec.models.configs.space import Between, Space
 from tfrec.settings import setting
 
 
@@ -19,6 +21,11 @@ def check_heads(heads: int, embedding_dim: int) -> None:
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig(NextItemConfig):
     """Settings of the blocks, see `TransformerBlock`."""
+
+    space: ClassVar[Space] = {
+        **NextItemConfig.space,
+        "dropout": Between(0.0, 0.6),
+    }
 
     blocks: int = setting(2, "Self-attention blocks.", minimum=1)
     heads: int = setting(

@@ -1,8 +1,10 @@
 """Settings of VASER."""
 
 import dataclasses
+from typing import ClassVar
 
 from tfrec.models.configs.per_position import PerPositionConfig
+from tfrec.models.configs.space import Between, Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,6 +13,11 @@ class VASERConfig(PerPositionConfig):
 
     With the paper's --kl_weight=0.2 the posterior collapses.
     """
+
+    space: ClassVar[Space] = {
+        **PerPositionConfig.space,
+        "kl_weight": Between(1e-4, 0.2, log=True),
+    }
 
     max_length: int = 30
     embedding_dim: int = 50
