@@ -17,6 +17,7 @@ files.
 import json
 import re
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ def add(run_dir: Path, config: str) -> Path:
         run_dir: A finished run.
         config: The flagfile, from the root of the repository.
     """
+    content = {"config": config, **measured(run_dir)}
+    place = Path(config).relative_to("configs").with_suffix("")
+    return write(content, RESULTS / place)
+
+
+def measured(run_dir: Path) -> dict[str, Any]:
+    """Returns what a finished run measured, and the settings it was of."""
     from tfrec.metrics.statistics import interval
     from tfrec.training.comparison import read_runs
 
@@ -85,10 +93,13 @@ def add(run_dir: Path, config: str) -> Path:
         name: [round(end, 5) for end in interval(run.totals(name))]
         for name in numbers["metrics"]
     }
-    place = Path(config).relative_to("configs")
-    path = RESULTS / place.with_suffix("") / f"seed_{numbers['seed']}.json"
+    return {**numbers, "settings": settings}
+
+
+def write(content: dict[str, Any], folder: Path) -> Path:
+    """Writes a result file, by its seed, and returns its path."""
+    path = folder / f"seed_{content['seed']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"config": config, **numbers, "settings": settings}
     path.write_text(json.dumps(content, indent=1) + "\n")
     return path
 
@@ -164,12 +175,23 @@ def estimate(results: list[dict[str, Any]], metric: str) -> str:
 
 def with_tables(text: str) -> str:
     """Returns the page with each table as its result files have it."""
-    for dataset in TABLES:
-        begin, end = f"<!-- results: {dataset} -->", "<!-- end -->"
-        pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
-        new = f"{begin}\n{table(dataset)}\n{end}"
-        text = re.sub(pattern, lambda _, new=new: new, text, flags=re.DOTALL)
-    return text
+    return filled(text, "results", table)
+
+
+def filled(text: str, kind: str, table_of: Callable[[str], str]) -> str:
+    """Writes tables between the comments that name them.
+
+    Args:
+        text: The page.
+        kind: What the comments begin with.
+        table_of: Gives the table of a name.
+    """
+    pattern = rf"(<!-- {kind}: (\S+) -->\n).*?(<!-- end -->)"
+
+    def anew(found: re.Match[str]) -> str:
+        return f"{found[1]}{table_of(found[2])}\n{found[3]}"
+
+    return re.sub(pattern, anew, text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The tables of the documentation are those of the result files."""
 
 import json
+import re
 
 import pytest
 
-from benchmarks import results
+from benchmarks import results, studies
 from tests.flagfiles import read_flagfile
 
 FILES = sorted(results.RESULTS.rglob("*.json"))
@@ -21,6 +22,21 @@ def test_the_tables_are_those_of_the_files():
     for dataset in results.TABLES:
         assert f"<!-- results: {dataset} -->" in text
     assert results.with_tables(text) == text
+
+
+def test_the_studies_are_those_of_the_files():
+    texts = [page.read_text(encoding="utf-8") for page in studies.PAGES]
+    for text in texts:
+        assert studies.with_tables(text) == text
+    shown = re.findall(r"<!-- study: (\w+)/(\S+) -->", "".join(texts))
+    points = [
+        p
+        for paper, study in shown
+        for p in studies.studies(paper)[study].points
+    ]
+    kept = {path.parent for path in studies.FOLDER.rglob("*.json")}
+    assert kept
+    assert kept <= {studies.FOLDER / point.job.name for point in points}
 
 
 def members(part, path):
@@ -45,7 +61,9 @@ def agree(found, expected, what):
 def test_a_result_is_of_its_configuration_as_it_is_now(path):
     found = json.loads(path.read_text())
     data, training, model = read_flagfile(
-        results.ROOT / found["config"], f"--seed={found['seed']}"
+        results.ROOT / found["config"],
+        *found.get("changes", ()),
+        f"--seed={found['seed']}",
     )
     for part, settings in (
         ("data", data),

@@ -1,0 +1,142 @@
+"""Result files of the papers' studies, and their tables in the documentation.
+
+    # Keep what the finished runs of `tfrec reproduce` measured.
+    python -m benchmarks.studies --of=acvae \\
+        --output_dir=runs/reproduce_acvae
+
+    # Write the tables anew.
+    python -m benchmarks.studies
+
+A study varies the settings of one flagfile: a figure of `tfrec reproduce`. A
+file in `results/studies/` is what `benchmarks.results` keeps of a run, with
+the flags that come after those of the flagfile and the last values of
+epochs.csv, such as `corr`. A table stands in docs/results.md or
+docs/studies.md between two comments that name it, such as
+`acvae/figure4/ml_latest`; a test fails where it differs from its files.
+"""
+
+import csv
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags
+
+from benchmarks import results
+from tfrec.durations import duration
+from tfrec.reproduction import acvae, vaser
+from tfrec.reproduction.grid import Grid, Trial
+from tfrec.reproduction.plan import Job, Study
+from tfrec.training.tables import title_of
+
+FOLDER = results.RESULTS / "studies"
+PAGES = (results.PAGE, results.ROOT / "docs" / "studies.md")
+PLANS = {"acvae": acvae.PLAN, "vaser": vaser.PLAN}
+_SEEDS = range(10)
+_OF = flags.DEFINE_enum("of", None, list(PLANS), "The paper.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "That of `tfrec reproduce`, whose runs to keep."
+)
+# Of epochs.csv: what the metrics of the best epoch say, and the speed.
+_LEFT_OUT = ("val_", "epoch", "step", "tokens_per_second")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    if _OUTPUT_DIR.value:
+        if not _OF.value:
+            raise app.UsageError("`--output_dir` needs `--of`: acvae or vaser.")
+        for path in add(_OF.value, Path(_OUTPUT_DIR.value)):
+            print(f"Written: {path.relative_to(results.ROOT)}")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(with_tables(text), encoding="utf-8")
+
+
+def studies(paper: str) -> dict[str, Study]:
+    """Returns the studies of a paper by part and dataset."""
+    parts = (part for part in PLANS[paper].parts if isinstance(part, Study))
+    return {f"{part.name}/{part.dataset}": part for part in parts}
+
+
+def add(paper: str, output_dir: Path) -> Iterator[Path]:
+    """Writes the result files of the finished runs of a reproduction.
+
+    Args:
+        paper: Whose studies.
+        output_dir: That of `tfrec reproduce`.
+    """
+    grid = Grid(output_dir / "runs", results.ROOT / "configs")
+    points = [p for part in studies(paper).values() for p in part.points]
+    for job in dict.fromkeys(point.job for point in points):
+        trials = [Trial(job, seed) for seed in _SEEDS]
+        for trial in filter(grid.finished, trials):
+            run_dir = grid.run_dir(trial)
+            content = {
+                "config": f"configs/{job.flagfile}",
+                "changes": list(job.changes),
+                **results.measured(run_dir),
+                "last": last_values(run_dir / "epochs.csv"),
+            }
+            yield results.write(content, FOLDER / job.name)
+
+
+def last_values(path: Path) -> dict[str, float]:
+    """Returns the last value of each column of an epochs.csv."""
+    with open(path, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        name: float(value)
+        for row in rows
+        for name, value in row.items()
+        if value and not name.startswith(_LEFT_OUT)
+    }
+
+
+def read(job: Job) -> list[dict[str, Any]]:
+    """Returns the results of a job, by seed."""
+    paths = sorted((FOLDER / job.name).glob("seed_*.json"))
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def table(name: str) -> str:
+    """Returns the table of a study in Markdown, of what has been run.
+
+    Args:
+        name: Paper, part and dataset, such as "acvae/figure4/ml_latest".
+    """
+    paper, _, study = name.partition("/")
+    part = studies(paper)[study]
+    xs = [part.x_label] if part.x_label else []
+    head = ["", *xs, *map(title_of, part.metrics), *part.last, "seeds", "time"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for point in part.points:
+        found = read(point.job)
+        if not found:
+            continue
+        cells = [point.series.replace("|", r"\|")]
+        cells += [f"{point.x:g}"] if part.x_label else []
+        cells += [results.estimate(found, metric) for metric in part.metrics]
+        cells += [_mean(found, column) for column in part.last]
+        cells += [
+            ", ".join(str(each["seed"]) for each in found),
+            duration(statistics.mean(r["wall_seconds"] for r in found)),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mean(found: list[dict[str, Any]], column: str) -> str:
+    values = [each["last"][column] for each in found]
+    return f"{statistics.mean(values):.4g}"
+
+
+def with_tables(text: str) -> str:
+    """Returns a page with each study as its result files have it."""
+    return results.filled(text, "study", table)
+
+
+if __name__ == "__main__":
+    app.run(main)
