@@ -13,6 +13,7 @@ counts: Linux also counts what the process held that was forked.
 
     python -m tests.chaos bombs
     python -m tests.chaos bombs --bombs=gzip --megabytes=8192
+    python -m tests.chaos bombs --bombs=rows --memory_limit=512MB
 """
 
 import dataclasses
@@ -58,6 +59,9 @@ class BombsConfig(AttackConfig):
     most_megabytes: float = setting(
         2048.0, "Most memory that the command may hold.", above=0
     )
+    memory_limit: str = setting(
+        "2GB", "That of the preparation, which is not all that it holds."
+    )
 
 
 def main() -> None:
@@ -78,7 +82,7 @@ def attack(config: BombsConfig, folder: Path) -> Tally:
     tally = Tally(config)
     for name in config.bombs:
         raw = _WRITERS[name](folder, config.megabytes)
-        status, held, text = prepare(raw, folder / name, config.seconds)
+        status, held, text = prepare(raw, folder / name, config)
         print(
             f"{name}: {raw.stat().st_size:,} bytes, {held:,.0f} MB held: "
             f"{text.strip() or 'prepared'}",
@@ -97,13 +101,15 @@ def attack(config: BombsConfig, folder: Path) -> Tally:
     return tally
 
 
-def prepare(raw: Path, data: Path, seconds: float) -> tuple[int, float, str]:
+def prepare(
+    raw: Path, data: Path, config: BombsConfig
+) -> tuple[int, float, str]:
     """Prepares a file in a process of its own.
 
     Args:
         raw: The file.
         data: Folder of the dataset.
-        seconds: Most processor time.
+        config: What it may take.
 
     Returns:
         Its status, the most memory that it held in megabytes, its errors.
@@ -113,8 +119,9 @@ def prepare(raw: Path, data: Path, seconds: float) -> tuple[int, float, str]:
         f"--dataset={'sequences' if raw.suffix == '.txt' else 'csv'}",
         f"--raw_dir={raw}",
         f"--data_dir={data}",
+        f"--memory_limit={config.memory_limit}",
     )
-    return measured(command, seconds)
+    return measured(command, config.seconds)
 
 
 def measured(command: Sequence[str], seconds: float) -> tuple[int, float, str]:

@@ -99,25 +99,32 @@ def group_rows(
         too: for each example of a record, what the clock counted from the last
         event of its history to the next one.
     """
+    # Of a sequence that may go on: put together once, when it has ended.
     rest: list[pa.RecordBatch] = []
     users = 0
 
-    def group(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
+    def group() -> dict[str, pa.RecordBatch]:
         nonlocal users
+        rows = pa.concat_batches(rest)
+        # A sequence may be most of the memory: it is not held twice.
+        rest.clear()
         records = protocol.group(rows, users)
         users += len(records["train"])
         return records
 
     for batch in batches:
-        rows = pa.concat_batches([*rest, batch])
-        start = rows.column("start").to_numpy()
-        # The last sequence may go on in the next batch.
+        start = batch.column("start").to_numpy()
         cut = int(np.searchsorted(start, start[-1]))
         if cut:
-            yield group(rows.slice(0, cut))
-        rest = [rows.slice(cut)]
+            rest.append(batch.slice(0, cut))
+        elif rest and rest[-1].column("start")[-1].as_py() == start[-1]:
+            rest.append(batch)
+            continue
+        if rest:
+            yield group()
+        rest.append(batch.slice(cut))
     if rest:
-        yield group(pa.concat_batches(rest))
+        yield group()
 
 
 def whole(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
@@ -129,7 +136,8 @@ def whole(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
     first = _first_rows(rows)
     ends = np.append(first, len(rows)).astype(np.int32)
     # Each click but the first of a session is an example.
-    gaps = np.delete(_gaps(rows), first)
+    times = rows.column("timestamp").to_numpy()
+    gaps = np.delete(np.diff(times, prepend=times[:1]), first)
     clicks = ends - np.arange(len(ends), dtype=np.int32)
     batch = pa.RecordBatch.from_pydict(
         {
@@ -182,17 +190,21 @@ def divided(rows: pa.RecordBatch, users: int) -> dict[str, pa.RecordBatch]:
     user = np.where(enough, users + np.cumsum(enough), UNKNOWN_USER)
 
     # One for each sequence: before the first item that is not of the history.
-    gaps, single = _gaps(rows), np.arange(len(first) + 1, dtype=np.int32)
+    times = rows.column("timestamp").to_numpy()
+    single = np.arange(len(first) + 1, dtype=np.int32)
 
     def since(lengths: np.ndarray) -> pa.ListArray:
-        next_rows = np.minimum(first + lengths, len(rows) - 1)
-        return pa.ListArray.from_arrays(single, gaps[next_rows])
+        after = np.minimum(first + lengths, len(rows) - 1)
+        gaps = times[after] - times[np.maximum(after - 1, 0)]
+        return pa.ListArray.from_arrays(single, gaps)
 
     def batch(items, targets, kept: np.ndarray, **more) -> pa.RecordBatch:
         columns = {"id": ids, "items": items, "user": pa.array(user)}
-        return pa.RecordBatch.from_pydict(
+        found = pa.RecordBatch.from_pydict(
             {**columns, "targets": targets, **more}
-        ).filter(pa.array(kept))
+        )
+        # A filter copies, which a sequence that fills the memory cannot bear.
+        return found if kept.all() else found.filter(pa.array(kept))
 
     return {
         "train": batch(fit, tail, enough),
@@ -215,13 +227,7 @@ def divided(rows: pa.RecordBatch, users: int) -> dict[str, pa.RecordBatch]:
 def _first_rows(rows: pa.RecordBatch) -> np.ndarray:
     """Returns the number of each sequence's first row."""
     start = rows.column("start").to_numpy()
-    return np.flatnonzero(np.diff(start, prepend=start[0] - 1))
-
-
-def _gaps(rows: pa.RecordBatch) -> np.ndarray:
-    """Returns what the clock counted since the row before, int64 [rows]."""
-    times = rows.column("timestamp").to_numpy()
-    return np.diff(times, prepend=times[:1])
+    return np.flatnonzero(np.append(True, start[1:] != start[:-1]))
 
 
 def count_targets(records: pa.RecordBatch, num_items: int) -> dict[str, int]:
