@@ -39,9 +39,9 @@ LEFT_OUT = (
     *("raw_dir", "data_dir", "run_dir", "verbose", "members"),
     "evaluation_block_items",
 )
-# What may follow the dataset in the name of a flagfile: another loss, or the
-# settings of the paper.
-VARIANTS = ("", "_softmax", "_paper")
+# What may follow the dataset in the name of a flagfile: another loss, the
+# settings of the paper, or those that a search found.
+VARIANTS = ("", "_softmax", "_paper", "_tuned", "_softmax_tuned")
 # By dataset: the metrics that its table shows, and the paper that has it, if
 # one has.
 TABLES: dict[str, tuple[tuple[str, ...], Plan | None]] = {
@@ -135,7 +135,7 @@ def table(dataset: str) -> str:
     for config, results in read(dataset).items():
         model = results[0]["model"]
         # What a paper prints is of the loss that it has.
-        printed = Path(config).stem in (dataset, f"{dataset}_paper")
+        printed = "_softmax" not in config
         cells = [
             f"`{config}`",
             published(paper, dataset, model, metrics) if printed else "",

@@ -12,6 +12,7 @@ from tfrec.reproduction.plan import (
     VARIANTS,
     Job,
     Results,
+    Row,
     Study,
     printed,
 )
@@ -125,7 +126,7 @@ def test_a_choice_is_by_part_dataset_and_model():
     )
     assert chosen("acvae", "sasrec:ours") == (
         ["table2"],
-        ["ml_latest/sasrec/ours"],
+        ["ml_latest/sasrec/ours", "ml_1m/sasrec/ours"],
     )
     parts, jobs = chosen("acvae", "figure4:ml_latest", "table1")
     assert parts == ["table1", "figure4"]
@@ -159,6 +160,12 @@ def test_a_variant_is_there_where_its_flagfile_is(tmp_path):
         "ml_latest/fpmc/tuned",
     ]
     assert select(acvae.PLAN, ["fpmc:published"], tmp_path)[1] == jobs[:1]
+
+
+def test_a_search_that_found_nothing_better_is_no_training_of_its_own():
+    row = Row("ease", "EASE", as_tuned=("ml_latest",))
+    assert row.job("ml_latest", "tuned") == row.job("ml_latest", "ours")
+    assert row.job("ml_1m", "tuned").flagfile == "ease/ml_1m_tuned.flags"
 
 
 @pytest.mark.parametrize(

@@ -116,13 +116,13 @@ _ROWS = (
     # What a reader of today asks for beside them.
     Row("sasrec", "SASRec"),
     Row("recvae", "RecVAE"),
-    Row("ease", "EASE"),
-    Row("slist", "SLIST"),
+    Row("ease", "EASE", as_tuned=("ml_latest",)),
+    Row("slist", "SLIST", as_tuned=("ml_latest",)),
     Row("vsknn", "VSKNN"),
     Row("itemknn", "Item-KNN"),
     Row("rules", "Sequential rules"),
     Row("markov", "Markov chain of counts"),
-    Row("transitions", "Counts of transitions"),
+    Row("transitions", "Counts of transitions", as_tuned=("ml_latest",)),
 )
 
 # What is taken away. All are trained with a validation split, so that there

@@ -115,6 +115,8 @@ class Row:
             by the dataset.
         as_published: Whether ours are the settings of the model's paper, but
             for batches, epochs and schedule, so that one training is both.
+        as_tuned: Datasets on which a search around ours found nothing better,
+            so that one training is both.
     """
 
     model: str
@@ -123,21 +125,24 @@ class Row:
         default_factory=dict, hash=False
     )
     as_published: bool = False
+    as_tuned: tuple[str, ...] = ()
 
     def flagfile(self, dataset: str, variant: str) -> str:
         """Returns where the settings are, if there are any."""
-        end, _ = VARIANTS[self._settings(variant)]
+        end, _ = VARIANTS[self._settings(dataset, variant)]
         name = self.files.get(dataset, f"{self.model}/{dataset}")
         return f"{name}{end}.flags"
 
     def job(self, dataset: str, variant: str) -> Job:
         """Returns the job of a cell."""
-        name = f"{dataset}/{self.model}/{self._settings(variant)}"
+        name = f"{dataset}/{self.model}/{self._settings(dataset, variant)}"
         return Job(name, dataset, self.flagfile(dataset, variant))
 
-    def _settings(self, variant: str) -> str:
+    def _settings(self, dataset: str, variant: str) -> str:
         """Returns the variant whose settings these are."""
-        ours = self.as_published and variant == "published"
+        ours = (variant == "published" and self.as_published) or (
+            variant == "tuned" and dataset in self.as_tuned
+        )
         return "ours" if ours else variant
 
 
