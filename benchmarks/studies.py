@@ -48,7 +48,8 @@ def main(argv: list[str]) -> None:
     if _OUTPUT_DIR.value:
         if not _OF.value:
             raise app.UsageError("`--output_dir` needs `--of`: acvae or vaser.")
-        for path in add(_OF.value, Path(_OUTPUT_DIR.value)):
+        folder = Path(_OUTPUT_DIR.value) / "runs"
+        for path in add(_OF.value, Grid(folder, results.ROOT / "configs")):
             print(f"Written: {path.relative_to(results.ROOT)}")
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -61,14 +62,13 @@ def studies(paper: str) -> dict[str, Study]:
     return {f"{part.name}/{part.dataset}": part for part in parts}
 
 
-def add(paper: str, output_dir: Path) -> Iterator[Path]:
+def add(paper: str, grid: Grid) -> Iterator[Path]:
     """Writes the result files of the finished runs of a reproduction.
 
     Args:
         paper: Whose studies.
-        output_dir: That of `tfrec reproduce`.
+        grid: The runs.
     """
-    grid = Grid(output_dir / "runs", results.ROOT / "configs")
     points = [p for part in studies(paper).values() for p in part.points]
     for job in dict.fromkeys(point.job for point in points):
         trials = [Trial(job, seed) for seed in _SEEDS]

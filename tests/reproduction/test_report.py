@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks import studies
 from tests.prepared import prepare_sequences
 from tests.toy import Toy, entry, toy_data
 from tfrec.metrics.ranks import Ranks
@@ -186,6 +187,28 @@ def test_a_study_has_its_curve(grid, written):
     assert means == pytest.approx(np.mean(columns, 0).tolist())
     assert cells(text, "one", "0.5")[1:] == [f"{means[-1]:.5g}", "--a"]
     assert "Figure 4: corr by epoch" in web
+
+
+def test_result_files_of_a_study_make_its_table(grid, tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "PLANS", {"paper": PLAN})
+    monkeypatch.setattr(studies, "FOLDER", tmp_path)
+    paths = list(studies.add("paper", grid))
+    assert paths == [
+        tmp_path / f"users/study/a/seed_{seed}.json" for seed in SEEDS
+    ]
+    kept = json.loads(paths[0].read_text())
+    assert (kept["config"], kept["changes"]) == (
+        "configs/toy/users.flags",
+        ["--a"],
+    )
+    metric, corr, seeds, _ = cells(
+        studies.table("paper/figure4/users"), "one", "0.5"
+    )
+    found = Measurements(grid, SEEDS).estimate(toy_job("a"), "recall@5")
+    assert metric.startswith(f"{short(found.mean)} ± ")
+    _, by_epoch = Measurements(grid, SEEDS).by_epoch(toy_job("a"), "corr")
+    assert float(corr) == pytest.approx(by_epoch[-1], rel=1e-3)
+    assert seeds == "0, 1"
 
 
 def test_statistics_are_those_of_the_prepared_data(written):
