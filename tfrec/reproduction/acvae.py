@@ -104,7 +104,7 @@ _DATASETS = (
 
 _ACVAE = Row("acvae", "ACVAE")
 _ROWS = (
-    Row("pop", "POP", {"ml_1m": "pop/ml_1m_201"}, as_published=True),
+    Row("pop", "POP", as_published=True),
     Row("fpmc", "FPMC", as_published=True),
     Row("caser", "Caser", as_published=True),
     Row("gru4rec", "GRU4Rec+"),

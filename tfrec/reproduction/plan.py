@@ -111,8 +111,6 @@ class Row:
     Attributes:
         model: Its name in tfrec.
         title: Its name in the paper.
-        files: Flagfiles below the folder that are not called as the dataset,
-            by the dataset.
         as_published: Whether ours are the settings of the model's paper, but
             for batches, epochs and schedule, so that one training is both.
         as_tuned: Datasets on which a search around ours found nothing better,
@@ -121,17 +119,13 @@ class Row:
 
     model: str
     title: str
-    files: Mapping[str, str] = dataclasses.field(
-        default_factory=dict, hash=False
-    )
     as_published: bool = False
     as_tuned: tuple[str, ...] = ()
 
     def flagfile(self, dataset: str, variant: str) -> str:
         """Returns where the settings are, if there are any."""
         end, _ = VARIANTS[self._settings(dataset, variant)]
-        name = self.files.get(dataset, f"{self.model}/{dataset}")
-        return f"{name}{end}.flags"
+        return f"{self.model}/{dataset}{end}.flags"
 
     def job(self, dataset: str, variant: str) -> Job:
         """Returns the job of a cell."""
