@@ -20,6 +20,7 @@ class ReLaVaRConfig(PerPositionConfig):
     space: ClassVar[Space] = {
         **VariationalConfig.space,
         "dropout": Between(0.0, 0.6),
+        "kl_weight": Between(1e-4, 1.0, log=True),
     }
 
     max_length: int = 30
