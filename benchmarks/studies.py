@@ -45,11 +45,18 @@ _LEFT_OUT = ("val_", "epoch", "step", "tokens_per_second")
 
 def main(argv: list[str]) -> None:
     del argv
+    if bool(_OUTPUT_DIR.value) != bool(_OF.value):
+        raise app.UsageError("`--of` and `--output_dir` need each other.")
     if _OUTPUT_DIR.value:
-        if not _OF.value:
-            raise app.UsageError("`--output_dir` needs `--of`: acvae or vaser.")
         folder = Path(_OUTPUT_DIR.value) / "runs"
-        for path in add(_OF.value, Grid(folder, results.ROOT / "configs")):
+        grid = Grid(folder, results.ROOT / "configs")
+        paths = list(add(_OF.value, grid))
+        if not paths:
+            raise app.UsageError(
+                f"{folder} has no finished run of a study of {_OF.value} with "
+                "the flags of today."
+            )
+        for path in paths:
             print(f"Written: {path.relative_to(results.ROOT)}")
     for page in PAGES:
         text = page.read_text(encoding="utf-8")

@@ -260,6 +260,13 @@ def test_a_model_takes_every_corner_of_its_space(name):
         config_class(**changes)
 
 
+def test_one_target_drawn_has_no_decay():
+    given = get_entry("sasrec").config_class(target_window=8, target_decay=0.8)
+    drawn = module._with(given, {"target_window": 1})
+    assert (drawn.target_window, drawn.target_decay) == (1, 1.0)
+    assert module._with(given, {"target_window": 3}).target_decay == 0.8
+
+
 def test_the_command_refuses_what_means_nothing():
     with pytest.raises(InputError, match="`--prune_after` means nothing with"):
         command.TuningConfig(study_dir="x", prune=False, prune_after=5)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,13 @@ def _draw(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     return drawn
 
 
+def _with(model_config: Settings, drawn: Mapping[str, Any]) -> Settings:
+    """Returns the settings with those drawn, and no decay of one target."""
+    if drawn.get("target_window") == 1:
+        drawn = {**drawn, "target_decay": 1.0}
+    return dataclasses.replace(model_config, **drawn)
+
+
 def _try(
     study: optuna.Study,
     data: PreparedDataset,
@@ -203,7 +211,7 @@ def _try(
                 run_dir=str(folder / f"trial-{index:03}"),
                 test=False,
             ),
-            dataclasses.replace(model_config, **drawn),
+            _with(model_config, drawn),
             [Judge(trial, metric)],
         )
     except optuna.TrialPruned:
@@ -281,7 +289,7 @@ def _flags(
     for part in (
         type(data.protocol.config).from_dict(data.manifest.settings),
         chosen,
-        dataclasses.replace(model_config, **best.params),
+        _with(model_config, best.params),
     ):
         lines += as_flags(part)
     return "\n".join(lines) + "\n"

@@ -52,6 +52,6 @@ class ItemProducts:
     def frozen(
         self, logits: Callable[[tf.Tensor], tf.Tensor] | None = None
     ) -> Iterator[Any]:
-        """See `Recommender`."""
+        """See `Contract`."""
         with self.item_logits.read_only(logits) as copy:
             yield copy
