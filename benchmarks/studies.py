@@ -34,7 +34,6 @@ from tfrec.training.tables import title_of
 FOLDER = results.RESULTS / "studies"
 PAGES = (results.PAGE, results.ROOT / "docs" / "studies.md")
 PLANS = {"acvae": acvae.PLAN, "vaser": vaser.PLAN}
-_SEEDS = range(10)
 _OF = flags.DEFINE_enum("of", None, list(PLANS), "The paper.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "That of `tfrec reproduce`, whose runs to keep."
@@ -78,7 +77,9 @@ def add(paper: str, grid: Grid) -> Iterator[Path]:
     """
     points = [p for part in studies(paper).values() for p in part.points]
     for job in dict.fromkeys(point.job for point in points):
-        trials = [Trial(job, seed) for seed in _SEEDS]
+        folders = grid.run_dir(Trial(job, 0)).parent.glob("seed_*")
+        seeds = sorted(int(f.name.removeprefix("seed_")) for f in folders)
+        trials = (Trial(job, seed) for seed in seeds)
         for trial in filter(grid.finished, trials):
             run_dir = grid.run_dir(trial)
             content = {

@@ -167,6 +167,14 @@ def test_a_search_that_found_nothing_better_is_no_training_of_its_own():
     row = Row("ease", "EASE", as_tuned=("ml_latest",))
     assert row.job("ml_latest", "tuned") == row.job("ml_latest", "ours")
     assert row.job("ml_1m", "tuned").flagfile == "ease/ml_1m_tuned.flags"
+    # A flagfile of its own would not be read.
+    for plan in (acvae.PLAN, vaser.PLAN):
+        (table,) = (part for part in plan.parts if isinstance(part, Results))
+        for row in table.rows:
+            for dataset in row.as_tuned:
+                name = f"{row.model}/{dataset}"
+                assert (CONFIGS / f"{name}.flags").exists()
+                assert not (CONFIGS / f"{name}_tuned.flags").exists()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def divided(rows: pa.RecordBatch, users: int) -> dict[str, pa.RecordBatch]:
         found = pa.RecordBatch.from_pydict(
             {**columns, "targets": targets, **more}
         )
-        # A filter copies, which a sequence that fills the memory cannot bear.
+        # A filter copies, and one sequence may be most of the memory.
         return found if kept.all() else found.filter(pa.array(kept))
 
     return {

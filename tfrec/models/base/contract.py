@@ -1,4 +1,4 @@
-"""What other rooms may ask of a model; all but `score` has a default."""
+"""What other rooms may ask of a model; all but `score` have a default."""
 
 import contextlib
 from collections.abc import Callable, Iterator
