@@ -85,7 +85,7 @@ def main() -> None:
             "`--fit_on` must be train: trials are judged on the validation "
             f"split. Received: {config.fit_on}."
         )
-    space = _space(config.model, type(model_config).space, tuning.search)
+    space = _space(config.model, model_config, tuning.search)
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from tfrec.data import prepare
@@ -105,17 +105,25 @@ def main() -> None:
     )
 
 
-def _space(model: str, declared: Space, search: str) -> Space:
+def _space(model: str, given: Settings, search: str) -> Space:
     """Returns the part of a model's space that is drawn.
 
+    What means nothing beside the given settings is not.
+
     Raises:
-        InputError: If `search` names what the model does not declare, or
-            nothing is left to draw.
+        InputError: If `search` names what the model does not declare or what
+            means nothing, or nothing is left to draw.
     """
+    unused = given.unused()
+    declared = {k: v for k, v in given.space.items() if k not in unused}
     names = declared
     if search not in ("", "all"):
         names = search.split(",")
         for name in names:
+            if name in unused:
+                raise InputError(
+                    f"--search: {name!r} means nothing {unused[name]}."
+                )
             if name not in declared:
                 raise InputError(
                     f"--search: {name!r} is not in the space of --model={model}"

@@ -270,3 +270,11 @@ def test_one_target_drawn_has_no_decay():
 def test_the_command_refuses_what_means_nothing():
     with pytest.raises(InputError, match="`--prune_after` means nothing with"):
         command.TuningConfig(study_dir="x", prune=False, prune_after=5)
+
+
+def test_what_means_nothing_is_not_drawn():
+    given = get_entry("svae").config_class(posterior="implicit")
+    assert "kl_weight" in given.space
+    assert "kl_weight" not in command._space("svae", given, "all")
+    with pytest.raises(InputError, match="'kl_weight' means nothing with --po"):
+        command._space("svae", given, "latent_dim,kl_weight")
