@@ -5,13 +5,15 @@ https://arxiv.org/abs/1706.03762
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import tensorflow as tf
 
 # Keras's default, 1e-3, would show where a vector is short.
 _EPSILON = 1e-6
+# From vectors to vectors.
+Layer = Callable[[tf.Tensor], tf.Tensor]
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -117,16 +119,33 @@ class TransformerBlock(keras.layers.Layer):
         def feed(x):
             return self.output_layer(self.hidden(x))
 
-        x = inputs
-        for part, norm in (
-            (attend, self.attention_norm),
-            (feed, self.feed_norm),
-        ):
-            change = part(norm(x) if self.norm_first else x)
-            x += self.dropout(change, training=training)
-            if not self.norm_first:
-                x = norm(x)
-        return x
+        parts = ((attend, self.attention_norm), (feed, self.feed_norm))
+        return add_parts(inputs, parts, self.dropout, self.norm_first, training)
+
+
+def add_parts(
+    vectors: tf.Tensor,
+    parts: Iterable[tuple[Layer, Layer]],
+    dropout: keras.layers.Dropout,
+    norm_first: bool,
+    training: bool,
+) -> tf.Tensor:
+    """Adds to vectors what each part of a block makes of them, normalised.
+
+    Args:
+        vectors: `[batch, length, dim]`.
+        parts: Each with its normalisation, one after the other.
+        dropout: Of what a part adds.
+        norm_first: Whether a part reads normalised vectors; otherwise the sum
+            is normalised.
+        training: Whether dropout is on.
+    """
+    for part, norm in parts:
+        change = part(norm(vectors) if norm_first else vectors)
+        vectors += dropout(change, training=training)
+        if not norm_first:
+            vectors = norm(vectors)
+    return vectors
 
 
 class PositionEmbedding(keras.layers.Layer):
