@@ -78,6 +78,12 @@ _ENTRIES = (
         "causal self-attention over items and positions",
     ),
     Entry(
+        "recblr",
+        "RecBLR",
+        "Liu et al., CIKM'24",
+        "gated linear recurrences over items",
+    ),
+    Entry(
         "bert4rec",
         "BERT4Rec",
         "Sun et al., CIKM'19",
