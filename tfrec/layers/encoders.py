@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfrec.layers.linear_recurrence import RecurrentBlock
 from tfrec.layers.recurrent import GRU
 from tfrec.layers.session_attention import SessionAttention
 from tfrec.layers.transformer import (
@@ -119,6 +120,55 @@ class TransformerEncoder(Encoder):
         """See base class."""
         placed = self.positions(self.scale * embedded)
         return through(placed, self.blocks, self.norm, training)
+
+
+class RecurrentBlocksEncoder(Encoder):
+    """Gated linear recurrences over normalised items: RecBLR.
+
+    Args:
+        dim: Size of an item embedding, and of a state.
+        blocks: Number of blocks.
+        dropout: Rate on hidden layers and on what a part of a block adds.
+        expansion: Units of a recurrence, in sizes of an embedding.
+        kernel_size: Positions that the causal convolution of a block spans.
+        hidden_units: Width of the hidden layer of a block; 0: 4 * dim.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        blocks: int,
+        dropout: float = 0.0,
+        expansion: int = 2,
+        kernel_size: int = 4,
+        hidden_units: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.dim = dim
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
+        self.blocks = [
+            RecurrentBlock(
+                expansion,
+                kernel_size,
+                hidden_units or 4 * dim,
+                dropout,
+                name=f"block_{i}",
+            )
+            for i in range(blocks)
+        ]
+
+    def build(self, input_shape):
+        """Builds for embedded items `[batch, length, dim]`."""
+        for layer in (self.norm, *self.blocks):
+            layer.build(input_shape)
+
+    def call(self, embedded: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See base class."""
+        states = self.norm(embedded)
+        for block in self.blocks:
+            states = block(states, training=training)
+        return states
 
 
 class NoEncoder(Encoder):

@@ -3,14 +3,14 @@
 Liu, Lin, Liu, Wang, Caverlee: Behavior-Dependent Linear Recurrent Units for
 Efficient Sequential Recommendation. https://arxiv.org/abs/2406.12580
 
-The paper, part by part, with its sections:
+The paper, section 3, part by part:
 
-    e = norm(dropout(item vectors))                                 3.2
-        -> `states`, here
-    gated recurrent layer: convolution, BD-LRU, silu gate            3.3
-    feed-forward network; residuals, dropout, norm around both       3.4
+    e = norm(dropout(item vectors))
+        -> layers/encoders.py, `RecurrentBlocksEncoder`
+    gated recurrent layer: convolution, BD-LRU, silu gate
+    feed-forward network; residuals, dropout, norm around both
         -> layers/linear_recurrence.py
-    softmax over the products of the last state and the items        3.5
+    softmax over the products of the last state and the items
         -> layers/item_logits.py, layers/losses/
 
 The state before is only scaled, by a factor that the item chooses, where a GRU
@@ -27,7 +27,7 @@ import keras
 import tensorflow as tf
 
 from tfrec.batches import Query
-from tfrec.layers.linear_recurrence import RecurrentBlock
+from tfrec.layers.encoders import RecurrentBlocksEncoder
 from tfrec.models.base.next_item import NextItem
 from tfrec.models.configs.recblr import RecBLRConfig
 from tfrec.settings import Settings
@@ -55,26 +55,21 @@ class RecBLR(NextItem):
         super().__init__(num_items, config, num_users)
         c = self.config
         self.make_embedding()
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
-        self.blocks = [
-            RecurrentBlock(
-                c.expansion,
-                c.kernel_size,
-                c.hidden_units or 4 * c.embedding_dim,
-                c.dropout,
-                name=f"block_{i}",
-            )
-            for i in range(c.blocks)
-        ]
+        self.encoder = RecurrentBlocksEncoder(
+            c.embedding_dim,
+            c.blocks,
+            c.dropout,
+            c.expansion,
+            c.kernel_size,
+            c.hidden_units,
+            name="encoder",
+        )
         self.make_head()
-        for layer in (self.norm, *self.blocks):
-            layer.build((None, None, c.embedding_dim))
+        self.encoder.build((None, None, c.embedding_dim))
         self.build_head(c.embedding_dim)
         self.built = True
 
     def states(self, query: Query, training: bool = False) -> tf.Tensor:
         """Returns the last block's vectors; see the base class."""
-        vectors = self.norm(self.embed(query.history, training))
-        for block in self.blocks:
-            vectors = block(vectors, training=training)
-        return vectors
+        embedded = self.embed(query.history, training)
+        return self.encoder(embedded, training=training)

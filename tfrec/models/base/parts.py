@@ -15,6 +15,7 @@ from tfrec.layers.encoders import (
     Encoder,
     GRUEncoder,
     NoEncoder,
+    RecurrentBlocksEncoder,
     TransformerEncoder,
 )
 from tfrec.layers.losses import (
@@ -92,6 +93,10 @@ def make_encoder(config: PerPositionConfig) -> Encoder:
             # Items of the softmax too are short, as its vectors have to be.
             c.embedding_dim**0.5 if c.tie_weights else 1.0,
             name="encoder",
+        )
+    if c.encoder == "recurrent_blocks":
+        return RecurrentBlocksEncoder(
+            c.embedding_dim, c.blocks, c.encoder_dropout, name="encoder"
         )
     made = {"gru": GRUEncoder, "attentive_gru": AttentiveGRUEncoder}[c.encoder]
     return made(c.gru_units, c.encoder_activation, name="encoder")

@@ -25,11 +25,20 @@ class PerPositionConfig(VariationalConfig):
         "gru",
         "gru: the state of a GRU. attentive_gru: beside it NARM's attention "
         "over all states so far, which the decoder reads too. transformer: "
-        "SASRec's causal self-attention. none: the item embeddings, for a "
-        "posterior that reads alone.",
-        choices=("gru", "attentive_gru", "transformer", "none"),
+        "SASRec's causal self-attention. recurrent_blocks: RecBLR's gated linear "
+        "recurrences. none: the item embeddings, for a posterior that reads "
+        "alone.",
+        choices=(
+            "gru",
+            "attentive_gru",
+            "transformer",
+            "recurrent_blocks",
+            "none",
+        ),
     )
-    blocks: int = setting(2, "transformer: self-attention blocks.", minimum=1)
+    blocks: int = setting(
+        2, "transformer, recurrent_blocks: number of blocks.", minimum=1
+    )
     heads: int = setting(
         1,
         "transformer: attention heads; they divide --embedding_dim.",
@@ -37,8 +46,8 @@ class PerPositionConfig(VariationalConfig):
     )
     encoder_dropout: float = setting(
         0.2,
-        "transformer: dropout rate on attention weights and on what a part of "
-        "a block adds.",
+        "transformer, recurrent_blocks: dropout rate on attention weights or "
+        "hidden layers, and on what a part of a block adds.",
         minimum=0.0,
         below=1.0,
     )
@@ -203,7 +212,7 @@ class PerPositionConfig(VariationalConfig):
             ("posterior", ("gaussian", "flow"), "its density must be known"),
             (
                 "encoder",
-                ("gru", "transformer", "none"),
+                ("gru", "transformer", "recurrent_blocks", "none"),
                 "attention would pass the latent by",
             ),
         ):
@@ -234,9 +243,10 @@ class PerPositionConfig(VariationalConfig):
             [
                 ("gru_units", "encoder", grus),
                 ("encoder_activation", "encoder", grus),
+                ("heads", "encoder", ("transformer",)),
                 *(
-                    (name, "encoder", ("transformer",))
-                    for name in ("blocks", "heads", "encoder_dropout")
+                    (name, "encoder", ("transformer", "recurrent_blocks"))
+                    for name in ("blocks", "encoder_dropout")
                 ),
                 ("initial_scale", "posterior", known),
                 ("flows", "posterior", ("flow",)),
