@@ -75,8 +75,9 @@ class GatedRecurrence(keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps vectors to vectors, both `[batch, length, dim]`."""
         x, z = tf.split(self.inputs_layer(inputs), 2, -1)
-        x = tf.pad(x, [[0, 0], [self.kernel_size - 1, 0], [0, 0]])
-        x = self.convolution(x)
+        padded = tf.pad(x, [[0, 0], [self.kernel_size - 1, 0], [0, 0]])
+        # Of a batch of no rows TensorFlow's convolution has all positions.
+        x = self.convolution(padded)[:, : tf.shape(x)[1]]
         recurrence, entry = tf.split(tf.sigmoid(self.gates(x)), 2, -1)
         log_decay = -tf.nn.softplus(self.forgetting) * recurrence
         # 1 - alpha^2, exact where alpha is nearly 1.

@@ -25,9 +25,9 @@ class PerPositionConfig(VariationalConfig):
         "gru",
         "gru: the state of a GRU. attentive_gru: beside it NARM's attention "
         "over all states so far, which the decoder reads too. transformer: "
-        "SASRec's causal self-attention. recurrent_blocks: RecBLR's gated linear "
-        "recurrences. none: the item embeddings, for a posterior that reads "
-        "alone.",
+        "SASRec's causal self-attention. recurrent_blocks: RecBLR's gated "
+        "linear recurrences. none: the item embeddings, for a posterior that "
+        "reads alone.",
         choices=(
             "gru",
             "attentive_gru",
