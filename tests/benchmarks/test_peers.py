@@ -162,7 +162,7 @@ def test_a_cell_of_recbole_is_told_its_task_and_keeps_ranks(tmp_path):
     assert told["seed"] == 4 and told["epochs"] == 9
     # It stops after one epoch more than it is told.
     assert told["stopping_step"] == 1
-    assert told["MAX_ITEM_LIST_LENGTH"] == 50
+    assert told["MAX_ITEM_LIST_LENGTH"] == 20
 
 
 def test_a_cell_that_failed_names_its_log(tmp_path):

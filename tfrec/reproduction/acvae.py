@@ -110,7 +110,7 @@ _ROWS = (
     Row("gru4rec", "GRU4Rec+"),
     Row("bert4rec", "BERT4Rec"),
     Row("cfgan", "CFGAN"),
-    Row("multvae", "Mult-VAE", as_published=True),
+    Row("multvae", "Mult-VAE", as_published=True, as_tuned=("ml_latest",)),
     Row("svae", "SVAE"),
     _ACVAE,
     # What a reader of today asks for beside them.
