@@ -129,10 +129,11 @@ def test_memory_is_flat_over_36_000_requests(own_server):
 
 
 def test_keras_is_not_imported(own_server):
-    # Its libraries would be mapped, optree among them.
+    # Its libraries would be mapped, optree and HDF5 among them.
     maps = pathlib.Path(f"/proc/{own_server.process.pid}/maps").read_text()
     assert "/tensorflow/" in maps
     assert "/optree/" not in maps
+    assert "/h5py/" not in maps
 
 
 def test_requests_in_progress_are_answered_before_the_end(own_server, tmp_path):

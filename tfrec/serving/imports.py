@@ -4,22 +4,27 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+# What TensorFlow imports if it is there, and a SavedModel does not need: Keras,
+# which imports pandas, matplotlib and scikit-learn if they are there, and what
+# reads weights in HDF5 and sparse arrays for TensorFlow's own Keras.
+_UNNEEDED = ("keras", "h5py", "scipy")
+
 
 @contextlib.contextmanager
-def without_keras() -> Iterator[None]:
-    """Lets TensorFlow be imported without Keras.
+def lean() -> Iterator[None]:
+    """Lets TensorFlow be imported without what a SavedModel does not need.
 
-    TensorFlow imports Keras if it is there, and Keras pandas, matplotlib and
-    scikit-learn if they are. A SavedModel needs none of them, and they take
-    some 100 MB, and seconds with all of them. What is imported afterwards can
-    have Keras.
+    That takes some 120 MB, and seconds. What is imported afterwards can have
+    it.
     """
     if {"keras", "tensorflow"} & set(sys.modules):
         yield
         return
+    hidden = [name for name in _UNNEEDED if name not in sys.modules]
     # What an import takes for a module that is not installed.
-    sys.modules["keras"] = None
+    sys.modules.update(dict.fromkeys(hidden))
     try:
         yield
     finally:
-        del sys.modules["keras"]
+        for name in hidden:
+            del sys.modules[name]
