@@ -70,7 +70,7 @@ def test_a_state_is_that_of_the_formula():
 
 
 def test_a_block_adds_its_parts_and_normalises():
-    block = built(RecurrentBlock(EXPANSION, KERNEL, 5))
+    block = built(RecurrentBlock(EXPANSION, KERNEL, 0.9, 5))
     (w, b), (v, c) = (
         [x.numpy() for x in layer.trainable_variables]
         for layer in (block.hidden, block.output_layer)
@@ -84,11 +84,11 @@ def test_a_block_adds_its_parts_and_normalises():
     np.testing.assert_allclose(block(vectors()), expected, 1e-3, 1e-4)
 
 
-def test_units_forget_from_a_tenth_to_a_thousandth_at_a_step():
-    layer = GatedRecurrence(EXPANSION, KERNEL)
+def test_units_forget_from_soon_to_late():
+    layer = GatedRecurrence(EXPANSION, KERNEL, 0.3)
     layer.build((None, None, DIM))
     kept = np.exp(-np.log1p(np.exp(layer.forgetting.numpy())))
-    np.testing.assert_allclose(kept[[0, -1]], [0.9, 0.999], rtol=1e-4)
+    np.testing.assert_allclose(kept[[0, -1]], [0.3, 0.999], rtol=1e-4)
     assert (np.diff(kept) > 0).all()
 
 
@@ -117,7 +117,7 @@ def test_the_gradient_of_the_scan_is_that_of_its_steps():
 
 
 def test_dropout_is_on_in_training_alone():
-    block = built(RecurrentBlock(EXPANSION, KERNEL, 5, dropout=0.5))
+    block = built(RecurrentBlock(EXPANSION, KERNEL, 0.9, 5, dropout=0.5))
     x = vectors()
     np.testing.assert_array_equal(block(x), block(x))
     assert np.abs(block(x, training=True) - block(x)).max() > 0.01

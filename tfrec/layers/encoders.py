@@ -131,6 +131,7 @@ class RecurrentBlocksEncoder(Encoder):
         dropout: Rate on hidden layers and on what a part of a block adds.
         expansion: Units of a recurrence, in sizes of an embedding.
         kernel_size: Positions that the causal convolution of a block spans.
+        min_decay: As for `GatedRecurrence`.
         hidden_units: Width of the hidden layer of a block; 0: 4 * dim.
     """
 
@@ -141,6 +142,7 @@ class RecurrentBlocksEncoder(Encoder):
         dropout: float = 0.0,
         expansion: int = 2,
         kernel_size: int = 4,
+        min_decay: float = 0.9,
         hidden_units: int = 0,
         **kwargs,
     ):
@@ -151,6 +153,7 @@ class RecurrentBlocksEncoder(Encoder):
             RecurrentBlock(
                 expansion,
                 kernel_size,
+                min_decay,
                 hidden_units or 4 * dim,
                 dropout,
                 name=f"block_{i}",

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from tfrec.layers.transformer import add_parts
 
-# Units forget at these rates a step before training, from the first to the
-# last, where the recurrence gate is open.
-_DECAYS = (0.9, 0.999)
+# What the unit that remembers longest keeps in a step, before training and
+# where its gate is open.
+_LAST_DECAY = 0.999
 
 
 class GatedRecurrence(keras.layers.Layer):
@@ -37,12 +37,21 @@ class GatedRecurrence(keras.layers.Layer):
     Args:
         expansion: Units of the state, in sizes of an embedding.
         kernel_size: Positions that the causal convolution spans.
+        min_decay: What the unit that forgets soonest keeps in a step, before
+            training and where its gate is open; the last keeps .999.
     """
 
-    def __init__(self, expansion: int = 2, kernel_size: int = 4, **kwargs):
+    def __init__(
+        self,
+        expansion: int = 2,
+        kernel_size: int = 4,
+        min_decay: float = 0.9,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.expansion = expansion
         self.kernel_size = kernel_size
+        self.min_decay = min_decay
         # Of each unit by itself.
         self.convolution = keras.layers.DepthwiseConv1D(
             kernel_size, activation="silu", name="convolution"
@@ -63,7 +72,10 @@ class GatedRecurrence(keras.layers.Layer):
         self.inputs_layer.build(input_shape)
         for layer in (self.convolution, self.gates, self.output_layer):
             layer.build(wide)
-        first, last = (np.log(np.expm1(-np.log(d))) for d in _DECAYS)
+        first, last = (
+            np.log(np.expm1(-np.log(decay)))
+            for decay in (self.min_decay, _LAST_DECAY)
+        )
         self.forgetting = self.add_weight(
             shape=[units],
             initializer=lambda *args, **kwargs: tf.linspace(
@@ -97,6 +109,7 @@ class RecurrentBlock(keras.layers.Layer):
     Args:
         expansion: As for `GatedRecurrence`.
         kernel_size: As for `GatedRecurrence`.
+        min_decay: As for `GatedRecurrence`.
         units: Width of the hidden layer.
         dropout: Rate on the hidden layer, and on what each part adds.
     """
@@ -105,13 +118,14 @@ class RecurrentBlock(keras.layers.Layer):
         self,
         expansion: int,
         kernel_size: int,
+        min_decay: float,
         units: int,
         dropout: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.recurrence = GatedRecurrence(
-            expansion, kernel_size, name="recurrence"
+            expansion, kernel_size, min_decay, name="recurrence"
         )
         self.hidden = keras.layers.Dense(units, "silu", name="hidden")
         self.recurrence_norm, self.feed_norm = (

@@ -61,6 +61,7 @@ class RecBLR(NextItem):
             c.dropout,
             c.expansion,
             c.kernel_size,
+            c.min_decay,
             c.hidden_units,
             name="encoder",
         )

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from tfrec.models.configs.next_item import NextItemConfig
-from tfrec.models.configs.space import Between, Space
+from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import setting
 
 
@@ -16,6 +16,7 @@ class RecBLRConfig(NextItemConfig):
         **NextItemConfig.space,
         "dropout": Between(0.0, 0.6),
         "target_window": Between(1, 8),
+        "min_decay": OneOf((0.3, 0.9)),
     }
 
     embedding_dim: int = 64
@@ -27,6 +28,13 @@ class RecBLRConfig(NextItemConfig):
     )
     kernel_size: int = setting(
         4, "Positions that the causal convolution spans.", minimum=1
+    )
+    min_decay: float = setting(
+        0.9,
+        "What the unit of a recurrence that forgets soonest keeps in a step "
+        "before training; the one that forgets last keeps .999.",
+        above=0.0,
+        below=0.999,
     )
     hidden_units: int = setting(
         0,
