@@ -61,6 +61,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "acvae with a transformer": {"encoder": "transformer", "blocks": 1},
     "gru4rec with a memory": {"loss": "softmax", "memory": "gated"},
+    "itemknn of histories": {"history_decay": 0.9},
 }
 
 

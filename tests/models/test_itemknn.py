@@ -1,7 +1,5 @@
 """Tests of Item-KNN against similarities of sets of sessions."""
 
-import math
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,14 @@ from tfrec.errors import InputError
 from tfrec.models import ItemKNN, ItemKNNConfig
 
 
-def reference(sessions, shrinkage, neighbours=100):
+def reference(
+    sessions, shrinkage, neighbours=100, powers=(0.5, 0.5), sequence_power=0.0
+):
+    def count(chosen):
+        lengths = [len(set(sessions[n])) for n in chosen]
+        return sum(length**-sequence_power for length in lengths)
+
+    row_power, item_power = powers
     having = {
         item: {n for n, session in enumerate(sessions) if item in session}
         for item in range(1, NUM_ITEMS + 1)
@@ -19,10 +24,9 @@ def reference(sessions, shrinkage, neighbours=100):
     similar = {}
     for i in having:
         row = {
-            j: len(having[i] & having[j])
-            / math.sqrt(
-                (len(having[i]) + shrinkage) * (len(having[j]) + shrinkage)
-            )
+            j: count(having[i] & having[j])
+            / (count(having[i]) + shrinkage) ** row_power
+            / (count(having[j]) + shrinkage) ** item_power
             for j in having
             if i != j and having[i] & having[j]
         }
@@ -43,6 +47,34 @@ def test_neighbours_are_the_most_similar_items(shrinkage, neighbours):
     assert similar.keys() == expected.keys()
     for item, row in similar.items():
         assert row == pytest.approx(expected[item])
+
+
+def test_counts_are_divided_by_powers():
+    powers = {"row_power": 0.3, "item_power": 0.1}
+    similar = table(
+        counted(ItemKNN, shrinkage=2.0, sequence_power=0.25, **powers)
+    )
+    expected = reference(SESSIONS, 2.0, 100, (0.3, 0.1), 0.25)
+    assert similar.keys() == expected.keys()
+    for item, row in similar.items():
+        assert row == pytest.approx(expected[item])
+
+
+@pytest.mark.parametrize("decay", [0.5, 1.0])
+@pytest.mark.parametrize("history", [[3], [2, 5, 3, 2, 8], [6, 9, 6], []])
+def test_a_history_is_read_with_a_decay(history, decay):
+    model = counted(ItemKNN, shrinkage=0.0, history_decay=decay)
+    similar, found = reference(SESSIONS, 0.0), {}
+    for item in set(history):
+        age = history[::-1].index(item)
+        for other, strength in similar.get(item, {}).items():
+            found[other] = found.get(other, 0.0) + decay**age * strength
+    # One row alone, and beside a longer one.
+    padded = history + [0] * (7 - len(history))
+    for rows in ([history or [0]], [padded, [1, 2, 3, 4, 5, 6, 7]]):
+        scores = model.score(Query.of(rows))[0].numpy()
+        expected = log_probabilities({1: found} if found else {}, 1)
+        np.testing.assert_allclose(scores, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("last", range(NUM_ITEMS + 1))

@@ -47,7 +47,10 @@ class PairCounts:
         self._waiting = 0
 
     def add(
-        self, first: np.ndarray, second: np.ndarray, weight: float = 1.0
+        self,
+        first: np.ndarray,
+        second: np.ndarray,
+        weight: float | np.ndarray = 1.0,
     ) -> None:
         """Adds `weight` to the pair of each of `first` with its `second`."""
         keys = first.astype(np.int64) * self._base + second
@@ -135,7 +138,7 @@ class CooccurrenceModel(Counted):
 
     def pairs(
         self, items: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, float | np.ndarray]]:
         """Yields the pairs of items to count.
 
         Args:
@@ -143,7 +146,7 @@ class CooccurrenceModel(Counted):
 
         Yields:
             Items (as in `row_splits`), those that go with them, both `[n]`,
-            and the weight of each of these pairs.
+            and the weight of these pairs, or of each.
         """
         raise NotImplementedError
 
@@ -180,7 +183,7 @@ class CooccurrenceModel(Counted):
 
     def score(self, query: Query) -> tf.Tensor:
         """See `shares`: of how strongly items follow."""
-        voters = self._voters(query.history)
+        row, voters, weights = self.vote(query.history)
         places = tf.ragged.range(
             tf.gather(self.row_splits, voters),
             tf.gather(self.row_splits, voters + 1),
@@ -188,13 +191,23 @@ class CooccurrenceModel(Counted):
         voter, places = places.value_rowids(), places.values
         return self.shares(
             tf.shape(query.history)[0],
-            voter // self.voters,
+            tf.gather(row, voter),
             tf.gather(self.followers, places),
-            tf.gather(self.strengths, places),
+            tf.gather(self.strengths, places) * tf.gather(weights, voter),
         )
 
-    def _voters(self, history: tf.Tensor) -> tf.Tensor:
-        """Returns the last items, `[batch * voters]`, as in `row_splits`."""
+    def vote(
+        self, history: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns whose followers are scored: by default the last items'.
+
+        Args:
+            history: int32 `[batch, length]`, 0 at the end.
+
+        Returns:
+            `[n]` each: the row of the batch, an item as in `row_splits`, 0 for
+            none, and its weight, float32.
+        """
         width = self.voters
         # With as many items before the start as may vote.
         history = tf.pad(newest(history, width), [[0, 0], [width, 0]])
@@ -204,4 +217,9 @@ class CooccurrenceModel(Counted):
         distances = tf.range(width)
         last = tf.gather(history, ends - 1 - distances, batch_dims=1)
         tables = distances * (self.num_items + 1)
-        return tf.reshape(tf.where(last > 0, last + tables, 0), [-1])
+        items = tf.reshape(tf.where(last > 0, last + tables, 0), [-1])
+        return (
+            tf.range(tf.size(items)) // width,
+            items,
+            tf.ones_like(items, tf.float32),
+        )

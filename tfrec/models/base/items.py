@@ -102,6 +102,26 @@ def distinct(items: tf.Tensor) -> tf.Tensor:
     return tf.concat([falling[:, :1], tf.where(repeated, 0, falling[:, 1:])], 1)
 
 
+def newest_of_each(history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the set of items of each padded row, and how old each is.
+
+    Args:
+        history: int32 `[batch, length]`, 0 at the end.
+
+    Returns:
+        int32 `[batch, length]` each: the items, falling, 0 in place of what
+        came again later; and how many items came after.
+    """
+    backward = tf.reverse(history, [1])
+    # Of equals the later one first.
+    order = tf.argsort(backward, direction="DESCENDING", stable=True)
+    falling = tf.gather(backward, order, batch_dims=1)
+    again = falling[:, 1:] == falling[:, :-1]
+    items = tf.concat([falling[:, :1], tf.where(again, 0, falling[:, 1:])], 1)
+    padding = tf.reduce_sum(tf.cast(history == 0, tf.int32), 1, keepdims=True)
+    return items, order - padding
+
+
 def distinct_array(items: np.ndarray) -> np.ndarray:
     """Returns the same of an array, with 0 at the end of each row."""
     items = -np.sort(-items, axis=1)
