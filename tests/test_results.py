@@ -6,9 +6,14 @@ import re
 import pytest
 
 from benchmarks import results, studies
+from benchmarks.peers import kept, models
 from tests.flagfiles import read_flagfile
 
-FILES = sorted(results.RESULTS.rglob("*.json"))
+FILES = sorted(
+    path
+    for path in results.RESULTS.rglob("*.json")
+    if path.parent != kept.FOLDER
+)
 
 
 def test_there_are_results():
@@ -37,6 +42,20 @@ def test_the_studies_are_those_of_the_files():
     kept = {path.parent for path in studies.FOLDER.rglob("*.json")}
     assert kept
     assert kept <= {studies.FOLDER / point.job.name for point in points}
+
+
+def test_the_comparison_with_recbole_is_that_of_its_files():
+    text = results.PAGE.read_text(encoding="utf-8")
+    for name in ("scores", "differences"):
+        assert f"<!-- peers: {name} -->" in text
+    assert kept.with_tables(text) == text
+    assert len(kept.read()) == len(list(kept.FOLDER.glob("*.json")))
+    for cell, answer in kept.read().items():
+        asked = answer["asked"]["settings"]
+        pair = models.PAIRS[cell.model]
+        own = pair.flags if cell.library == "tfrec" else pair.peer_settings
+        # As JSON has it: lists for tuples.
+        assert json.loads(json.dumps(own)).items() <= asked.items(), cell
 
 
 def members(part, path):

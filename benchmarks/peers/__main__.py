@@ -73,6 +73,9 @@ class PeersConfig(Settings):
         10, "Epochs without a better validation NDCG@10.", minimum=1
     )
     train: bool = setting(True, "Run what is not finished.")
+    keep: bool = setting(
+        False, "Keep the finished cells in results/, for docs/results.md."
+    )
     format: str = setting("text", "Of the tables.", choices=FORMATS)
 
 
@@ -174,6 +177,10 @@ def main() -> None:
     print(tables.scores(answers, caption).render(config.format))
     print()
     print(tables.differences(answers).render(config.format))
+    if config.keep:
+        from benchmarks.peers.kept import keep
+
+        keep(output)
     if failed:
         raise InputError(
             f"{len(failed)} cells failed: {', '.join(failed)}. The same "
