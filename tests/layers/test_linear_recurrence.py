@@ -121,3 +121,12 @@ def test_dropout_is_on_in_training_alone():
     x = vectors()
     np.testing.assert_array_equal(block(x), block(x))
     assert np.abs(block(x, training=True) - block(x)).max() > 0.01
+
+
+def test_a_closed_gate_has_a_gradient():
+    layer = built(GatedRecurrence(EXPANSION, KERNEL))
+    layer.gates.bias.assign(-200 * tf.ones_like(layer.gates.bias))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(vectors()))
+    for gradient in tape.gradient(total, layer.trainable_variables):
+        assert np.isfinite(gradient).all()

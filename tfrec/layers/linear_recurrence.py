@@ -16,6 +16,8 @@ from tfrec.layers.transformer import add_parts
 # What the unit that remembers longest keeps in a step, before training and
 # where its gate is open.
 _LAST_DECAY = 0.999
+# As in the authors' code.
+_LEAST_FRESH = 1e-8
 
 
 class GatedRecurrence(keras.layers.Layer):
@@ -27,7 +29,7 @@ class GatedRecurrence(keras.layers.Layer):
         c_t = silu(convolution(x)_t)
         r_t = sigmoid(W_r c_t + b_r), i_t = sigmoid(W_i c_t + b_i)
         alpha_t = exp(-softplus(Lambda) * r_t)
-        h_t = alpha_t * h_{t-1} + sqrt(1 - alpha_t^2) * i_t * c_t
+        h_t = alpha_t * h_{t-1} + sqrt(1 - alpha_t^2 + 1e-8) * i_t * c_t
         y_t = W_y (silu(z_t) * h_t)
 
     How long a unit remembers depends on the item: the behaviour. The state
@@ -92,9 +94,10 @@ class GatedRecurrence(keras.layers.Layer):
         x = self.convolution(padded)[:, : tf.shape(x)[1]]
         recurrence, entry = tf.split(tf.sigmoid(self.gates(x)), 2, -1)
         log_decay = -tf.nn.softplus(self.forgetting) * recurrence
-        # 1 - alpha^2, exact where alpha is nearly 1.
-        fresh = -tf.math.expm1(2.0 * log_decay)
-        states = scan(tf.exp(log_decay), tf.sqrt(fresh) * entry * x)
+        # 1 - alpha^2, exact where alpha is nearly 1; where it is 1, the root
+        # would have no gradient.
+        fresh = tf.sqrt(_LEAST_FRESH - tf.math.expm1(2.0 * log_decay))
+        states = scan(tf.exp(log_decay), fresh * entry * x)
         return self.output_layer(tf.nn.silu(z) * states)
 
 
@@ -170,7 +173,7 @@ def scan(decays: tf.Tensor, inputs: tf.Tensor):
     """Returns h_t = a_t * h_{t-1} + b_t for all t, with h_0 = 0.
 
     Args:
-        decays: a, float `[batch, length, units]`.
+        decays: a, float `[batch, length, units]`, with a length of 1 at least.
         inputs: b, as `decays`.
 
     Returns:
