@@ -14,6 +14,7 @@ FILES = sorted(
     for path in results.RESULTS.rglob("*.json")
     if path.parent != kept.FOLDER
 )
+READ = kept.read()
 
 
 def test_there_are_results():
@@ -49,13 +50,29 @@ def test_the_comparison_with_recbole_is_that_of_its_files():
     for name in ("scores", "differences"):
         assert f"<!-- peers: {name} -->" in text
     assert kept.with_tables(text) == text
-    assert len(kept.read()) == len(list(kept.FOLDER.glob("*.json")))
-    for cell, answer in kept.read().items():
+    assert len(READ) == len(list(kept.FOLDER.glob("*.json")))
+    for cell, answer in READ.items():
         asked = answer["asked"]["settings"]
-        pair = models.PAIRS[cell.model]
-        own = pair.flags if cell.library == "tfrec" else pair.peer_settings
+        # At the defaults of the command.
+        if cell.library == "tfrec":
+            own = models.flags(cell.model, 200, 10, mean_length=1.0)
+            # It follows from the data.
+            own.pop("batch_size", None)
+        else:
+            own = models.peer_settings(cell.model, 200, 10)
         # As JSON has it: lists for tuples.
         assert json.loads(json.dumps(own)).items() <= asked.items(), cell
+
+
+def test_a_cell_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FOLDER", tmp_path / "peers")
+    monkeypatch.setattr(results, "PAGE", tmp_path / "page.md")
+    cell, answer = next(iter(READ.items()))
+    page = "<!-- peers: scores -->\n<!-- end -->\n"
+    results.PAGE.write_text(page)
+    kept.keep({cell: answer})
+    assert kept.read() == {cell: answer}
+    assert f"| {cell.model} | {cell.library} |" in results.PAGE.read_text()
 
 
 def members(part, path):

@@ -180,7 +180,7 @@ def main() -> None:
     if config.keep:
         from benchmarks.peers.kept import keep
 
-        keep(output)
+        keep(answers)
     if failed:
         raise InputError(
             f"{len(failed)} cells failed: {', '.join(failed)}. The same "

@@ -1,7 +1,6 @@
 """Finished cells as result files, and their tables in docs/results.md."""
 
 import json
-from pathlib import Path
 
 from benchmarks import results
 from benchmarks.peers import table as tables
@@ -11,21 +10,20 @@ from benchmarks.peers.models import PAIRS
 FOLDER = results.RESULTS / "peers"
 
 
-def keep(output: Path) -> None:
-    """Copies finished cells to the result files, and writes the tables anew.
+def keep(answers: tables.Answers) -> None:
+    """Writes finished cells as result files, and the tables anew.
 
     Args:
-        output: Folder of a comparison.
+        answers: What they measured, checked.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for path in sorted((output / "cells").glob("*.json")):
-        answer = json.loads(path.read_text(encoding="utf-8"))
+    for cell, answer in answers.items():
         # On one line: most of it is ranks.
         text = json.dumps(answer, separators=(",", ":"))
-        (FOLDER / path.name).write_text(text + "\n", encoding="utf-8")
-    page = results.PAGE
-    text = page.read_text(encoding="utf-8")
-    page.write_text(with_tables(text), encoding="utf-8")
+        path = FOLDER / f"{cell.name}.json"
+        path.write_text(text + "\n", encoding="utf-8")
+    text = results.PAGE.read_text(encoding="utf-8")
+    results.PAGE.write_text(with_tables(text), encoding="utf-8")
 
 
 def read() -> tables.Answers:

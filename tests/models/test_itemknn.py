@@ -77,6 +77,15 @@ def test_a_history_is_read_with_a_decay(history, decay):
         np.testing.assert_allclose(scores, expected, rtol=1e-4)
 
 
+def test_items_that_weigh_a_thousandth_are_not_read():
+    model = counted(ItemKNN, history_decay=0.1)
+    newest = model.score(Query.of([[2, 7, 3]]))
+    # 2 weighs a hundredth, and 5 before it a thousandth.
+    np.testing.assert_array_equal(model.score(Query.of([[5, 2, 7, 3]])), newest)
+    other = model.score(Query.of([[5, 7, 3]]))
+    assert np.abs(other - newest).max() > 1e-4
+
+
 @pytest.mark.parametrize("last", range(NUM_ITEMS + 1))
 def test_scores_are_shares_of_the_similarity(last):
     model = counted(ItemKNN, shrinkage=0.0)

@@ -21,7 +21,8 @@ from tfrec.models.base.counting import (
 from tfrec.models.base.items import distinct_array, newest, newest_of_each
 from tfrec.models.configs.itemknn import ItemKNNConfig
 
-# Weight of an item of the history below which it is not read.
+# Weight of an item of the history below which it is not read: each costs as
+# much as the newest.
 _LEAST = 1e-3
 
 
@@ -29,14 +30,15 @@ _LEAST = 1e-3
 class ItemKNN(CooccurrenceModel):
     """Scores items by their similarity to those of the history.
 
-    With n_ij sequences that have both items, each counting 1 / length^p, n_i
-    those that have item i, and the shrinkage s:
+    With n_ij sequences that have both items, each counting 1 / n^p for its n
+    different items, n_i those that have item i, and the shrinkage s:
 
         sim(i, j) = n_ij / ((n_i + s)^row_power (n_j + s)^item_power)
         score(j) = sum_a decay^a sim(x_{t-a}, j)
 
-    By default it is the cosine, shrunk, to the last item alone. An item is no
-    neighbour of itself, as in the literature, and counts once in a sequence.
+    over items of the history, each at its newest place, that weigh more than a
+    thousandth. By default it is the cosine, shrunk, to the last item alone. An
+    item is no neighbour of itself, as in the literature.
     """
 
     config_class = ItemKNNConfig

@@ -97,9 +97,7 @@ def distinct(items: tf.Tensor) -> tf.Tensor:
     Returns:
         int32 `[batch, length]`, falling; 0 in place of repetitions.
     """
-    falling = tf.sort(items, axis=1, direction="DESCENDING")
-    repeated = falling[:, 1:] == falling[:, :-1]
-    return tf.concat([falling[:, :1], tf.where(repeated, 0, falling[:, 1:])], 1)
+    return _once(tf.sort(items, axis=1, direction="DESCENDING"))
 
 
 def newest_of_each(history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -110,16 +108,21 @@ def newest_of_each(history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     Returns:
         int32 `[batch, length]` each: the items, falling, 0 in place of what
-        came again later; and how many items came after.
+        came again later; and how many items came after. The age of padding
+        means nothing.
     """
     backward = tf.reverse(history, [1])
     # Of equals the later one first.
     order = tf.argsort(backward, direction="DESCENDING", stable=True)
-    falling = tf.gather(backward, order, batch_dims=1)
-    again = falling[:, 1:] == falling[:, :-1]
-    items = tf.concat([falling[:, :1], tf.where(again, 0, falling[:, 1:])], 1)
+    items = _once(tf.gather(backward, order, batch_dims=1))
     padding = tf.reduce_sum(tf.cast(history == 0, tf.int32), 1, keepdims=True)
     return items, order - padding
+
+
+def _once(falling: tf.Tensor) -> tf.Tensor:
+    """Puts 0 in place of all but the first of equals in falling rows."""
+    again = falling[:, 1:] == falling[:, :-1]
+    return tf.concat([falling[:, :1], tf.where(again, 0, falling[:, 1:])], 1)
 
 
 def distinct_array(items: np.ndarray) -> np.ndarray:

@@ -26,8 +26,8 @@ class PerPositionConfig(VariationalConfig):
         "gru: the state of a GRU. attentive_gru: beside it NARM's attention "
         "over all states so far, which the decoder reads too. transformer: "
         "SASRec's causal self-attention. recurrent_blocks: RecBLR's gated "
-        "linear recurrences. none: the item embeddings, for a posterior that "
-        "reads alone.",
+        "linear recurrences, of the authors' sizes. none: the item embeddings, "
+        "for a posterior that reads alone.",
         choices=(
             "gru",
             "attentive_gru",

@@ -10,7 +10,7 @@ from tfrec.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class RecBLRConfig(NextItemConfig):
-    """Settings of RecBLR; the authors' for MovieLens 1M."""
+    """Settings of RecBLR; sizes and dropout are the authors' for ML-1M."""
 
     space: ClassVar[Space] = {
         **NextItemConfig.space,
