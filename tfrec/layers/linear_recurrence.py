@@ -16,7 +16,7 @@ from tfrec.layers.transformer import add_parts
 # What the unit that remembers longest keeps in a step, before training and
 # where its gate is open.
 _LAST_DECAY = 0.999
-# As in the authors' code.
+# Added to 1 - alpha^2, as in the authors' code.
 _LEAST_FRESH = 1e-8
 
 

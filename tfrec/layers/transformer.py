@@ -12,8 +12,8 @@ import tensorflow as tf
 
 # Keras's default, 1e-3, would show where a vector is short.
 _EPSILON = 1e-6
-# From vectors to vectors.
-Layer = Callable[[tf.Tensor], tf.Tensor]
+# Of a block, from vectors to vectors.
+Part = Callable[[tf.Tensor], tf.Tensor]
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -125,7 +125,7 @@ class TransformerBlock(keras.layers.Layer):
 
 def add_parts(
     vectors: tf.Tensor,
-    parts: Iterable[tuple[Layer, Layer]],
+    parts: Iterable[tuple[Part, Part]],
     dropout: keras.layers.Dropout,
     norm_first: bool,
     training: bool,

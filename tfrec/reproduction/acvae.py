@@ -115,6 +115,7 @@ _ROWS = (
     _ACVAE,
     # What a reader of today asks for beside them.
     Row("sasrec", "SASRec"),
+    Row("recblr", "RecBLR"),
     Row("recvae", "RecVAE"),
     Row("ease", "EASE", as_tuned=("ml_latest",)),
     Row("slist", "SLIST", as_tuned=("ml_latest",)),
