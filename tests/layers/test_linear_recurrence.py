@@ -123,9 +123,9 @@ def test_dropout_is_on_in_training_alone():
     assert np.abs(block(x, training=True) - block(x)).max() > 0.01
 
 
-def test_a_closed_gate_has_a_gradient():
+def test_a_unit_that_forgets_nothing_has_a_gradient():
     layer = built(GatedRecurrence(EXPANSION, KERNEL))
-    layer.gates.bias.assign(-200 * tf.ones_like(layer.gates.bias))
+    layer.forgetting.assign(-200 * tf.ones_like(layer.forgetting))
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(layer(vectors()))
     for gradient in tape.gradient(total, layer.trainable_variables):
