@@ -26,7 +26,7 @@ import dataclasses
 from tfrec import cli, settings
 from tfrec.errors import InputError
 from tfrec.lists.config import ListsConfig
-from tfrec.serving.imports import lean
+from tfrec.serving.imports import lean_imports
 from tfrec.settings import setting
 from tfrec.training import TrainingConfig
 
@@ -109,7 +109,7 @@ def main() -> None:
 
         _print(recommend_to(config.sequence, config))
     elif config.server:
-        with lean():
+        with lean_imports():
             from tfrec.serving import client
 
         name = config.name or TrainingConfig.model

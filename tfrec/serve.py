@@ -21,7 +21,7 @@ Ctrl-C answer the requests in progress, then end.
 from tfrec import cli, settings
 from tfrec.serving.allocator import use_few_arenas
 from tfrec.serving.config import ServerConfig
-from tfrec.serving.imports import lean
+from tfrec.serving.imports import lean_imports
 from tfrec.training.signals import sleep_until, stop_requested
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     use_few_arenas()
 
     # Only here, so that help and errors need not wait for TensorFlow.
-    with lean():
+    with lean_imports():
         from tfrec.serving.server import Server
 
     with stop_requested() as stop:

@@ -5,14 +5,14 @@ import sys
 
 PROGRAM = """
 import sys
-from tfrec.serving.imports import lean
-with lean():
+from tfrec.serving.imports import lean_imports
+with lean_imports():
     import tensorflow as tf
 for name in ("keras", "h5py", "scipy"):
     assert name not in sys.modules, name
 import scipy.sparse, keras
 assert tf.constant([1, 2]).numpy().tolist() == [1, 2]
-with lean():
+with lean_imports():
     import h5py
 assert sys.modules["keras"] is keras
 """

@@ -11,7 +11,7 @@ _UNNEEDED = ("keras", "h5py", "scipy")
 
 
 @contextlib.contextmanager
-def lean() -> Iterator[None]:
+def lean_imports() -> Iterator[None]:
     """Lets TensorFlow be imported without what a SavedModel does not need.
 
     That takes some 120 MB, and seconds. What is imported afterwards can have
