@@ -74,12 +74,8 @@ def batches(config: CatalogueConfig, num_items: int) -> tf.data.Dataset:
     rng = np.random.default_rng(0)
     shape = [config.steps, config.batch_size, config.length]
     places = np.exp(rng.uniform(size=shape) * np.log(num_items))
-    weight = np.full(shape[:2], 1 / config.batch_size, np.float32)
-    return tf.data.Dataset.from_tensor_slices(
-        TrainingBatch(
-            places.astype(np.int32), weight, np.zeros(shape[:2], np.int32)
-        )
-    )
+    items = tf.data.Dataset.from_tensor_slices(places.astype(np.int32))
+    return items.map(TrainingBatch.of)
 
 
 def make(config: CatalogueConfig, num_items: int, loss: str):

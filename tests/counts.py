@@ -21,14 +21,19 @@ SESSIONS = [
 ]
 
 
-def batches(sessions=SESSIONS, batch_size=4):
+def batches(sessions=SESSIONS, batch_size=4, recency=None):
     """Gives sessions as `PreparedDataset.training` does, in their order."""
+    recency = recency or [1.0] * len(sessions)
     dataset = tf.data.Dataset.from_generator(
-        lambda: (TrainingBatch(s, 1.0, 0) for s in sessions),
+        lambda: (
+            TrainingBatch(session, 1.0, 0, weight)
+            for session, weight in zip(sessions, recency, strict=True)
+        ),
         output_signature=TrainingBatch(
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([], tf.float32),
             tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([], tf.float32),
         ),
     )
     steps = -(-len(sessions) // batch_size)

@@ -50,13 +50,16 @@ class TrainingBatch(NamedTuple):
     Attributes:
         items: int32 `[batch, length + 1]`, 0 at the end. A model reads all
             columns but the last and predicts all but the first.
-        weight: float32 `[batch]`, 1 / rows of the global batch.
+        weight: float32 `[batch]`, recency / rows of the global batch.
         user: int32 `[batch]`.
+        recency: float32 `[batch]`, what each weighs by its age, see
+            `--recency`: 1 in the mean of the log.
     """
 
     items: tf.Tensor
     weight: tf.Tensor
     user: tf.Tensor
+    recency: tf.Tensor
 
     @classmethod
     def of(
@@ -70,7 +73,8 @@ class TrainingBatch(NamedTuple):
         """
         rows = tf.shape(items)[0]
         weight = tf.fill([rows], 1.0 / tf.cast(rows, tf.float32))
-        return cls(items, weight, _unless_given(user, rows))
+        user = _unless_given(user, rows)
+        return cls(items, weight, user, tf.ones_like(weight))
 
     @property
     def query(self) -> Query:

@@ -21,7 +21,9 @@ than memory.
 
 import dataclasses
 
-from tfrec import cli, data, settings
+from tfrec import cli, settings
+from tfrec.data import DataConfig
+from tfrec.imports import lean_imports
 from tfrec.settings import Settings, setting
 
 
@@ -40,18 +42,23 @@ class AppendConfig(Settings):
 def main() -> None:
     """Prepares what the flags say and prints its card."""
     earlier = settings.given_values(AppendConfig)
+    given = settings.given_values(DataConfig)
+    config = None if earlier else settings.from_flags(DataConfig)
+
+    # Only here, so that help and errors need not wait for TensorFlow.
+    with lean_imports():
+        from tfrec.data import append, card, prepare
+
     if earlier:
-        given = settings.given_values(data.DataConfig)
-        prepared = data.append(earlier["append"], **given)
+        prepared = append(earlier["append"], **given)
     else:
-        config = settings.from_flags(data.DataConfig)
-        prepared = data.prepare(config)
-    print(data.card(prepared))
+        prepared = prepare(config)
+    print(card(prepared))
 
 
 def run() -> None:
     """Runs the command."""
-    cli.run(main, data.DataConfig, AppendConfig)
+    cli.run(main, DataConfig, AppendConfig)
 
 
 if __name__ == "__main__":

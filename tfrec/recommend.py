@@ -25,8 +25,8 @@ import dataclasses
 
 from tfrec import cli, settings
 from tfrec.errors import InputError
+from tfrec.imports import lean_imports
 from tfrec.lists.config import ListsConfig
-from tfrec.serving.imports import lean_imports
 from tfrec.settings import setting
 from tfrec.training import TrainingConfig
 

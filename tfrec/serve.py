@@ -19,9 +19,9 @@ Ctrl-C answer the requests in progress, then end.
 """
 
 from tfrec import cli, settings
+from tfrec.imports import lean_imports
 from tfrec.serving.allocator import use_few_arenas
 from tfrec.serving.config import ServerConfig
-from tfrec.serving.imports import lean_imports
 from tfrec.training.signals import sleep_until, stop_requested
 
 

@@ -60,7 +60,7 @@ class BombsConfig(AttackConfig):
         2048.0, "Most memory that the command may hold.", above=0
     )
     memory_limit: str = setting(
-        "2GB", "That of the preparation, which is not all that it holds."
+        "1GB", "That of the preparation, which is not all that it holds."
     )
 
 

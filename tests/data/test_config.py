@@ -49,7 +49,7 @@ def test_a_typo_in_the_dataset_gives_near_names():
             "`--engine_url` must be a Spark",
         ),
         (
-            {**SPARK, "engine_url": "yarn", "memory_limit": "1GB"},
+            {**SPARK, "engine_url": "yarn", "memory_limit": "3GB"},
             "`--memory_limit` means nothing with --engine_url=yarn",
         ),
         ({"memory_limit": "much"}, "`--memory_limit`.*2GB.*'much'"),
@@ -97,7 +97,7 @@ def test_a_flag_without_meaning_is_refused_at_its_default(settings):
 
 def test_the_default_folder_changes_with_what_is_prepared():
     base = DataConfig()
-    same = dataclasses.replace(base, memory_limit="1GB", threads=1)
+    same = dataclasses.replace(base, memory_limit="3GB", threads=1)
     spark = dataclasses.replace(base, engine="pyspark", engine_url="local[2]")
     other = dataclasses.replace(base, truncate_before_split=200)
     assert base.data_path == same.data_path == spark.data_path

@@ -51,7 +51,7 @@ def test_sorting_more_than_memory_works_on_disk(tmp_path):
 @pytest.mark.parametrize(
     ("error", "pattern"),
     [
-        (duckdb.OutOfMemoryException, "`--memory_limit`=2GB"),
+        (duckdb.OutOfMemoryException, "`--memory_limit`=1GB"),
         (duckdb.IOException, "`--data_dir`"),
     ],
 )

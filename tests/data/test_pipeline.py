@@ -241,6 +241,47 @@ def test_weights_of_a_global_batch_sum_to_one(data):
         )
 
 
+@pytest.mark.parametrize("windows", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_sequence_weighs_by_its_place_in_the_log(data, windows, workers):
+    found = {}
+    for index in range(workers):
+        context = tf.distribute.InputContext(workers, index, workers)
+        settings = {"max_length": 20, "windows": windows, "epochs": 1}
+        settings["input_context"] = context if workers > 1 else None
+        plain = batches(data.training(7, **settings))
+        stream = batches(data.training(7, recency=0.25, **settings))
+        for one, other in zip(plain, stream, strict=True):
+            np.testing.assert_array_equal(one.items, other.items)
+            relative = other.weight / one.weight
+            for user, weight in zip(one.user, relative, strict=True):
+                found.setdefault(int(user), []).append(weight)
+    # Users are numbered in the order of the log, which has 500.
+    expected = np.exp(np.arange(500) / 500 / 0.25)
+    expected /= expected.mean()
+    assert sorted(found) == list(range(1, 501))
+    for user, weights in found.items():
+        np.testing.assert_allclose(weights, expected[user - 1], rtol=1e-4)
+
+
+def test_the_validation_comes_last_in_the_log(tmp_path):
+    sessions = [[i + 1, 40] for i in range(30)]
+    data = prepare_sequences(
+        tmp_path,
+        sessions[:20],
+        validation=[(session, []) for session in sessions[20:]],
+        num_items=40,
+        shards=3,
+        protocol="next_click",
+    )
+    (batch,) = batches(data.training(64, fit_on="all", recency=0.5))
+    assert sorted(batch.items[:, 0]) == list(range(1, 31))
+    by_place = batch.weight[np.argsort(batch.items[:, 0])]
+    np.testing.assert_allclose(
+        by_place[1:] / by_place[:-1], np.exp(1 / 30 / 0.5), rtol=1e-5
+    )
+
+
 def test_a_row_is_alone_only_if_the_data_has_one(tmp_path):
     three = prepare_sequences(tmp_path / "three", [[1, 2]] * 3)
     assert [len(b.items) for b in batches(three.training(2))] == [3]

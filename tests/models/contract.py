@@ -234,7 +234,9 @@ def training_batch(
     """Returns the rows as sequences to train on, each of its own weight."""
     asked = query(rows, extra)
     weight = tf.range(1.0, len(rows) + 1) / 10
-    return TrainingBatch(asked.history, weight, asked.user)
+    return TrainingBatch(
+        asked.history, weight, asked.user, tf.ones_like(weight)
+    )
 
 
 def evaluation_batch() -> EvaluationBatch:

@@ -20,6 +20,7 @@ def batches(batch_size):
             ITEMS,
             np.full([4], 1 / batch_size, np.float32),
             np.zeros([4], np.int32),
+            np.ones([4], np.float32),
         )
     )
     return dataset.batch(batch_size)

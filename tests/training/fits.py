@@ -76,7 +76,7 @@ def joined(read):
             ),
             *(
                 tf.concat([batch[column] for batch in batches], 0)
-                for column in (1, 2)
+                for column in (1, 2, 3)
             ),
         )
 

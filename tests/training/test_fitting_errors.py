@@ -102,6 +102,26 @@ def test_files_are_divided_among_as_many_workers_as_there_are_shards(
         divides(1, divide_input="files")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "model", "pattern"),
+    [
+        ("holdout", "gru4rec", "--protocol=holdout, .*in no order of time"),
+        ("next_click", "markov", "--model=markov, .* weigh the same"),
+    ],
+)
+def test_recency_that_means_nothing_is_refused(
+    protocol, model, pattern, settings, tmp_path
+):
+    data = prepare_sequences(
+        tmp_path / "data", [[1, 2]], [([1, 2], [])], protocol=protocol
+    )
+    config = settings(model=model, recency=0.5, test=False)
+    with pytest.raises(
+        InputError, match="`--recency` means nothing.*" + pattern
+    ):
+        train(data, config)
+
+
 def test_a_run_does_not_go_on_where_the_history_is_ranked_otherwise(
     settings, tmp_path
 ):

@@ -260,7 +260,7 @@ class DataConfig(Settings):
         "threads of this machine.",
     )
     memory_limit: str = setting(
-        "2GB",
+        "1GB",
         "Memory that the preparation engine may use on this machine; beyond, "
         "it works on disk, beside data_dir.",
     )

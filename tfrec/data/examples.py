@@ -105,10 +105,7 @@ def group_rows(
 
     def group() -> dict[str, pa.RecordBatch]:
         nonlocal users
-        rows = pa.concat_batches(rest)
-        # A sequence may be most of the memory: it is not held twice.
-        rest.clear()
-        records = protocol.group(rows, users)
+        records = protocol.group(_join(rest), users)
         users += len(records["train"])
         return records
 
@@ -118,13 +115,36 @@ def group_rows(
         if cut:
             rest.append(batch.slice(0, cut))
         elif rest and rest[-1].column("start")[-1].as_py() == start[-1]:
-            rest.append(batch)
+            rest.append(_copy(batch))
             continue
         if rest:
             yield group()
         rest.append(batch.slice(cut))
     if rest:
         yield group()
+
+
+def _copy(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Returns the rows with memory of their own, which `_join` can free.
+
+    That of what an engine gave is freed for all columns together.
+    """
+    return pa.RecordBatch.from_arrays(
+        [pa.concat_arrays([column, column[:0]]) for column in rows.columns],
+        rows.schema.names,
+    )
+
+
+def _join(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Puts batches together, and takes them from the list.
+
+    A sequence may be most of the memory: only a column of it is held twice.
+    """
+    names = parts[0].schema.names
+    columns = {name: [part.column(name) for part in parts] for name in names}
+    parts.clear()
+    joined = [pa.concat_arrays(columns.pop(name)) for name in names]
+    return pa.RecordBatch.from_arrays(joined, names)
 
 
 def whole(rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:

@@ -43,6 +43,8 @@ def training_batches(
     epochs: int | None,
     first_step: int,
     windows: bool = False,
+    places: Sequence[tuple[int, int]] = (),
+    recency: float = 0.0,
     input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Streams the training batches of several epochs.
@@ -71,6 +73,9 @@ def training_batches(
         windows: Whether the older ones are too, in rows of their own, see
             `split_long`. A batch then has a row more for each of them, and the
             weights are those of the sequences.
+        places: For each file, the place in the log of its first record, from
+            0, and from each record to the next.
+        recency: See `recency_weights`; 0: all sequences weigh the same.
         seed: Any integer.
         append_targets: Whether the targets follow the items.
         epochs: Number of epochs. None: one, the next each time that the
@@ -95,6 +100,7 @@ def training_batches(
     # repeat those of earlier versions.
     at_once = len(files) if buffer == here else 1
     names = ("items", "targets") if append_targets else ("items",)
+    places = places or [(0, 0)] * len(files)
 
     def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # Dataset.shuffle mixes its seed with that of the graph, here of this
@@ -113,6 +119,7 @@ def training_batches(
         serialized = read_share(
             tf.gather(files, shards),
             tf.gather(tf.constant(counts, tf.int64), shards),
+            tf.gather(tf.constant(places, tf.int64), shards),
             share,
             at_once,
         ).shuffle(buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
@@ -129,10 +136,17 @@ def training_batches(
         batched = serialized.batch(max(own.windows))
         return deal(batched, own).map(shuffle_batches)
 
-    def parse(window: tf.Tensor, order: tf.Tensor, global_rows: tf.Tensor):
-        columns = parse_records(window, names)
+    def parse(
+        window: tuple[tf.Tensor, tf.Tensor],
+        order: tf.Tensor,
+        global_rows: tf.Tensor,
+    ):
+        serialized, numbers = window
+        columns = parse_records(serialized, names)
         items = tf.concat([columns[name] for name in names], axis=1)
         columns = {"items": items, "user": columns["user"]}
+        if recency:
+            columns["recency"] = recency_weights(numbers, records, recency)
         if windows:
             columns = split_long(columns, max_length)
         else:
@@ -155,9 +169,9 @@ def training_batches(
         )
 
     def complete(batch, weight) -> TrainingBatch:
-        rows = tf.shape(batch["items"])[0]
+        weights = batch.get("recency", tf.ones([tf.shape(batch["user"])[0]]))
         return TrainingBatch(
-            batch["items"], tf.fill([rows], weight), batch["user"]
+            batch["items"], weight * weights, batch["user"], weights
         )
 
     if epochs is None:
@@ -173,6 +187,29 @@ def training_batches(
     )
     left = steps * (1 if epochs is None else epochs) - first_step
     return finish(dataset, left * share.replicas)
+
+
+def recency_weights(
+    places: tf.Tensor, records: int, recency: float
+) -> tf.Tensor:
+    """Returns what sequences weigh by their age, 1 in the mean of the log.
+
+        w = exp(-age / recency) / mean exp(-age / recency)
+
+    with age the share of the log that is newer.
+
+    Args:
+        places: int64 `[n]`, places in the log, from 0, the oldest.
+        records: Number of sequences of the log.
+        recency: See above.
+
+    Returns:
+        float32 `[n]`.
+    """
+    ages = (np.arange(records) + 0.5) / records
+    mean = np.exp(-ages / recency).mean()
+    age = 1.0 - (tf.cast(places, tf.float32) + 0.5) / records
+    return tf.exp(-age / recency) / mean
 
 
 def _one_more_each_time() -> tf.data.Dataset:
@@ -273,7 +310,7 @@ def deal(rows: tf.data.Dataset, plan: Cut) -> tf.data.Dataset:
     return tf.data.Dataset.zip(indices, windows, batches)
 
 
-# What is known of each row: int64 [window], or lists of them.
+# What is known of each row: numbers [window], or lists of them.
 Columns = dict[str, tf.Tensor | tf.RaggedTensor]
 
 
@@ -306,10 +343,11 @@ def split_long(columns: Columns, max_length: int) -> Columns:
     before: it starts without a history. That of the newest items is full.
 
     Args:
-        columns: `items`, int64 [window, (length)], and `user` [window].
+        columns: `items`, int64 [window, (length)], and others [window].
         max_length: See above.
     """
-    items = columns["items"]
+    columns = dict(columns)
+    items = columns.pop("items")
     lengths = items.row_lengths()
     pieces = tf.maximum(-(-(lengths - 1) // max_length), 1)
     # The pieces of each sequence, from the newest, which is 0.
@@ -320,7 +358,7 @@ def split_long(columns: Columns, max_length: int) -> Columns:
     places = tf.ragged.range(tf.maximum(stops - max_length - 1, starts), stops)
     return {
         "items": places.with_values(tf.gather(items.values, places.values)),
-        "user": tf.gather(columns["user"], rows),
+        **{name: tf.gather(column, rows) for name, column in columns.items()},
     }
 
 
@@ -351,13 +389,13 @@ def cut_window(
     Their lengths are a few, see `fixed_size`.
 
     Args:
-        columns: int64, ragged [window, (length)] or [window].
+        columns: Ragged [window, (length)] or [window].
         order: The numbers of the batches in the order to emit them.
         max_length: Of training batches, of which a model reads all columns
             but the last: the most that it reads. That length is one of a few.
 
     Returns:
-        Dataset of int32 [batch, length] and [batch].
+        Dataset of [batch, length] and [batch], int32 for int64.
     """
     count = tf.size(order, tf.int64)
     size = tf.shape(next(iter(columns.values())), tf.int64)[0]
@@ -367,7 +405,10 @@ def cut_window(
         padded = {}
         for name, rows in columns.items():
             if isinstance(rows, tf.Tensor):
-                padded[name] = tf.cast(rows[start:end], tf.int32)
+                part = rows[start:end]
+                if part.dtype == tf.int64:
+                    part = tf.cast(part, tf.int32)
+                padded[name] = part
                 continue
             # As `rows[start:end]`, in a fraction of the time.
             splits = rows.row_splits[start : end + 1]

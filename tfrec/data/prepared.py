@@ -163,6 +163,7 @@ class PreparedDataset:
         epochs: int | None = None,
         first_step: int = 0,
         windows: bool = False,
+        recency: float = 0.0,
         input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
         """Streams training batches; see `pipeline.training_batches`.
@@ -181,6 +182,9 @@ class PreparedDataset:
                 default of one epoch.
             windows: Whether the older items of longer sequences come in rows
                 of their own.
+            recency: What a sequence weighs falls by e with each such share of
+                the log that is newer, see `pipeline.recency_weights`. 0: all
+                weigh the same.
             input_context: Of a worker that reads only its share of the
                 records, as `distribute_datasets_from_function` gives it.
 
@@ -214,6 +218,7 @@ class PreparedDataset:
             epochs=epochs,
             first_step=first_step,
             windows=windows,
+            recency=recency,
             input_context=input_context,
         )
 
@@ -226,8 +231,20 @@ class PreparedDataset:
             counts,
             size / sum(counts),
             append_targets=self.protocol.appends_targets(fit_on),
+            places=self._places(fit_on),
             **settings,
         )
+
+    def _places(self, fit_on: str) -> list[tuple[int, int]]:
+        """Returns `places` of the training shards, see `training_batches`."""
+        places, first = [], 0
+        for name in self.protocol.training_splits(fit_on):
+            split = self.manifest.splits.get(name)
+            # Records were dealt to the shards in turn.
+            count = len(split["shards"])
+            places += [(first + shard, count) for shard in range(count)]
+            first += split["records"]
+        return places
 
     def examples(self, split: str) -> int:
         """Returns the number of sequences in a split; with next_click clicks.

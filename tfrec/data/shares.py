@@ -165,15 +165,24 @@ def whole_shares(
 
 
 def read_share(
-    files: tf.Tensor, counts: tf.Tensor, share: Share, at_once: int
+    files: tf.Tensor,
+    counts: tf.Tensor,
+    places: tf.Tensor,
+    share: Share,
+    at_once: int,
 ) -> tf.data.Dataset:
-    """Reads the serialized records of a share.
+    """Reads the serialized records of a share, and where each is in the log.
 
     Args:
         files: string [shards], in this epoch's order.
         counts: int64 [shards], the number of records of each.
+        places: int64 [shards, 2], the place of its first record in the log,
+            and from each record to the next.
         share: What to read.
         at_once: Number of shards whose records are interleaved.
+
+    Returns:
+        Dataset of a record, string [], and its place, int64 [].
     """
     ends = tf.cumsum(counts)
     starts = ends - counts
@@ -181,13 +190,18 @@ def read_share(
     skipped = tf.maximum(share.first - starts, 0)
     taken = tf.minimum(ends, last) - starts - skipped
     touched = taken > 0
-    parts = (files[touched], skipped[touched], taken[touched])
+    parts = (files, skipped, taken, places[:, 0], places[:, 1])
+    parts = tuple(part[touched] for part in parts)
+
+    def read(file, skip, take, first, step):
+        start = first + skip * step
+        return tf.data.Dataset.zip(
+            tf.data.TFRecordDataset(file).skip(skip).take(take),
+            tf.data.Dataset.range(start, start + take * step, step),
+        )
+
     return tf.data.Dataset.from_tensor_slices(parts).interleave(
-        lambda file, skip, take: (
-            tf.data.TFRecordDataset(file).skip(skip).take(take)
-        ),
-        cycle_length=at_once,
-        block_length=16,
+        read, cycle_length=at_once, block_length=16
     )
 
 

@@ -52,6 +52,7 @@ class Blend(Recommender):
     config_class = BlendConfig
     config: BlendConfig
     one_pass = True
+    weighs = False
     blends = True
 
     def __init__(

@@ -39,9 +39,11 @@ class EASE(LinearModel):
     config_class = EASEConfig
     config: EASEConfig
 
-    def collect(self, items: np.ndarray, equations: LeastSquares) -> None:
+    def collect(
+        self, items: np.ndarray, weight: np.ndarray, equations: LeastSquares
+    ) -> None:
         """See base class: each sequence is a set."""
-        add_sets(equations, items)
+        add_sets(equations, items, weight)
 
     def read_last(self, history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See base class: each item of the set counts 1."""

@@ -26,6 +26,7 @@ class Pop(Recommender):
 
     config_class = PopConfig
     one_pass = True
+    weighs = False
 
     def __init__(
         self,

@@ -18,11 +18,11 @@ The paper, part by part:
     scores = s B, with a decay of their own
         -> base/linear.py
 
-What is not here: the weights of sessions by their age, exp(-age / delta_time).
-Sequences come to a model without their times. The past and the future have a
-decay each, and the future may end after `--target_window` items; with
-`--history_decay=0` the past is its last click, "sr" in the authors' code. A
-repeated click adds to s and t each time, in x it counts once, both as there.
+The weights of sessions by their age, exp(-age / delta_time), are `--recency`;
+the age is the share of the log that is newer, and no time. The past and the
+future have a decay each, and the future may end after `--target_window` items;
+with `--history_decay=0` the past is its last click, "sr" in the authors' code.
+A repeated click adds to s and t each time, in x it counts once, both as there.
 """
 
 import keras
@@ -38,7 +38,7 @@ from tfrec.models.configs.slist import SLISTConfig
 def add_futures(
     equations: LeastSquares,
     items: np.ndarray,
-    share: float,
+    share: np.ndarray,
     past: float,
     future: float,
     window: int,
@@ -55,7 +55,7 @@ def add_futures(
     Args:
         equations: What to add to.
         items: int32 `[batch, length]`, 0 at the end.
-        share: Weight of the squared errors.
+        share: Weight of the squared errors of each sequence, `[batch, 1]`.
         past: Weight of an item of s for 1 of the next.
         future: Weight of an item of t for 1 of the one before.
         window: Items of t.
@@ -75,7 +75,7 @@ def add_futures(
         later = items[:, distance:] > 0
         one, other = following(items, distance)
         if powers[distance]:
-            inputs = share * powers[distance] * sums[:, distance:][later]
+            inputs = (share * powers[distance] * sums[:, distance:])[later]
             equations.add_inputs(one, other, inputs)
             if distance:
                 equations.add_inputs(other, one, inputs)
@@ -109,16 +109,19 @@ class SLIST(LinearModel):
         """See base class."""
         return self.config.diagonal_bound
 
-    def collect(self, items: np.ndarray, equations: LeastSquares) -> None:
+    def collect(
+        self, items: np.ndarray, weight: np.ndarray, equations: LeastSquares
+    ) -> None:
         """See base class."""
         c = self.config
         if c.whole_share:
-            add_sets(equations, items, c.whole_share, c.normalize_inputs)
+            share = c.whole_share * weight
+            add_sets(equations, items, share, c.normalize_inputs)
         if c.whole_share < 1:
             add_futures(
                 equations,
                 items,
-                1 - c.whole_share,
+                (1 - c.whole_share) * weight,
                 c.history_decay,
                 c.target_decay,
                 c.target_window,

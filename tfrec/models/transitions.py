@@ -33,6 +33,7 @@ class Transitions(Counted):
 
     config_class = TransitionsConfig
     config: TransitionsConfig
+    weighs = True
 
     def __init__(
         self,
@@ -60,8 +61,8 @@ class Transitions(Counted):
         """
         c = self.config
         counting = Counting(c.window, c.pair_decay, c.row_power, c.item_power)
-        items = (batch.items for batch in self.read(batches))
-        self.table.remember(counting.count(items, self.num_items))
+        counts = counting.count(self.read(batches), self.num_items)
+        self.table.remember(counts)
 
     def score(self, query: Query) -> tf.Tensor:
         """See `shares`: of how strongly items followed."""

@@ -113,6 +113,13 @@ class TrainingConfig(Settings):
         "which each starts without a history.",
         choices=("newest", "windows"),
     )
+    recency: float = setting(
+        0.0,
+        "next_click: what a session weighs in training falls by e with each "
+        "such share of the log that comes after it. The sessions must be in "
+        "the order of time. 0: all weigh the same.",
+        minimum=0.0,
+    )
     cutoffs: tuple[int, ...] = setting(
         (5, 10, 20), "The k of recall@k, ndcg@k and mrr@k.", minimum=1
     )

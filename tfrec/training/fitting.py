@@ -41,6 +41,7 @@ from tfrec.training.measured import measure
 from tfrec.training.progress import EpochBar, say
 from tfrec.training.reading import (
     batches,
+    check_recency,
     check_splits,
     divides_files,
     steps_per_epoch,
@@ -112,6 +113,7 @@ def train(
     folder = Path(config.run_dir or f"runs/{config.model}-{data.data_dir.name}")
     test = config.test and not data.protocol.no_test
     check_splits(data, config, test)
+    check_recency(data, config)
     workers = Workers(make_strategy(config.distribution))
     with contextlib.ExitStack() as stack:
         stack.enter_context(workers.together())

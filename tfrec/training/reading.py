@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
-from tfrec.models import Recommender
+from tfrec.models import Recommender, get_model
 from tfrec.training.config import TrainingConfig
 from tfrec.training.workers import Workers
 
@@ -21,6 +21,23 @@ def check_splits(
             f"{data.data_dir} has no validation sequences to choose the epoch "
             "by. Give `--fit_on=all` and the number of `--epochs`, or prepare "
             "it with a larger `--validation_fraction`."
+        )
+
+
+def check_recency(data: PreparedDataset, config: TrainingConfig) -> None:
+    """Raises `InputError` if `--recency` means nothing."""
+    if not config.recency:
+        return
+    if not get_model(config.model).weighs:
+        raise InputError(
+            f"`--recency` means nothing with --model={config.model}, for which "
+            "all sequences weigh the same. Remove it, or train another model."
+        )
+    if not data.protocol.in_order:
+        raise InputError(
+            "`--recency` means nothing with --protocol="
+            f"{data.protocol.name}, whose sequences are in no order of time. "
+            "Remove it, or take next_click."
         )
 
 
@@ -76,6 +93,7 @@ def batches(
         epochs=epochs,
         first_step=first_step,
         windows=config.long_sequences == "windows",
+        recency=config.recency,
         input_context=context,
     )
 

@@ -30,8 +30,8 @@ def fitted(request):
 
 
 def test_fit_counts_the_sequences_first(fitted):
-    items = chains().items.numpy()
-    expected = memory_counting(fitted.config).count([items], 15)
+    batch = tf.nest.map_structure(lambda part: part.numpy(), chains())
+    expected = memory_counting(fitted.config).count([batch], 15)
     assert len(expected.followers)
     for name, values in expected._asdict().items():
         np.testing.assert_allclose(getattr(fitted.memory, name), values)

@@ -286,7 +286,7 @@ def test_a_history_of_every_item_leaves_nothing(model):
 
 def test_excluding_the_history_trains_on_the_rest(model):
     items = tf.constant([[1, 2, 3, 4], [5, 6, 7, 0]])
-    data = TrainingBatch(items, tf.ones([2]), tf.zeros([2], tf.int32))
+    data = TrainingBatch.of(items)
 
     def reconstruction(net):
         return net.objective(data, training=False)["reconstruction"]

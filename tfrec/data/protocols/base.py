@@ -37,6 +37,7 @@ class Protocol:
             have an index.
         least_length: Fewest interactions of a sequence that is of use.
         dates: Whether `timestamp` must be a time whose unit is known.
+        in_order: Whether the sequences of a log can be in the order of time.
         splits: The splits that are written.
     """
 
@@ -45,6 +46,7 @@ class Protocol:
     has_users: ClassVar[bool] = True
     least_length: ClassVar[int] = 1
     dates: ClassVar[bool] = False
+    in_order: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
     def __init__(self, config: "DataConfig"):

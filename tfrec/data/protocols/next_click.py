@@ -35,6 +35,7 @@ class NextClick(Protocol):
     has_users = False
     least_length = 2  # In a session of one click there is none to predict.
     dates = True
+    in_order = True
     exclude_history = False
 
     @property

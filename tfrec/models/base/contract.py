@@ -25,6 +25,7 @@ class Contract(WorkerPlumbing):
             answered as the mean of all.
         least_rows: Sequences that a training batch needs on each device.
         one_pass: Whether one epoch teaches all, and more would change nothing.
+        weighs: Whether what it learns depends on the weights of sequences.
         blends: Whether it is made of finished runs, its `members`.
         num_items: Number of items in the vocabulary, padding not counted.
         num_users: Number of users, for a model that `needs_user`.
@@ -33,6 +34,7 @@ class Contract(WorkerPlumbing):
     config_class: ClassVar[type[Settings]]
     needs_user: ClassVar[bool] = False
     one_pass: ClassVar[bool] = False
+    weighs: ClassVar[bool] = True
     blends: ClassVar[bool] = False
     least_rows = 1
     num_items: int

@@ -31,6 +31,7 @@ class Counted(Recommender):
 
     config_class = CooccurrenceConfig
     one_pass = True
+    weighs = False
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from tfrec.models.configs.linear import LinearConfig
 def add_sets(
     equations: LeastSquares,
     items: np.ndarray,
-    share: float = 1.0,
+    share: float | np.ndarray = 1.0,
     normalize: bool = False,
 ) -> None:
     """Adds sets of items that explain themselves to the equations.
@@ -23,7 +23,8 @@ def add_sets(
     Args:
         equations: What to add to.
         items: int32 `[batch, length]`, 0 at the end; repeated ones count once.
-        share: Weight of the squared errors.
+        share: Weight of the squared errors, or of those of each sequence,
+            `[batch, 1]`.
         normalize: Whether what explains is divided by its sum.
     """
     items = distinct_array(items)
@@ -63,6 +64,7 @@ class LinearModel(Counted):
     """
 
     config: LinearConfig
+    weighs = True
     own_targets = True
     bound = 0.0
 
@@ -90,11 +92,14 @@ class LinearModel(Counted):
         )
         self.built = True
 
-    def collect(self, items: np.ndarray, equations: LeastSquares) -> None:
+    def collect(
+        self, items: np.ndarray, weight: np.ndarray, equations: LeastSquares
+    ) -> None:
         """Adds sequences to the equations of B.
 
         Args:
             items: int32 `[batch, length]`, from 1, 0 at the end.
+            weight: float64 `[batch, 1]`, what each weighs.
             equations: What to add to.
         """
         raise NotImplementedError
@@ -118,7 +123,8 @@ class LinearModel(Counted):
         """
         equations = LeastSquares(self.num_items, self.own_targets)
         for batch in self.read(batches):
-            self.collect(batch.items, equations)
+            weight = batch.recency[:, None].astype(np.float64)
+            self.collect(batch.items, weight, equations)
         solved = equations.solve(self.config.l2_weight, self.bound)
         # With as few copies as there can be.
         weights = solved.astype(np.float32)

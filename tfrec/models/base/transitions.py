@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tfrec.batches import TrainingBatch
 from tfrec.layers.transition_memory import TransitionMemory
 from tfrec.layers.transition_table import TransitionCounts
 from tfrec.models.base.counting import PairCounts, following
@@ -36,18 +37,21 @@ class Counting(NamedTuple):
         return [self.pair_decay**distance for distance in range(self.window)]
 
     def count(
-        self, batches: Iterable[np.ndarray], num_items: int
+        self, batches: Iterable[TrainingBatch], num_items: int
     ) -> TransitionCounts:
         """Counts the pairs of each item and those that follow it.
 
         Args:
-            batches: int32 `[batch, length]` each, 0 at the end.
+            batches: Of arrays. A pair weighs what its sequence does by its age.
             num_items: Number of items.
         """
         counts = PairCounts(num_items)
-        for items in batches:
+        for batch in batches:
             for distance, weight in enumerate(self.weights, 1):
-                counts.add(*following(items, distance), weight)
+                later = batch.items[:, distance:] > 0
+                each = np.broadcast_to(batch.recency[:, None], later.shape)
+                pairs = following(batch.items, distance)
+                counts.add(*pairs, weight * each[later].astype(np.float64))
         first, second, strength = counts.total()
         size = num_items + 1
 

@@ -146,9 +146,13 @@ class VectorModel(ItemProducts, Learned):
     def adapt(self, batches: tf.data.Dataset) -> None:
         """See base class; counts what the memory holds."""
         if self.memory:
-            items = (batch.items for batch in batches.as_numpy_iterator())
-            counting = memory_counting(self.config)
-            self.memory.remember(counting.count(items, self.num_items))
+            # All weigh the same: what training takes out of the counts for a
+            # sequence is what it added.
+            equal = batches.map(lambda batch: TrainingBatch.of(batch.items))
+            counts = memory_counting(self.config).count(
+                equal.as_numpy_iterator(), self.num_items
+            )
+            self.memory.remember(counts)
         super().adapt(batches)
 
     def take_counts(self, counts: tf.Tensor) -> None:

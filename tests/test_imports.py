@@ -1,11 +1,11 @@
-"""Tests of what a server imports."""
+"""Tests of what commands without a model import."""
 
 import subprocess
 import sys
 
 PROGRAM = """
 import sys
-from tfrec.serving.imports import lean_imports
+from tfrec.imports import lean_imports
 with lean_imports():
     import tensorflow as tf
 for name in ("keras", "h5py", "scipy"):
