@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.prepared import prepare_sequences
-from tfrec.data import pipeline
+from tfrec.data import windows
 from tfrec.shapes import fixed_size
 
 NUM_ITEMS = 40
@@ -99,7 +99,7 @@ def test_a_history_of_unseen_items_only_is_empty(tmp_path):
 
 def test_rows_are_made_for_some_sessions_at_a_time(data, sessions, monkeypatch):
     made = []
-    deal = pipeline.deal
+    deal = windows.deal
 
     def watched(rows, plan):
         def look(history, targets, records):
@@ -110,7 +110,7 @@ def test_rows_are_made_for_some_sessions_at_a_time(data, sessions, monkeypatch):
 
         return deal(rows.map(look), plan)
 
-    monkeypatch.setattr(pipeline, "deal", watched)
+    monkeypatch.setattr(windows, "deal", watched)
     stream(data, batch_size=50)
     assert sum(made) == len(reference_rows(sessions))
     # A batch needs 4 sessions, of up to 28 rows each.

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfrec.data import DataConfig, PreparedDataset, preparation, prepare
 from tfrec.data.gaps import read_gaps, why_no_gaps
-from tfrec.data.pipeline import read_shards
+from tfrec.data.windows import read_shards
 from tfrec.errors import InputError
 
 START = 1_400_000_000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfrec.batches import EvaluationBatch, unseen
-from tfrec.data import pipeline
+from tfrec.data import windows
 from tfrec.data.shares import cut
 
 
@@ -45,7 +45,7 @@ def click_batches(
     def expand(
         numbers: tf.Tensor, sessions: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        items = pipeline.parse_records(sessions, ("items",))["items"]
+        items = windows.parse_records(sessions, ("items",))["items"]
         # Row r of a session is its first r items, and the item after them.
         rows = items.row_lengths() - 1
         lengths = tf.ragged.range(1, rows + 1).values
@@ -70,7 +70,7 @@ def click_batches(
             "targets": tf.RaggedTensor.from_tensor(targets),
             "record": numbers,
         }
-        return pipeline.sort_by_length(columns, by="history"), tf.range(batches)
+        return windows.sort_by_length(columns, by="history"), tf.range(batches)
 
     def complete(columns: dict[str, tf.Tensor]) -> EvaluationBatch:
         history = columns["history"]
@@ -84,12 +84,12 @@ def click_batches(
 
     # As many sessions at a time as give about one batch.
     sessions = math.ceil(batch_size * records / clicks)
-    rows = pipeline.read_shards(tf.constant(files)).enumerate()
+    rows = windows.read_shards(tf.constant(files)).enumerate()
     rows = rows.batch(sessions).map(expand)
     dataset = (
-        pipeline.deal(rows, plan)
+        windows.deal(rows, plan)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-        .flat_map(pipeline.cut_window)
+        .flat_map(windows.cut_window)
         .map(complete)
     )
-    return pipeline.finish(dataset, sum(plan.batches))
+    return windows.finish(dataset, sum(plan.batches))

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from tfrec.arrays import load_arrays
 from tfrec.data.manifest import prepare_command
-from tfrec.data.pipeline import read_order
 from tfrec.data.prepared import PreparedDataset
 from tfrec.data.times import DAY_OF_SECONDS
+from tfrec.data.windows import read_order
 from tfrec.integrity import file_checksum
 
 

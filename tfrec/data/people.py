@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import UNKNOWN_USER
-from tfrec.data.pipeline import read_shards
 from tfrec.data.prepared import EVALUATION_SPLITS, PreparedDataset
+from tfrec.data.windows import read_shards
 from tfrec.errors import InputError
 
 # Records that are parsed at once.

@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from tfrec.errors import InputError
 
+# Records of a shard that are read before those of the next shard.
+BLOCK = 16
 # A window is sorted by length and cut into about this many batches: enough
 # that the rows of a batch are alike, few enough that a window stays small.
 _BATCHES_PER_WINDOW = 32
@@ -201,7 +203,7 @@ def read_share(
         )
 
     return tf.data.Dataset.from_tensor_slices(parts).interleave(
-        read, cycle_length=at_once, block_length=16
+        read, cycle_length=at_once, block_length=BLOCK
     )
 
 

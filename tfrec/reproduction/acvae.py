@@ -116,7 +116,7 @@ _ROWS = (
     # What a reader of today asks for beside them.
     Row("sasrec", "SASRec"),
     Row("recblr", "RecBLR"),
-    Row("recvae", "RecVAE"),
+    Row("recvae", "RecVAE", as_tuned=("ml_latest",)),
     Row("ease", "EASE", as_tuned=("ml_latest",)),
     Row("slist", "SLIST", as_tuned=("ml_latest",)),
     Row("vsknn", "VSKNN"),
