@@ -37,7 +37,7 @@ _CONFIG = flags.DEFINE_string("config", None, "The flagfile that it was of.")
 # Where a run was made, which nobody else has, and what bounds its memory.
 LEFT_OUT = (
     *("raw_dir", "data_dir", "run_dir", "verbose", "members"),
-    "evaluation_block_items",
+    *("evaluation_block_items", "memory_limit"),
 )
 # What may follow the dataset in the name of a flagfile: another loss, the
 # settings of the paper, or those that a search found.
