@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Weight of an item of the history below which it is not read.
-_LEAST = 1e-3
+# Weight of an item of the history below which it is not read: each costs as
+# much as the newest.
+LEAST_WEIGHT = 1e-3
 
 
 class TransitionCounts(NamedTuple):
@@ -100,7 +101,7 @@ class TransitionTable(keras.layers.Layer):
         lengths = tf.math.count_nonzero(history, 1, dtype=tf.int32)
         ages = lengths[:, None] - 1 - tf.range(tf.shape(history)[1])
         weights = self.decay ** tf.cast(tf.maximum(ages, 0), tf.float32)
-        places = tf.where((ages >= 0) & (weights > _LEAST))
+        places = tf.where((ages >= 0) & (weights > LEAST_WEIGHT))
         owners, columns, strengths = self.rows(tf.gather_nd(history, places))
         weights = tf.gather(tf.gather_nd(weights, places), owners)
         return tf.gather(places[:, 0], owners), columns, weights * strengths

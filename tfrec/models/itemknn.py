@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrec.layers.transition_table import LEAST_WEIGHT
 from tfrec.models.base.counting import (
     CooccurrenceModel,
     Pairs,
@@ -20,10 +21,6 @@ from tfrec.models.base.counting import (
 )
 from tfrec.models.base.items import distinct_array, newest, newest_of_each
 from tfrec.models.configs.itemknn import ItemKNNConfig
-
-# Weight of an item of the history below which it is not read: each costs as
-# much as the newest.
-_LEAST = 1e-3
 
 
 @keras.saving.register_keras_serializable("tfrec")
@@ -93,7 +90,7 @@ class ItemKNN(CooccurrenceModel):
             return super().vote(history)
         items, ages = newest_of_each(newest(history, self.config.max_length))
         weights = decay ** tf.cast(ages, tf.float32)
-        places = tf.where((items > 0) & (weights > _LEAST))
+        places = tf.where((items > 0) & (weights > LEAST_WEIGHT))
         return (
             places[:, 0],
             tf.gather_nd(items, places),
