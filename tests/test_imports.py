@@ -20,3 +20,23 @@ assert sys.modules["keras"] is keras
 
 def test_tensorflow_comes_alone_and_the_rest_can_follow():
     subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+
+
+PREPARES = """
+import sys
+from tfrec import prepare
+sys.argv = ["prepare", "--dataset=sequences", *sys.argv[1:]]
+try:
+    prepare.run()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+assert "tensorflow" in sys.modules
+assert "keras" not in sys.modules
+"""
+
+
+def test_a_preparation_does_without_keras(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("".join(f"u{i} a b c d e f g\n" for i in range(20)))
+    flags = f"--raw_dir={log}", f"--data_dir={tmp_path / 'data'}"
+    subprocess.run([sys.executable, "-c", PREPARES, *flags], check=True)
