@@ -39,9 +39,9 @@ LEFT_OUT = (
     *("raw_dir", "data_dir", "run_dir", "verbose", "members"),
     *("evaluation_block_items", "memory_limit"),
 )
-# What may follow the dataset in the name of a flagfile: another loss, the
-# settings of the paper, or those that a search found.
-VARIANTS = ("", "_softmax", "_paper", "_tuned", "_softmax_tuned")
+# What may follow the dataset in the name of a flagfile: another loss, a memory,
+# the settings of the paper, or those that a search found.
+VARIANTS = ("", "_softmax", "_memory", "_paper", "_tuned", "_softmax_tuned")
 # By dataset: the metrics that its table shows, and the paper that has it, if
 # one has.
 TABLES: dict[str, tuple[tuple[str, ...], Plan | None]] = {
