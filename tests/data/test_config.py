@@ -105,6 +105,16 @@ def test_the_default_folder_changes_with_what_is_prepared():
     assert base.data_path.name.startswith("ml-latest-small-")
 
 
+def test_what_an_earlier_version_wrote_of_a_cluster_is_read():
+    written = DataConfig(engine="pyspark", engine_url="yarn").to_dict()
+    written["memory_limit"] = "2GB"
+    assert DataConfig.from_dict(written).engine_url == "yarn"
+    assert DataConfig.from_dict({"memory_limit": "2GB"}).memory_limit == "2GB"
+    written["memory_limit"] = "3GB"
+    with pytest.raises(InputError, match="`--memory_limit` means nothing"):
+        DataConfig.from_dict(written)
+
+
 def test_two_logs_of_one_format_have_two_default_folders():
     first = DataConfig(dataset="csv", raw_dir="a.csv")
     second = DataConfig(dataset="csv", raw_dir="b.csv")

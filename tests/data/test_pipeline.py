@@ -242,12 +242,19 @@ def test_weights_of_a_global_batch_sum_to_one(data):
 
 
 @pytest.mark.parametrize("windows", [False, True])
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_sequence_weighs_by_its_place_in_the_log(data, windows, workers):
+@pytest.mark.parametrize(
+    ("workers", "buffer"), [(1, 1 << 20), (2, 1 << 20), (1, 20_000)]
+)
+def test_a_sequence_weighs_by_its_place_in_the_log(
+    data, windows, workers, buffer, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "_SHUFFLE_BYTES", buffer)
     found = {}
     for index in range(workers):
         context = tf.distribute.InputContext(workers, index, workers)
         settings = {"max_length": 20, "windows": windows, "epochs": 1}
+        # What was made with another buffer is not to be used again.
+        settings["seed"] = buffer
         settings["input_context"] = context if workers > 1 else None
         plain = batches(data.training(7, **settings))
         stream = batches(data.training(7, recency=0.25, **settings))
@@ -262,6 +269,13 @@ def test_a_sequence_weighs_by_its_place_in_the_log(data, windows, workers):
     assert sorted(found) == list(range(1, 501))
     for user, weights in found.items():
         np.testing.assert_allclose(weights, expected[user - 1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("recency", [1e-300, 1e-5, 0.3, 1.0, 1e9, np.inf])
+def test_weights_by_age_have_the_mean_one(recency):
+    weights = pipeline.recency_weights(np.arange(18), 18, recency).numpy()
+    assert np.all(np.diff(weights) >= 0)
+    np.testing.assert_allclose(weights.mean(), 1.0, rtol=1e-4)
 
 
 def test_the_validation_comes_last_in_the_log(tmp_path):

@@ -106,7 +106,7 @@ def test_files_are_divided_among_as_many_workers_as_there_are_shards(
     ("protocol", "model", "pattern"),
     [
         ("holdout", "gru4rec", "--protocol=holdout, .*in no order of time"),
-        ("next_click", "markov", "--model=markov, .* weigh the same"),
+        ("next_click", "markov", "--model=markov, .* no weights of sequences"),
     ],
 )
 def test_recency_that_means_nothing_is_refused(

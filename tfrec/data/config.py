@@ -34,6 +34,8 @@ _PLACES = (
     "memory_limit",
     "threads",
 )
+# The default of `memory_limit` in earlier versions.
+_FORMER_MEMORY_LIMIT = "2GB"
 _MEMORY = re.compile(r"[0-9]+([.][0-9]+)? *[KMGT]i?B")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL_SPARK = re.compile(r"local(\[([1-9][0-9]*|[*])\])?")
@@ -297,6 +299,18 @@ class DataConfig(Settings):
         if not self.on_this_machine:
             found["memory_limit"] = f"with --engine_url={self.engine_url}"
         return found | get_protocol(self).unused()
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "DataConfig":
+        """See base class; reads what earlier versions wrote, too.
+
+        They wrote their default where a cluster reads no `memory_limit`, which
+        would now be one that was given.
+        """
+        on_cluster = _SPARK.fullmatch(str(values.get("engine_url", "")))
+        if on_cluster and values.get("memory_limit") == _FORMER_MEMORY_LIMIT:
+            values = {k: v for k, v in values.items() if k != "memory_limit"}
+        return super().from_dict(values)
 
     def identity(self) -> dict[str, Any]:
         """Returns the settings that decide what a prepared dataset holds.

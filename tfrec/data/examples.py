@@ -138,7 +138,8 @@ def _copy(rows: pa.RecordBatch) -> pa.RecordBatch:
 def _join(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
     """Puts batches together, and takes them from the list.
 
-    A sequence may be most of the memory: only a column of it is held twice.
+    A sequence may be most of the memory: but for its first and last batch, only
+    a column of it is held twice.
     """
     names = parts[0].schema.names
     columns = {name: [part.column(name) for part in parts] for name in names}

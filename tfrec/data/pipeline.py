@@ -38,8 +38,8 @@ def training_batches(
     epochs: int | None,
     first_step: int,
     windows: bool = False,
-    places: Sequence[tuple[int, int]] = (),
     recency: float = 0.0,
+    places: Sequence[tuple[int, int]] = (),
     input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Streams the training batches of several epochs.
@@ -68,9 +68,9 @@ def training_batches(
         windows: Whether the older ones are too, in rows of their own, see
             `split_long`. A batch then has a row more for each of them, and the
             weights are those of the sequences.
-        places: For each file, the place in the log of its first record, from
-            0, and from each record to the next.
         recency: See `recency_weights`; 0: all sequences weigh the same.
+        places: With `recency`, for each file: the place in the log of its first
+            record, from 0, and from each record to the next.
         seed: Any integer.
         append_targets: Whether the targets follow the items.
         epochs: Number of epochs. None: one, the next each time that the
@@ -95,7 +95,7 @@ def training_batches(
     # repeat those of earlier versions.
     at_once = len(files) if buffer == here else 1
     names = ("items", "targets") if append_targets else ("items",)
-    places = places or [(0, 0)] * len(files)
+    firsts = tf.constant(places, tf.int64)
 
     def read_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # Dataset.shuffle mixes its seed with that of the graph, here of this
@@ -114,9 +114,9 @@ def training_batches(
         serialized = read_share(
             tf.gather(files, shards),
             tf.gather(tf.constant(counts, tf.int64), shards),
-            tf.gather(tf.constant(places, tf.int64), shards),
             share,
             at_once,
+            tf.gather(firsts, shards) if recency else None,
         ).shuffle(buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
 
         def shuffle_batches(index, window, batches):
@@ -132,16 +132,16 @@ def training_batches(
         return deal(batched, own).map(shuffle_batches)
 
     def parse(
-        window: tuple[tf.Tensor, tf.Tensor],
+        window: tf.Tensor | tuple[tf.Tensor, tf.Tensor],
         order: tf.Tensor,
         global_rows: tf.Tensor,
     ):
-        serialized, numbers = window
+        serialized, place = window if recency else (window, None)
         columns = parse_records(serialized, names)
         items = tf.concat([columns[name] for name in names], axis=1)
         columns = {"items": items, "user": columns["user"]}
         if recency:
-            columns["recency"] = recency_weights(numbers, records, recency)
+            columns["recency"] = recency_weights(place, records, recency)
         if windows:
             columns = split_long(columns, max_length)
         else:
@@ -201,10 +201,13 @@ def recency_weights(
     Returns:
         float32 `[n]`.
     """
-    ages = (np.arange(records) + 0.5) / records
-    mean = np.exp(-ages / recency).mean()
-    age = 1.0 - (tf.cast(places, tf.float32) + 0.5) / records
-    return tf.exp(-age / recency) / mean
+    # Ages from the newest, which leaves the quotient as it is. The sum over all
+    # is a geometric one. Beyond these steps the newest has all the weight, or
+    # all have the same.
+    step = np.clip(1.0 / (records * recency), 1e-12, 1e3)
+    total = np.expm1(-step * records) / np.expm1(-step)
+    newer = tf.cast(records - 1 - places, tf.float32)
+    return tf.exp(-newer * step) * (records / total)
 
 
 def _one_more_each_time() -> tf.data.Dataset:

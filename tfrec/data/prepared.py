@@ -182,8 +182,8 @@ class PreparedDataset:
                 default of one epoch.
             windows: Whether the older items of longer sequences come in rows
                 of their own.
-            recency: What a sequence weighs falls by e with each such share of
-                the log that is newer, see `pipeline.recency_weights`. 0: all
+            recency: What a sequence weighs is divided by e for each such share
+                of the log that is newer, see `pipeline.recency_weights`. 0: all
                 weigh the same.
             input_context: Of a worker that reads only its share of the
                 records, as `distribute_datasets_from_function` gives it.

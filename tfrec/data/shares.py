@@ -169,22 +169,23 @@ def whole_shares(
 def read_share(
     files: tf.Tensor,
     counts: tf.Tensor,
-    places: tf.Tensor,
     share: Share,
     at_once: int,
+    places: tf.Tensor | None = None,
 ) -> tf.data.Dataset:
-    """Reads the serialized records of a share, and where each is in the log.
+    """Reads the serialized records of a share.
 
     Args:
         files: string [shards], in this epoch's order.
         counts: int64 [shards], the number of records of each.
-        places: int64 [shards, 2], the place of its first record in the log,
-            and from each record to the next.
         share: What to read.
         at_once: Number of shards whose records are interleaved.
+        places: int64 [shards, 2], the place of its first record in the log,
+            and from each record to the next, to know those of the records.
 
     Returns:
-        Dataset of a record, string [], and its place, int64 [].
+        Dataset of records, string []; with `places` of pairs of a record and
+        its place, int64 [].
     """
     ends = tf.cumsum(counts)
     starts = ends - counts
@@ -192,16 +193,19 @@ def read_share(
     skipped = tf.maximum(share.first - starts, 0)
     taken = tf.minimum(ends, last) - starts - skipped
     touched = taken > 0
-    parts = (files, skipped, taken, places[:, 0], places[:, 1])
-    parts = tuple(part[touched] for part in parts)
+    parts = [files, skipped, taken]
+    if places is not None:
+        parts += tf.unstack(places, axis=1)
 
-    def read(file, skip, take, first, step):
+    def read(file, skip, take, first=None, step=None):
+        records = tf.data.TFRecordDataset(file).skip(skip).take(take)
+        if first is None:
+            return records
         start = first + skip * step
-        return tf.data.Dataset.zip(
-            tf.data.TFRecordDataset(file).skip(skip).take(take),
-            tf.data.Dataset.range(start, start + take * step, step),
-        )
+        numbers = tf.data.Dataset.range(start, start + take * step, step)
+        return tf.data.Dataset.zip(records, numbers)
 
+    parts = tuple(part[touched] for part in parts)
     return tf.data.Dataset.from_tensor_slices(parts).interleave(
         read, cycle_length=at_once, block_length=BLOCK
     )

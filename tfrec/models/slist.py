@@ -19,7 +19,7 @@ The paper, part by part:
         -> base/linear.py
 
 The weights of sessions by their age, exp(-age / delta_time), are `--recency`;
-the age is the share of the log that is newer, and no time. The past and the
+the age is the share of the log that is newer, not a time. The past and the
 future have a decay each, and the future may end after `--target_window` items;
 with `--history_decay=0` the past is its last click, "sr" in the authors' code.
 A repeated click adds to s and t each time, in x it counts once, both as there.

@@ -115,9 +115,10 @@ class TrainingConfig(Settings):
     )
     recency: float = setting(
         0.0,
-        "next_click: what a session weighs in training falls by e with each "
-        "such share of the log that comes after it. The sessions must be in "
-        "the order of time. 0: all weigh the same.",
+        "next_click: what a session weighs in training is divided by e for "
+        "each such share of the log that comes after it. With 0.5 the oldest "
+        "weighs e^2 times less than the newest. The log must have its sessions "
+        "in the order of time, which is not checked. 0: all weigh the same.",
         minimum=0.0,
     )
     cutoffs: tuple[int, ...] = setting(

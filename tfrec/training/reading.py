@@ -30,8 +30,9 @@ def check_recency(data: PreparedDataset, config: TrainingConfig) -> None:
         return
     if not get_model(config.model).weighs:
         raise InputError(
-            f"`--recency` means nothing with --model={config.model}, for which "
-            "all sequences weigh the same. Remove it, or train another model."
+            f"`--recency` means nothing with --model={config.model}, which "
+            "reads no weights of sequences. Remove it, or take a model that is "
+            "trained, or ease, slist or transitions."
         )
     if not data.protocol.in_order:
         raise InputError(
