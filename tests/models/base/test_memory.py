@@ -37,6 +37,16 @@ def test_fit_counts_the_sequences_first(fitted):
         np.testing.assert_allclose(getattr(fitted.memory, name), values)
 
 
+def test_it_counts_all_sequences_the_same():
+    net = GRU4Rec(15, GRU4Rec.config_class(**SETTINGS))
+    batch = chains()
+    old = batch._replace(recency=tf.linspace(0.1, 1.9, 40))
+    net.adapt(tf.data.Dataset.from_tensors(old))
+    plain = tf.nest.map_structure(lambda part: part.numpy(), batch)
+    expected = memory_counting(net.config).count([plain], 15)
+    np.testing.assert_allclose(net.memory.strengths, expected.strengths)
+
+
 def test_a_step_learns_its_weight(fitted):
     gate = fitted.memory.gates(tf.zeros([1, 8]))
     assert abs(float(gate[0]) - fitted.config.memory_scale) > 1e-4

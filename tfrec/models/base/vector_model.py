@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
@@ -148,11 +149,12 @@ class VectorModel(ItemProducts, Learned):
         if self.memory:
             # All weigh the same: what training takes out of the counts for a
             # sequence is what it added.
-            equal = batches.map(lambda batch: TrainingBatch.of(batch.items))
-            counts = memory_counting(self.config).count(
-                equal.as_numpy_iterator(), self.num_items
+            equal = (
+                batch._replace(recency=np.ones_like(batch.recency))
+                for batch in batches.as_numpy_iterator()
             )
-            self.memory.remember(counts)
+            counting = memory_counting(self.config)
+            self.memory.remember(counting.count(equal, self.num_items))
         super().adapt(batches)
 
     def take_counts(self, counts: tf.Tensor) -> None:
