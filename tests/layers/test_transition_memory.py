@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrec.batches import TrainingBatch
 from tfrec.models.base.transitions import make_memory, memory_counting
 from tfrec.models.configs.gru4rec import GRU4RecConfig
 from tfrec.shapes import Positions
@@ -69,7 +70,10 @@ def memory_of(rows):
     memory.build((None, DIM))
     memory.kernel.assign([0.5, -1.0, 0.3])
     half = len(rows) // 2
-    batches = [padded(rows[:half]).numpy(), padded(rows[half:]).numpy()]
+    batches = tf.nest.map_structure(
+        lambda part: part.numpy(),
+        [TrainingBatch.of(padded(part)) for part in (rows[:half], rows[half:])],
+    )
     memory.remember(memory_counting(config).count(batches, NUM_ITEMS))
     return memory
 

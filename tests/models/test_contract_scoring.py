@@ -207,7 +207,7 @@ def test_training_predicts_each_item_as_scoring_would(name, monkeypatch):
     batch = training_batch()
     terms = model.objective(batch)
     expected = 0.0
-    for items, weight, user in zip(*batch, strict=True):
+    for items, weight, user, _ in zip(*batch, strict=True):
         row = items[items > 0].numpy().tolist()
         if len(row) < 2:
             continue
