@@ -17,12 +17,17 @@ For each user (or prefix) and each item x' of the split, with h the history:
   -log of the mean over the same draws of p(x' | z) p / q. In expectation it
   lies between, the nearer to the integral the more draws there are.
 
-All in nats, means over the items of a user and then over users, with the 95%
-interval over users of `bound`, or of `score` where there is none. Items of the
-history, and items that training never saw, have no probability: they are left
-out, and counted. A likelihood only where training was on one:
-`--loss=softmax`, one target, no label smoothing; others are measured as they
-are.
+With `--window=w` x' is w items that were held out one after the other, and
+p(x' | z) the product of theirs: a latent may know what they have in common,
+and scores without one can not.
+
+All in nats, means over the windows of a user and then over users, with the 95%
+interval over users of `bound`, or of `score` where there is none, and of its
+difference to that of the first run. Items of the history, and items that
+training never saw, have no probability: they are left out, and counted, and so
+are those that fill no window. A likelihood only where training was on one:
+`--loss=softmax`, no label smoothing, the same window (and beta = 1 / w, as the
+loss is a mean over it); others are measured as they are.
 """
 
 from tfrec import cli, settings
@@ -53,15 +58,25 @@ class LikelihoodConfig(Settings):
     split: str = setting(
         "validation", "What is held out.", choices=("test", "validation")
     )
+    window: int = setting(1, "Items that are found together.", minimum=1)
     draws: int = setting(32, "Draws of z, of each kind.", minimum=1)
     batch_size: int = setting(32, "Histories at a time.", minimum=1)
     seed: int = setting(0, "Of the draws.", minimum=0)
 
 
-def _shares(scores: tf.Tensor, rows: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-    """Returns log p of items, `[pairs]`, from scores `[rows, num_items]`."""
+def _likelihood(
+    scores: tf.Tensor, rows: tf.Tensor, items: tf.Tensor
+) -> tf.Tensor:
+    """Returns log p of each row of items `[pairs, window]`, `[pairs]`.
+
+    Args:
+        scores: `[histories, num_items]`.
+        rows: int32 `[pairs]`, which scores.
+        items: int32 `[pairs, window]`.
+    """
     shares = tf.nn.log_softmax(scores)
-    return tf.gather_nd(shares, tf.stack([rows, items - 1], 1))
+    found = tf.gather(tf.gather(shares, rows), items - 1, batch_dims=1)
+    return tf.reduce_sum(found, 1)
 
 
 def measure(
@@ -72,50 +87,53 @@ def measure(
     draws: int,
     seed: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
-    """Measures pairs of a history and an item that came later.
+    """Measures pairs of a history and items that came later.
 
     Args:
         model: Without latents, or with one at each position.
         query: The histories.
         rows: int32 `[pairs]`, which history.
-        items: int32 `[pairs]`, what came later.
+        items: int32 `[pairs, window]`, what came later.
         draws: Draws of z.
         seed: int32, of the draws: another for each batch.
 
     Returns:
         Nats by column of the table, float32 `[pairs]` each.
     """
-    score = -_shares(model.score(query), rows, items)
+    score = -_likelihood(model.score(query), rows, items)
     if model.latent() is None:
         return {"score": score}
     users, pairs = (tf.range(tf.shape(x)[0]) for x in (query.history, rows))
     of_pairs = Query(*(tf.gather(part, rows) for part in query))
     states, _, last = model.last_states(model.read_newest(of_pairs))
     states = tf.gather(states, last, batch_dims=1)
-    drawn, weights, bounds, kls = [], [], [], []
-    for number in range(draws):
-        seeds = tf.stack([users, tf.fill(tf.shape(users), number)], 1)
-        seeds += [[seed, 0]]
-        latent = model.sample(query, seeds)
-        drawn.append(_shares(model.decode(latent, query), rows, items))
+
+    def one(number):
+        numbers = tf.fill(tf.shape(users), number)
+        latent = model.sample(query, tf.stack([users + seed, numbers], 1))
+        prior = _likelihood(model.decode(latent, query), rows, items)
         noise = tf.random.stateless_normal(
-            [tf.size(rows), model.posterior.noise_dim], [seed, number]
+            [tf.size(rows), model.posterior.noise_dim],
+            tf.stack([seed, number]),
         )
         draw = model.draw_posterior(states, items, noise)
-        given = _shares(model.decode(draw.latent, of_pairs), pairs, items)
-        weights.append(given - draw.kl)
-        bounds.append(draw.kl - given)
-        kls.append(draw.kl)
+        given = model.decode(draw.latent, of_pairs)
+        return prior, _likelihood(given, pairs, items), draw.kl
+
+    # A loop: the graph of so many draws with flows takes minutes to build.
+    prior, given, kl = tf.map_fn(
+        one, tf.range(draws), fn_output_signature=(tf.float32,) * 3
+    )
 
     def of_mean(logs):
         return np.log(draws) - tf.reduce_logsumexp(logs, 0)
 
     return {
         "score": score,
-        "drawn": of_mean(drawn),
-        "bound": tf.reduce_mean(bounds, 0),
-        "kl": tf.reduce_mean(kls, 0),
-        "weighted": of_mean(weights),
+        "drawn": of_mean(prior),
+        "bound": tf.reduce_mean(kl - given, 0),
+        "kl": tf.reduce_mean(kl, 0),
+        "weighted": of_mean(given - kl),
     }
 
 
@@ -137,6 +155,12 @@ def _check(model: Recommender, folder: str) -> None:
         )
 
 
+def _windows(items: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
+    """Returns the items that count, `[n, size]`, without the last few."""
+    kept = items[counts]
+    return kept[: len(kept) // size * size].reshape(-1, size)
+
+
 def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
     """Measures a run.
 
@@ -145,8 +169,8 @@ def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
         folder: Of the run.
 
     Returns:
-        Nats by column, a value for each user with an item that counts; and
-        `left_out`, the items that do not, `[1]`.
+        Nats by column, a value for each user with a window that counts;
+        `users`, which these are; and `left_out`, the items that do not, `[1]`.
     """
     run = load_run(folder)
     _check(run.model, folder)
@@ -160,11 +184,15 @@ def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
         targets, excluded = batch.targets.numpy(), batch.excluded.numpy()
         counts = (targets > 0) & (targets <= run.model.num_items)
         counts &= ~(targets[:, :, None] == excluded[:, None, :]).any(2)
-        left_out += int((targets > 0).sum() - counts.sum())
-        rows, places = np.nonzero(counts)
+        windows = [
+            _windows(*each, config.window)
+            for each in zip(targets, counts, strict=True)
+        ]
+        items = np.concatenate(windows)
+        left_out += int((targets > 0).sum() - items.size)
+        rows = np.repeat(np.arange(len(windows)), [len(w) for w in windows])
         if not len(rows):
             continue
-        items = targets[rows, places]
         nats = measured(
             run.model,
             batch.query,
@@ -178,23 +206,30 @@ def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
         for name, values in nats.items():
             means = np.bincount(rows, values.numpy())[many > 0] / many[many > 0]
             found.setdefault(name, []).extend(means)
+        users = place * config.batch_size + np.flatnonzero(many)
+        found.setdefault("users", []).extend(users)
     if not found:
         raise InputError(
-            f"`--split` must hold items that {folder} gives a probability. "
-            f"Received: {config.split}, whose {left_out:,} items are of "
-            "histories, or were never seen."
+            f"`--split` must hold {config.window} items of some user that "
+            f"{folder} gives a probability. Received: {config.split}, whose "
+            f"{left_out:,} items are too few, of histories, or never seen."
         )
     result = {name: np.array(values) for name, values in found.items()}
     return {**result, "left_out": np.array([left_out])}
+
+
+def _margin(values: np.ndarray) -> float:
+    """Returns half of the 95% interval of the mean over users."""
+    return stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
 
 
 def main() -> None:
     """Prints the table of the runs."""
     config = settings.from_flags(LikelihoodConfig)
     print(f"{'':32}" + "".join(f"{name:>10}" for name in _COLUMNS))
+    first = None
     for folder in config.run_dirs:
         found = measure_run(config, folder)
-        left_out = int(found.pop("left_out")[0])
         line = f"{folder[-31:]:32}"
         for name in _COLUMNS:
             line += (
@@ -203,11 +238,20 @@ def main() -> None:
         print(line, flush=True)
         kind = "bound" if "bound" in found else "score"
         best = found[kind]
-        margin = stats.sem(best) * stats.t.ppf(0.975, len(best) - 1)
         print(
-            f"{'':6}± {margin:.4f} for {kind}, {len(best):,} users, "
-            f"{left_out:,} items left out"
+            f"{'':6}± {_margin(best):.4f} for {kind}, {len(best):,} users, "
+            f"{found['left_out'][0]:,} items left out"
         )
+        first = first or (found["users"], best)
+        _, mine, of_first = np.intersect1d(
+            found["users"], first[0], return_indices=True
+        )
+        apart = best[mine] - first[1][of_first]
+        if folder != config.run_dirs[0]:
+            print(
+                f"{'':6}{apart.mean():+.4f} ± {_margin(apart):.4f} to the "
+                f"first run, {len(apart):,} users of both"
+            )
 
 
 if __name__ == "__main__":

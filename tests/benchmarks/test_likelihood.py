@@ -1,5 +1,6 @@
 """The measured likelihoods are those of the formulas, and bounds are bounds."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -15,7 +16,7 @@ from tfrec.models import GRU4Rec, GRU4RecConfig
 
 _QUERY = Query.of(tf.constant([[1, 2, 3], [4, 5, 0]], tf.int32))
 # Of the first history twice, of the second once.
-_ROWS, _ITEMS = tf.constant([0, 0, 1]), tf.constant([7, 9, 8])
+_ROWS, _ITEMS = tf.constant([0, 0, 1]), tf.constant([[7], [9], [8]])
 
 
 def conditional(**changes):
@@ -37,7 +38,7 @@ def test_bounds_lie_above_what_many_draws_of_the_prior_say():
     assert np.all(found["bound"] >= found["weighted"])
     states = net.states(_QUERY)
     state = tf.stack([states[0, 2], states[0, 2], states[1, 1]])
-    seen = tf.concat([state, net.embedding(_ITEMS)], -1)
+    seen = tf.concat([state, net.embedding(_ITEMS[:, 0])], -1)
     # In the coordinates of the prior, which is N(0, I) there.
     mean, scale = net.recognition.mean(seen).numpy(), np.exp(-0.2)
     exact = np.sum(0.5 * (mean**2 + scale**2 - 1.0) + 0.2, -1)
@@ -60,6 +61,18 @@ def test_with_a_prior_that_is_not_learned_it_is_the_objective():
 def test_the_bound_of_one_draw_is_its_own_weight():
     found = measure(conditional(), _QUERY, _ROWS, _ITEMS, 1, 3)
     np.testing.assert_allclose(found["bound"], found["weighted"], rtol=1e-5)
+
+
+def test_items_of_a_window_share_a_latent():
+    net = conditional()
+    pair = tf.constant([[7, 9]])
+    together = measure(net, _QUERY, tf.constant([0]), pair, 200, 0)
+    each = tf.constant([0, 0]), tf.transpose(pair)
+    apart = measure(net, _QUERY, *each, 200, 0)
+    score = tf.reduce_sum(apart["score"])
+    np.testing.assert_allclose(together["score"], [score], rtol=1e-5)
+    # The mean of products over draws, not the product of means.
+    assert abs(together["drawn"][0] - tf.reduce_sum(apart["drawn"])) > 1e-3
 
 
 def test_without_a_latent_it_is_what_the_scores_say():
@@ -99,8 +112,12 @@ def test_a_user_is_a_mean_and_what_has_no_probability_is_counted(monkeypatch):
     config = LikelihoodConfig(run_dirs=("run",), draws=2)
     found = measure_run(config, "run")
     assert found["left_out"].tolist() == [2]
+    pairs = measure_run(dataclasses.replace(config, window=2), "run")
+    assert pairs["left_out"].tolist() == [3]
+    assert len(pairs["bound"]) == 1
     query = Query.of(batch.history)
     each = measure(net, query, _ROWS, _ITEMS, 2, 0)
+    assert found["users"].tolist() == [0, 1]
     for name, values in each.items():
         expected = [np.mean(values[:2]), values[2]]
         np.testing.assert_allclose(found[name], expected, rtol=1e-4)

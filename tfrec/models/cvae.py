@@ -5,24 +5,29 @@ at every position of a sequence, with the parts of this package.
 
     h_t = GRU(x_1 ... x_t)
         -> layers/encoders.py
-    p(z | h_t) = N(mu_p(h_t), diag sigma_p^2(h_t)), the prior, learned
-    q(z | h_t, x_{t+1}), the posterior: z = mu_p + sigma_p u, u a Gaussian of
-    [h_t; e(x_{t+1})], bent by K planar flows, whose parameters are functions of
-    them too (amortised). It starts as the prior (Vahdat and Kautz, NeurIPS'20)
+    p(z | h_t): z = mu_p(h_t) + sigma_p(h_t) u with u ~ N(0, I), which
+    `--prior_flows` may bend, planar flows whose parameters are functions of h_t
         -> layers/posteriors/flow.py, layers/amortized_flows.py
+    q(z | h_t, x'), the posterior, x' the next w items (`--target_window`): u is
+    a Gaussian of [h_t; the mean of e(x')], bent by K planar flows, whose
+    parameters are functions of them too (amortised). It starts as the prior
+    (Vahdat and Kautz, NeurIPS'20)
+        -> layers/posteriors/recognition.py
     p(x | z): a layer and a softmax over items, which reads z and nothing else
 
-    min:  sum_t  -E_q[log p(x_{t+1} | z)]
-                 + beta E_q[log q(z | h_t, x_{t+1}) - log p(z | h_t)]
+    min:  sum_t  -1/w sum_i E_q[log p(x'_i | z)]
+                 + beta E_q[log q(z | h_t, x') - log p(z | h_t)]
 
 In ACVAE, VASER and SVAE the posterior sees what a recommendation sees, so that
 a KL divergence to N(0, I) can only take away from what it says. Here it costs
-what the next item adds to the history, and with beta = 1 the objective bounds
--log p(x_{t+1} | h_t) from above, for a mixture of softmaxes over z. It is
+what the next items add to the history, and with beta = 1 / w the objective is
+1 / w of a bound on -log p(x' | h_t) from above, for a mixture over z of
+products of softmaxes. With w = 1 a softmax of h_t can be all that such a
+mixture can; with more, z has what the items to come have in common. It is
 measured by `python -m benchmarks.likelihood`.
 
 Training draws from q, a recommendation from p: `--posterior_samples` averages
-its predictions over draws, and 0 takes the prior's mean. The sum is written
+its predictions over draws, and 0 takes the prior's u = 0. The sum is written
 once, in `PerPosition.objective`; this file says which parts CVAE has.
 """
 

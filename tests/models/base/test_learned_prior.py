@@ -13,6 +13,7 @@ from tfrec.batches import Query
 from tfrec.errors import InputError
 
 FLOWS = {"posterior": "flow", "flows": 2, "flow_parameters": "amortized"}
+ALL = {**FLOWS, "prior_flows": 2, "recognition_units": 3, "target_window": 2}
 
 
 def model(**changes):
@@ -34,10 +35,13 @@ def gaussian(posterior, seen) -> MultivariateNormalDiag:
     return MultivariateNormalDiag(posterior.mean(seen), scale)
 
 
-@pytest.mark.parametrize("parts", [{}, FLOWS], ids=["gaussian", "flows"])
+@pytest.mark.parametrize(
+    "parts", [{}, FLOWS, ALL], ids=["gaussian", "flows", "all"]
+)
 def test_the_bound_is_that_of_the_formula(parts, monkeypatch):
     """-log p(x' | z) + log q(z | h, x') - log p(z | h) at each position."""
     net = model(**parts)
+    window = net.config.target_window
     eps = np.array([0.5, -1.0, 0.2, 1.5], np.float32)
     monkeypatch.setattr(
         keras.random, "normal", lambda shape, seed: tf.broadcast_to(eps, shape)
@@ -48,8 +52,14 @@ def test_the_bound_is_that_of_the_formula(parts, monkeypatch):
         for place in range(1, len(row)):
             history = tf.constant([row[:place]])
             state = net.states(Query.of(history))[:, -1]
-            following = net.embedding(tf.constant([row[place]]))
+            came = row[place : place + window]
+            following = tf.reduce_mean(net.embedding(tf.constant([came])), 1)
             seen = tf.concat([state, following], -1)
+            if net.recognition.reader:
+                seen = tf.tanh(
+                    seen @ net.recognition.reader.kernel
+                    + net.recognition.reader.bias
+                )
             start = gaussian(net.recognition, seen)
             u = start.loc + eps * start.stddev()
             log_q = start.log_prob(u)
@@ -57,14 +67,20 @@ def test_the_bound_is_that_of_the_formula(parts, monkeypatch):
                 for flow in net.recognition.flows.of_states(seen):
                     log_q -= flow.forward_log_det_jacobian(u, 1)
                     u = flow.forward(u)
-            # z = mu_p + sigma_p u has the density of u over that of the map.
+            # z = f(mu_p + sigma_p u) has the density of u over that of the map.
             prior = gaussian(net.posterior, state)
             z = prior.loc + prior.stddev() * u
             log_q -= tf.reduce_sum(tf.math.log(prior.stddev()), -1)
-            kl += float((log_q - prior.log_prob(z))[0])
+            log_p = prior.log_prob(z)
+            if net.config.prior_flows:
+                for flow in net.posterior.flows.of_states(state):
+                    volume = flow.forward_log_det_jacobian(z, 1)
+                    log_q, log_p = log_q - volume, log_p - volume
+                    z = flow.forward(z)
+            kl += float((log_q - log_p)[0])
             logits = net.item_logits(net.decode_states(z))
-            shares = tf.nn.log_softmax(logits)[0]
-            reconstruction -= float(shares[row[place] - 1])
+            shares = tf.nn.log_softmax(logits)[0].numpy()
+            reconstruction -= np.mean([shares[item - 1] for item in came])
     terms = net.objective(batch(rows), training=False)
     np.testing.assert_allclose(
         terms["reconstruction"], reconstruction / 2, rtol=1e-4
@@ -80,7 +96,7 @@ def test_only_the_posterior_sees_what_comes():
     states = tf.random.stateless_normal([1, 6], [1, 2])
     noise = tf.zeros([1, 4])
     one, other = (
-        net.draw_posterior(states, tf.constant([item]), noise).latent
+        net.draw_posterior(states, tf.constant([[item]]), noise).latent
         for item in (3, 4)
     )
     assert np.abs(one - other).max() > 1e-3
@@ -139,7 +155,7 @@ def test_diagnostics_are_of_the_posterior():
     # Two positions have a next item in the first history, one in the second.
     assert drawn.shape == quiet.shape == (3, 4)
     states = net.states(Query.of([[4]]))[:, -1]
-    expected = net.draw_posterior(states, tf.constant([5]), None).latent
+    expected = net.draw_posterior(states, tf.constant([[5]]), None).latent
     np.testing.assert_allclose(quiet[2:], expected, rtol=1e-5, atol=1e-6)
     assert np.abs(drawn - quiet).max() > 0
 

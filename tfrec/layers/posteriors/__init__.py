@@ -13,12 +13,17 @@ __all__ = [
     "FlowPosterior",
     "ImplicitPosterior",
     "Posterior",
+    "Recognition",
     "RecurrentPosterior",
 ]
 
 
+_MODULES = {"FlowPosterior": "flow", "Recognition": "recognition"}
+
+
 def __getattr__(name: str) -> Any:
     # Loaded on first use: most models need no flow, hence no TFP.
-    if name != "FlowPosterior":
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module("tfrec.layers.posteriors.flow").FlowPosterior
+    module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    return getattr(module, name)

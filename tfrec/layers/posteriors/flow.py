@@ -58,16 +58,26 @@ class FlowPosterior(Posterior):
         self.flows.build((*input_shape[:-1], read))
 
     def place(self, states: tf.Tensor, standard: tf.Tensor) -> tf.Tensor:
-        """Returns mu(h) + sigma(h) u, which N(0, I) makes q(z_0 | h).
+        """Returns the z_K that a standard draw becomes.
 
         Args:
             states: h, float32 `[..., units]`.
-            standard: u, float32 `[..., dim]`.
+            standard: u, float32 `[..., dim]`, in the place of the noise.
 
         Returns:
             float32 `[..., dim]`.
         """
-        return self.mean(states) + tf.exp(self.log_scale(states)) * standard
+        return self._bend(states, standard)[0]
+
+    def _bend(
+        self, states: tf.Tensor, standard: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Gives z_K, log sigma `[..., dim]` and the flows' log|det| `[...]`."""
+        log_scale = self.log_scale(states)
+        start = self.mean(states) + tf.exp(log_scale) * standard
+        bent = (start, states) if self.amortized else (start,)
+        latent, log_det = self.flows(*bent)
+        return latent, log_scale, log_det
 
     def call(
         self,
@@ -79,12 +89,9 @@ class FlowPosterior(Posterior):
 
         The extra `log_det` is sum_k log|det df_k / dz_{k-1}|.
         """
-        mean, log_scale = self.mean(states), self.log_scale(states)
         if noise is None:
-            noise = tf.zeros_like(mean)
-        start = mean + tf.exp(log_scale) * noise
-        bent = (start, states) if self.amortized else (start,)
-        latent, log_det = self.flows(*bent)
+            noise = tf.zeros([*tf.unstack(tf.shape(states))[:-1], self.dim])
+        latent, log_scale, log_det = self._bend(states, noise)
         # log q_0(z_0) - log p(z_K), whose log(2 pi) cancel, then eq. 7.
         each = 0.5 * (tf.square(latent) - tf.square(noise)) - log_scale
         kl = tf.reduce_sum(each, -1) - log_det

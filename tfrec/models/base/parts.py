@@ -127,13 +127,14 @@ def make_posterior(config: PerPositionConfig, dim: int) -> posteriors.Posterior:
             name="posterior",
         )
     else:
-        # A prior that is learned is what a history alone tells: no flows.
+        # A prior that is learned is what a history alone tells.
+        learned = c.prior == "learned"
         posterior = posteriors.FlowPosterior(
             c.latent_dim,
-            0 if c.prior == "learned" else flows,
+            c.prior_flows if learned else flows,
             c.initial_scale,
-            c.flow_parameters == "amortized",
-            name="prior" if c.prior == "learned" else "posterior",
+            learned or c.flow_parameters == "amortized",
+            name="prior" if learned else "posterior",
         )
     if c.encoder != "attentive_gru":
         return posterior
@@ -153,22 +154,16 @@ def make_posterior(config: PerPositionConfig, dim: int) -> posteriors.Posterior:
 
 def make_recognition(
     config: PerPositionConfig,
-) -> posteriors.FlowPosterior | None:
-    """Returns q(u | h, x') where the prior is learned, x' the next item.
-
-    It starts as the prior N(0, I): training sees at first what a recommendation
-    sees.
-    """
+) -> posteriors.Recognition | None:
+    """Returns q(u | h, x') where the prior is learned."""
     c = config
     if c.prior != "learned":
         return None
-    flows = c.flows if c.posterior == "flow" else 0
-    return posteriors.FlowPosterior(
+    return posteriors.Recognition(
         c.latent_dim,
-        flows,
-        1.0,
+        c.flows if c.posterior == "flow" else 0,
         c.flow_parameters == "amortized",
-        "zeros",
+        c.recognition_units,
         name="recognition",
     )
 

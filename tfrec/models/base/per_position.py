@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.critics import Critic, Pairs
 from tfrec.layers.encoders import Encoder
+from tfrec.layers.losses import coming
 from tfrec.layers.posteriors import (
     Draw,
 )
@@ -34,9 +35,11 @@ class PerPosition(PositionLatents):
 
     With `--prior=learned` (a conditional variational autoencoder, Sohn et al.,
     NIPS'15) `posterior` is the prior p(z | h), all that a history h tells, and
-    `recognition` the posterior q(z | h, x'), which sees the next item x'. It
+    `recognition` the posterior q(z | h, x'), which sees the mean vector of x',
+    the items that come next, as many as `--target_window` predicts. It
     is written in the prior's coordinates (Vahdat and Kautz, NeurIPS'20): with
-    z = mu_p(h) + sigma_p(h) u it draws u, whose prior is N(0, I).
+    z = f_h(mu_p(h) + sigma_p(h) u) it draws u, whose prior is N(0, I), where
+    f_h are the `--prior_flows`, none by default.
 
     Args:
         num_items: Number of items in the vocabulary, padding not counted.
@@ -158,7 +161,8 @@ class PerPosition(PositionLatents):
         query, valid = batch.query, batch.targets > 0
         states = self.states(query, training)
         positions = Positions.where(valid, batch.weight)
-        draw, latents = self._draw(states, batch.targets, positions, training)
+        following = coming(batch.targets, self.config.target_window)
+        draw, latents = self._draw(states, following, positions, training)
         hidden = self.decode_states(draw.latent, training)
         reconstruction = self.prediction_loss(hidden, batch, positions)
         terms = {"loss": reconstruction, "reconstruction": reconstruction}
@@ -213,7 +217,7 @@ class PerPosition(PositionLatents):
 
         Args:
             states: `[batch, length, units]`.
-            following: int32 `[batch, length]`, the item that comes next.
+            following: int32 `[batch, length, window]`, the items that come.
             positions: The valid ones.
             training: Whether dropout is on.
         """
@@ -246,16 +250,16 @@ class PerPosition(PositionLatents):
 
         Args:
             states: `[..., units]`, of the encoder.
-            following: int32 `[...]`, the item that comes next, which only the
-                posterior beside a learned prior sees.
+            following: int32 `[..., window]`, the items that come next, 0 for
+                none, which only the posterior beside a learned prior sees.
             noise: Standard normal draws, `[..., noise_dim]`; None for zeros.
             training: Whether dropout is on.
         """
         if not self.recognition:
             return self.posterior(states, noise, training=training)
-        states = tf.cast(states, tf.float32)
-        vectors = tf.cast(self.embedding(following), tf.float32)
-        seen = tf.concat([states, vectors], -1)
+        seen = self.recognition.see(
+            states, self.embedding(following), following > 0
+        )
         draw = self.recognition(seen, noise, training=training)
         # The KL divergence is the same in all coordinates.
         return draw._replace(latent=self.posterior.place(states, draw.latent))
@@ -268,13 +272,13 @@ class PerPosition(PositionLatents):
             return super().posterior_draws(query, seed)
         query = self.read_newest(query)
         states = self.states(query)[:, :-1]
-        following = query.history[:, 1:]
-        shape = [*tf.unstack(tf.shape(following)), self.posterior.noise_dim]
+        following = coming(query.history[:, 1:], self.config.target_window)
+        shape = [*tf.unstack(tf.shape(following))[:2], self.posterior.noise_dim]
         noise = tf.random.stateless_normal(shape, seed)
 
         def draw(eps):
             latent = self.draw_posterior(states, following, eps).latent
-            return tf.boolean_mask(latent, following > 0)
+            return tf.boolean_mask(latent, following[..., 0] > 0)
 
         return draw(noise), draw(None)
 

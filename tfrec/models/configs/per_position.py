@@ -81,9 +81,21 @@ class PerPositionConfig(VariationalConfig):
     prior: str = setting(
         "normal",
         "normal: N(0, I). learned: a Gaussian p(z | history), from which a "
-        "recommendation draws; the posterior then sees the next item too, in "
-        "training, and may have flows. For gaussian and flow.",
+        "recommendation draws; the posterior then sees in training what comes "
+        "next too, and may have flows. For gaussian and flow.",
         choices=("normal", "learned"),
+    )
+    prior_flows: int = setting(
+        0,
+        "learned: number of planar flows that bend the prior, their parameters "
+        "functions of the history, so that it may have several modes.",
+        minimum=0,
+    )
+    recognition_units: int = setting(
+        0,
+        "learned: width of a layer of tanh units between what the posterior "
+        "sees and its Gaussian and flows; 0 for none.",
+        minimum=0,
     )
     free_bits: float = setting(
         0.0,
@@ -257,6 +269,8 @@ class PerPositionConfig(VariationalConfig):
                 ("anneal_steps", "posterior", known),
                 ("objective", "posterior", known),
                 ("objective", "prior", ("normal",)),
+                ("prior_flows", "prior", ("learned",)),
+                ("recognition_units", "prior", ("learned",)),
                 ("free_bits", "posterior", known),
                 ("contrast_partners", "contrast", ("logistic",)),
                 ("attention_posterior", "encoder", ("attentive_gru",)),
