@@ -34,20 +34,20 @@ from tfrec import cli, settings
 
 # isort: split
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from scipy import stats
 from tqdm import tqdm
 
+from benchmarks import kept_likelihoods as kept
 from tfrec.batches import Query
 from tfrec.errors import InputError
 from tfrec.models.base.per_position import PerPosition
 from tfrec.models.base.recommender import Recommender
 from tfrec.settings import Settings, setting
 from tfrec.training import load_run
-
-_COLUMNS = ("score", "drawn", "bound", "kl", "weighted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +62,11 @@ class LikelihoodConfig(Settings):
     draws: int = setting(32, "Draws of z, of each kind.", minimum=1)
     batch_size: int = setting(32, "Histories at a time.", minimum=1)
     seed: int = setting(0, "Of the draws.", minimum=0)
+    keep: bool = setting(
+        False,
+        "Write result files, and the tables of docs/studies.md anew; the runs "
+        "must be in folders <study>/<row>/seed_<seed>.",
+    )
 
 
 def _likelihood(
@@ -224,34 +229,48 @@ def _margin(values: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Prints the table of the runs."""
+    """Prints the table of the runs, and keeps them."""
     config = settings.from_flags(LikelihoodConfig)
-    print(f"{'':32}" + "".join(f"{name:>10}" for name in _COLUMNS))
+    print(f"{'':32}" + "".join(f"{name:>10}" for name in kept.COLUMNS))
     first = None
     for folder in config.run_dirs:
         found = measure_run(config, folder)
-        line = f"{folder[-31:]:32}"
-        for name in _COLUMNS:
-            line += (
-                f"{found[name].mean():10.4f}" if name in found else "         -"
-            )
-        print(line, flush=True)
+        nats = {n: found[n].mean() for n in kept.COLUMNS if n in found}
+        line = (
+            f"{nats[name]:10.4f}" if name in nats else f"{'-':>10}"
+            for name in kept.COLUMNS
+        )
+        print(f"{folder[-31:]:32}{''.join(line)}", flush=True)
         kind = "bound" if "bound" in found else "score"
-        best = found[kind]
+        users, each = found["users"], found[kind]
         print(
-            f"{'':6}± {_margin(best):.4f} for {kind}, {len(best):,} users, "
+            f"{'':6}± {_margin(each):.4f} for {kind}, {len(each):,} users, "
             f"{found['left_out'][0]:,} items left out"
         )
-        first = first or (found["users"], best)
-        _, mine, of_first = np.intersect1d(
-            found["users"], first[0], return_indices=True
-        )
-        apart = best[mine] - first[1][of_first]
-        if folder != config.run_dirs[0]:
+        first = first or (folder, users, each)
+        _, own, others = np.intersect1d(users, first[1], return_indices=True)
+        apart = each[own] - first[2][others]
+        if folder != first[0]:
             print(
                 f"{'':6}{apart.mean():+.4f} ± {_margin(apart):.4f} to the "
                 f"first run, {len(apart):,} users of both"
             )
+        if config.keep:
+            measured = {
+                "split": config.split,
+                "window": config.window,
+                "draws": config.draws,
+                "draws_seed": config.seed,
+                "nats": nats,
+                "margin": _margin(each),
+                "users": len(each),
+                "left_out": int(found["left_out"][0]),
+                "first": Path(first[0]).absolute().parent.name,
+                "apart": {"mean": apart.mean(), "margin": _margin(apart)},
+            }
+            print(f"{'':6}Written: {kept.keep(Path(folder), measured)}")
+    if config.keep:
+        kept.write_tables()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmarks import results, studies
+from benchmarks import kept_likelihoods, results, studies
 from benchmarks.peers import kept, models
 from tests.flagfiles import read_flagfile
 
@@ -13,6 +13,7 @@ FILES = sorted(
     path
     for path in results.RESULTS.rglob("*.json")
     if path.parent != kept.FOLDER
+    and not path.is_relative_to(kept_likelihoods.FOLDER)
 )
 READ = kept.read()
 

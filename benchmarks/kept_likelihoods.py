@@ -1,0 +1,107 @@
+"""Result files of what `benchmarks.likelihood` measured, and their tables.
+
+A study is a folder of `results/likelihood/`, a row of its table in
+docs/studies.md a folder there, and each file a seed; rows and seeds have the
+names of the runs' folders, `runs/<study>/<row>/seed_<seed>`.
+"""
+
+import json
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results
+from tfrec.durations import duration
+
+FOLDER = results.RESULTS / "likelihood"
+PAGE = results.ROOT / "docs" / "studies.md"
+COLUMNS = ("score", "drawn", "bound", "kl", "weighted")
+
+
+def keep(run_dir: Path, measured: Mapping[str, Any]) -> Path:
+    """Writes the result file of a run.
+
+    Args:
+        run_dir: `.../<study>/<row>/seed_<seed>`.
+        measured: How it was measured, and what was found.
+
+    Returns:
+        The file.
+    """
+    run_dir = run_dir.absolute()
+    numbers, config = (
+        json.loads((run_dir / name).read_text(encoding="utf-8"))
+        for name in ("metrics.json", "config.json")
+    )
+    settings = {
+        part: {
+            k: v for k, v in config[part].items() if k not in results.LEFT_OUT
+        }
+        for part in ("data", "training", "model")
+    }
+    content = {**numbers, "likelihood": measured, "settings": settings}
+    return results.write(content, FOLDER / Path(*run_dir.parts[-3:-1]))
+
+
+def read(study: str) -> dict[str, list[dict[str, Any]]]:
+    """Returns the results of a study by row, the worst bound first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted((FOLDER / study).glob("*/seed_*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(path.parent.name, []).append(result)
+
+    def worst(item: tuple[str, list[dict[str, Any]]]) -> float:
+        nats = [each["likelihood"]["nats"] for each in item[1]]
+        return -statistics.mean(n.get("bound", n["score"]) for n in nats)
+
+    return dict(sorted(found.items(), key=worst))
+
+
+def table(study: str) -> str:
+    """Returns the table of a study in Markdown."""
+    found = read(study)
+    firsts = {r["likelihood"]["first"] for rows in found.values() for r in rows}
+    (first,) = firsts
+    titles = [*COLUMNS, f"bound less that of `{first}`", "NDCG@10", "seeds"]
+    lines = [
+        f"| | {' | '.join(titles)} | time |",
+        "|" + "---|" * (len(titles) + 2),
+    ]
+    for row, each in found.items():
+        nats = [r["likelihood"]["nats"] for r in each]
+        cells = [
+            _mean([n[column] for n in nats]) if column in nats[0] else ""
+            for column in COLUMNS
+        ]
+        # Over users, of the first seed.
+        apart = each[0]["likelihood"]["apart"]
+        cells += [
+            ""
+            if row == first
+            else f"{apart['mean']:+.3f} ± {apart['margin']:.3f}",
+            _mean([r["validation"]["ndcg@10"] for r in each], 4).lstrip("0"),
+            ", ".join(str(r["seed"]) for r in each),
+            duration(statistics.mean(r["wall_seconds"] for r in each)),
+        ]
+        lines.append(f"| `{row}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mean(values: list[float], digits: int = 3) -> str:
+    """Returns the mean over seeds, and their deviation."""
+    text = f"{statistics.mean(values):.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {statistics.stdev(values):.{digits}f}"
+    return text
+
+
+def with_tables(text: str) -> str:
+    """Returns a page with the tables of the result files."""
+    return results.filled(text, "likelihood", table)
+
+
+def write_tables() -> None:
+    """Writes the tables of docs/studies.md anew."""
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(with_tables(text), encoding="utf-8")
