@@ -6,6 +6,7 @@ names of the runs' folders, `runs/<study>/<row>/seed_<seed>`.
 """
 
 import json
+import re
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +14,31 @@ from typing import Any
 
 from benchmarks import results
 from tfrec.durations import duration
+from tfrec.errors import InputError
 
 FOLDER = results.RESULTS / "likelihood"
 PAGE = results.ROOT / "docs" / "studies.md"
+# How the runs of a table are all measured; the first is what rows are beside.
+_ALIKE = ("split", "window", "draws", "draws_seed", "first")
 COLUMNS = ("score", "drawn", "bound", "kl", "weighted")
+
+
+def place(run_dir: Path) -> Path:
+    """Returns the folder of a run's result file.
+
+    Args:
+        run_dir: `.../<study>/<row>/seed_<seed>`.
+
+    Raises:
+        InputError: If its name is another.
+    """
+    *_, study, row, seed = ("", "", *run_dir.absolute().parts)
+    if not re.fullmatch(r"seed_\d+", seed):
+        raise InputError(
+            "`--keep` needs `--run_dirs` to be <study>/<row>/seed_<seed>. "
+            f"Received: {run_dir}."
+        )
+    return FOLDER / study / row
 
 
 def keep(run_dir: Path, measured: Mapping[str, Any]) -> Path:
@@ -29,19 +51,16 @@ def keep(run_dir: Path, measured: Mapping[str, Any]) -> Path:
     Returns:
         The file.
     """
-    run_dir = run_dir.absolute()
     numbers, config = (
         json.loads((run_dir / name).read_text(encoding="utf-8"))
         for name in ("metrics.json", "config.json")
     )
-    settings = {
-        part: {
-            k: v for k, v in config[part].items() if k not in results.LEFT_OUT
-        }
-        for part in ("data", "training", "model")
+    content = {
+        **numbers,
+        "likelihood": measured,
+        "settings": results.told(config),
     }
-    content = {**numbers, "likelihood": measured, "settings": settings}
-    return results.write(content, FOLDER / Path(*run_dir.parts[-3:-1]))
+    return results.write(content, place(run_dir))
 
 
 def read(study: str) -> dict[str, list[dict[str, Any]]]:
@@ -59,10 +78,23 @@ def read(study: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def table(study: str) -> str:
-    """Returns the table of a study in Markdown."""
+    """Returns the table of a study in Markdown.
+
+    Raises:
+        InputError: If its runs were not measured alike.
+    """
     found = read(study)
-    firsts = {r["likelihood"]["first"] for rows in found.values() for r in rows}
-    (first,) = firsts
+    alike = {
+        tuple(r["likelihood"][name] for name in _ALIKE)
+        for each in found.values()
+        for r in each
+    }
+    if len(alike) != 1:
+        raise InputError(
+            f"All runs of {FOLDER / study} must be measured with the same "
+            f"{', '.join(_ALIKE)}. Received: {sorted(alike)}."
+        )
+    first = next(iter(alike))[-1]
     titles = [*COLUMNS, f"bound less that of `{first}`", "NDCG@10", "seeds"]
     lines = [
         f"| | {' | '.join(titles)} | time |",

@@ -19,15 +19,17 @@ For each user (or prefix) and each item x' of the split, with h the history:
 
 With `--window=w` x' is w items that were held out one after the other, and
 p(x' | z) the product of theirs: a latent may know what they have in common,
-and scores without one can not.
+and scores without one can not. The more items, the further above the integral
+is `drawn`: few of its draws find them all.
 
 All in nats, means over the windows of a user and then over users, with the 95%
 interval over users of `bound`, or of `score` where there is none, and of its
 difference to that of the first run. Items of the history, and items that
 training never saw, have no probability: they are left out, and counted, and so
 are those that fill no window. A likelihood only where training was on one:
-`--loss=softmax`, no label smoothing, the same window (and beta = 1 / w, as the
-loss is a mean over it); others are measured as they are.
+`--loss=softmax`, no label smoothing, `--target_window=w` without a decay, and
+beta = 1 / w, as the loss is a mean over the window; others are measured as they
+are.
 """
 
 from tfrec import cli, settings
@@ -35,6 +37,7 @@ from tfrec import cli, settings
 # isort: split
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +53,45 @@ from tfrec.settings import Settings, setting
 from tfrec.training import load_run
 
 
+class Found(NamedTuple):
+    """What was measured of a run.
+
+    Attributes:
+        nats: By column of the table, a value for each user whose items fill a
+            window, float64 `[users]`.
+        users: Their places in the split, int `[users]`.
+        left_out: Number of items that count in no window.
+        checksum: Of the data.
+    """
+
+    nats: dict[str, np.ndarray]
+    users: np.ndarray
+    left_out: int
+    checksum: str
+
+    @property
+    def best(self) -> np.ndarray:
+        """The bound, or the score where there is none."""
+        return self.nats.get("bound", self.nats["score"])
+
+    def apart(self, first: "Found") -> np.ndarray:
+        """Returns by how much `best` is above another run's, user by user.
+
+        Raises:
+            InputError: If the runs are of different data.
+        """
+        if self.checksum != first.checksum:
+            raise InputError(
+                "`--run_dirs` must be runs of the same data. Received: "
+                f"checksum {self.checksum}, and {first.checksum} of the first "
+                "run."
+            )
+        _, own, others = np.intersect1d(
+            self.users, first.users, return_indices=True
+        )
+        return self.best[own] - first.best[others]
+
+
 @dataclasses.dataclass(frozen=True)
 class LikelihoodConfig(Settings):
     """What is measured."""
@@ -58,7 +100,9 @@ class LikelihoodConfig(Settings):
     split: str = setting(
         "validation", "What is held out.", choices=("test", "validation")
     )
-    window: int = setting(1, "Items that are found together.", minimum=1)
+    window: int = setting(
+        1, "Held-out items whose joint probability is measured.", minimum=1
+    )
     draws: int = setting(32, "Draws of z, of each kind.", minimum=1)
     batch_size: int = setting(32, "Histories at a time.", minimum=1)
     seed: int = setting(0, "Of the draws.", minimum=0)
@@ -166,7 +210,7 @@ def _windows(items: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
     return kept[: len(kept) // size * size].reshape(-1, size)
 
 
-def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
+def measure_run(config: LikelihoodConfig, folder: str) -> Found:
     """Measures a run.
 
     Args:
@@ -174,13 +218,16 @@ def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
         folder: Of the run.
 
     Returns:
-        Nats by column, a value for each user with a window that counts;
-        `users`, which these are; and `left_out`, the items that do not, `[1]`.
+        Nats of each user whose items fill a window.
+
+    Raises:
+        InputError: If there is none, or the model has no such likelihood.
     """
     run = load_run(folder)
     _check(run.model, folder)
     measured = tf.function(measure, reduce_retracing=True)
     found: dict[str, list[float]] = {}
+    users: list[int] = []
     left_out = 0
     batches = run.data.evaluation(config.split, batch_size=config.batch_size)
     for place, batch in enumerate(
@@ -211,16 +258,19 @@ def measure_run(config: LikelihoodConfig, folder: str) -> dict[str, np.ndarray]:
         for name, values in nats.items():
             means = np.bincount(rows, values.numpy())[many > 0] / many[many > 0]
             found.setdefault(name, []).extend(means)
-        users = place * config.batch_size + np.flatnonzero(many)
-        found.setdefault("users", []).extend(users)
+        users.extend(place * config.batch_size + np.flatnonzero(many))
     if not found:
         raise InputError(
             f"`--split` must hold {config.window} items of some user that "
             f"{folder} gives a probability. Received: {config.split}, whose "
             f"{left_out:,} items are too few, of histories, or never seen."
         )
-    result = {name: np.array(values) for name, values in found.items()}
-    return {**result, "left_out": np.array([left_out])}
+    return Found(
+        {name: np.array(values) for name, values in found.items()},
+        np.array(users),
+        left_out,
+        run.data.manifest.data_checksum,
+    )
 
 
 def _margin(values: np.ndarray) -> float:
@@ -234,23 +284,23 @@ def main() -> None:
     print(f"{'':32}" + "".join(f"{name:>10}" for name in kept.COLUMNS))
     first = None
     for folder in config.run_dirs:
+        if config.keep:
+            kept.place(Path(folder))
         found = measure_run(config, folder)
-        nats = {n: found[n].mean() for n in kept.COLUMNS if n in found}
+        nats = {name: values.mean() for name, values in found.nats.items()}
         line = (
             f"{nats[name]:10.4f}" if name in nats else f"{'-':>10}"
             for name in kept.COLUMNS
         )
         print(f"{folder[-31:]:32}{''.join(line)}", flush=True)
-        kind = "bound" if "bound" in found else "score"
-        users, each = found["users"], found[kind]
+        kind = "bound" if "bound" in nats else "score"
         print(
-            f"{'':6}± {_margin(each):.4f} for {kind}, {len(each):,} users, "
-            f"{found['left_out'][0]:,} items left out"
+            f"{'':6}± {_margin(found.best):.4f} for {kind}, "
+            f"{len(found.users):,} users, {found.left_out:,} items left out"
         )
-        first = first or (folder, users, each)
-        _, own, others = np.intersect1d(users, first[1], return_indices=True)
-        apart = each[own] - first[2][others]
-        if folder != first[0]:
+        first = first or found
+        apart = found.apart(first)
+        if found is not first:
             print(
                 f"{'':6}{apart.mean():+.4f} ± {_margin(apart):.4f} to the "
                 f"first run, {len(apart):,} users of both"
@@ -262,10 +312,10 @@ def main() -> None:
                 "draws": config.draws,
                 "draws_seed": config.seed,
                 "nats": nats,
-                "margin": _margin(each),
-                "users": len(each),
-                "left_out": int(found["left_out"][0]),
-                "first": Path(first[0]).absolute().parent.name,
+                "margin": _margin(found.best),
+                "users": len(found.users),
+                "left_out": found.left_out,
+                "first": kept.place(Path(config.run_dirs[0])).name,
                 "apart": {"mean": apart.mean(), "margin": _margin(apart)},
             }
             print(f"{'':6}Written: {kept.keep(Path(folder), measured)}")

@@ -17,7 +17,7 @@ files.
 import json
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,20 +80,20 @@ def measured(run_dir: Path) -> dict[str, Any]:
     from tfrec.training.comparison import read_runs
 
     (run,) = read_runs([run_dir])
-    settings = {
-        part: {
-            name: value
-            for name, value in run.settings[part].items()
-            if name not in LEFT_OUT
-        }
-        for part in ("data", "training", "model")
-    }
     numbers = dict(run.numbers)
     numbers["intervals"] = {
         name: [round(end, 5) for end in interval(run.totals(name))]
         for name in numbers["metrics"]
     }
-    return {**numbers, "settings": settings}
+    return {**numbers, "settings": told(run.settings)}
+
+
+def told(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the settings of a config.json that a result file tells."""
+    return {
+        part: {k: v for k, v in config[part].items() if k not in LEFT_OUT}
+        for part in ("data", "training", "model")
+    }
 
 
 def write(content: dict[str, Any], folder: Path) -> Path:

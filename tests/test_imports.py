@@ -40,3 +40,16 @@ def test_a_preparation_does_without_keras(tmp_path):
     log.write_text("".join(f"u{i} a b c d e f g\n" for i in range(20)))
     flags = f"--raw_dir={log}", f"--data_dir={tmp_path / 'data'}"
     subprocess.run([sys.executable, "-c", PREPARES, *flags], check=True)
+
+
+MODELS = """
+import sys
+from tfrec.models import ACVAE, ACVAEConfig, GRU4Rec, GRU4RecConfig
+for model, config in ((ACVAE, ACVAEConfig), (GRU4Rec, GRU4RecConfig)):
+    model(10, config())
+assert "tensorflow_probability" not in sys.modules
+"""
+
+
+def test_a_model_without_flows_does_without_tensorflow_probability():
+    subprocess.run([sys.executable, "-c", MODELS], check=True)

@@ -1,9 +1,13 @@
 """What the likelihoods' result files hold, and the tables made of them."""
 
 import json
+from pathlib import Path
+
+import pytest
 
 from benchmarks import kept_likelihoods as kept
 from benchmarks import results
+from tfrec.errors import InputError
 
 
 def run_dir(folder, row, seed, ndcg):
@@ -28,6 +32,10 @@ def run_dir(folder, row, seed, ndcg):
 def measured(apart, **nats):
     """Returns what the measurement found."""
     return {
+        "split": "validation",
+        "window": 1,
+        "draws": 2,
+        "draws_seed": 0,
         "nats": nats,
         "first": "plain",
         "apart": {"mean": apart, "margin": 0.125},
@@ -82,9 +90,15 @@ def test_the_tables_are_those_of_the_files():
     assert kept.FOLDER.is_relative_to(results.RESULTS)
 
 
-def test_the_bounds_are_bounds():
-    for path in kept.FOLDER.rglob("*.json"):
-        nats = json.loads(path.read_text())["likelihood"]["nats"]
-        if "bound" in nats:
-            assert nats["weighted"] < nats["bound"]
-            assert nats["kl"] > 0
+def test_what_was_not_measured_alike_is_no_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FOLDER", tmp_path)
+    for seed, first in ((0, "plain"), (1, "other")):
+        what = {**measured(0.0, score=1.0), "first": first}
+        kept.keep(run_dir(tmp_path / "runs", "plain", seed, 0.1), what)
+    with pytest.raises(InputError, match="measured with the same split"):
+        kept.table("study")
+
+
+def test_a_folder_of_another_name_is_refused():
+    with pytest.raises(InputError, match="<study>/<row>/seed_<seed>"):
+        kept.place(Path("runs/cvae"))

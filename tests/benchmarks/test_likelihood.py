@@ -8,7 +8,12 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import likelihood
-from benchmarks.likelihood import LikelihoodConfig, measure, measure_run
+from benchmarks.likelihood import (
+    Found,
+    LikelihoodConfig,
+    measure,
+    measure_run,
+)
 from tests.models.small import QUIET, acvae, per_position
 from tfrec.batches import EvaluationBatch, Query
 from tfrec.errors import InputError
@@ -73,6 +78,13 @@ def test_items_of_a_window_share_a_latent():
     np.testing.assert_allclose(together["score"], [score], rtol=1e-5)
     # The mean of products over draws, not the product of means.
     assert abs(together["drawn"][0] - tf.reduce_sum(apart["drawn"])) > 1e-3
+    # One KL divergence for both, of a posterior that sees their mean.
+    state = net.states(_QUERY)[:1, 2]
+    seen = tf.concat([state, tf.reduce_mean(net.embedding(pair), 1)], -1)
+    mean, scale = net.recognition.mean(seen).numpy(), np.exp(-0.2)
+    exact = np.sum(0.5 * (mean**2 + scale**2 - 1.0) + 0.2, -1)
+    np.testing.assert_allclose(together["kl"], exact, atol=0.3)
+    assert together["bound"] > together["drawn"]
 
 
 def test_without_a_latent_it_is_what_the_scores_say():
@@ -85,12 +97,13 @@ def test_without_a_latent_it_is_what_the_scores_say():
     np.testing.assert_allclose(found["score"], expected, rtol=1e-5)
 
 
-def run_of(model, *batches):
+def run_of(model, *batches, checksum="of the data"):
     """Returns as much of a run as is asked for."""
     return types.SimpleNamespace(
         model=model,
         data=types.SimpleNamespace(
-            evaluation=lambda split, batch_size: batches
+            evaluation=lambda split, batch_size: batches,
+            manifest=types.SimpleNamespace(data_checksum=checksum),
         ),
     )
 
@@ -111,16 +124,33 @@ def test_a_user_is_a_mean_and_what_has_no_probability_is_counted(monkeypatch):
     monkeypatch.setattr(likelihood, "load_run", lambda _: run_of(net, batch))
     config = LikelihoodConfig(run_dirs=("run",), draws=2)
     found = measure_run(config, "run")
-    assert found["left_out"].tolist() == [2]
+    assert found.left_out == 2
     pairs = measure_run(dataclasses.replace(config, window=2), "run")
-    assert pairs["left_out"].tolist() == [3]
-    assert len(pairs["bound"]) == 1
+    assert pairs.left_out == 3
+    assert len(pairs.best) == 1
     query = Query.of(batch.history)
     each = measure(net, query, _ROWS, _ITEMS, 2, 0)
-    assert found["users"].tolist() == [0, 1]
+    assert found.users.tolist() == [0, 1]
     for name, values in each.items():
         expected = [np.mean(values[:2]), values[2]]
-        np.testing.assert_allclose(found[name], expected, rtol=1e-4)
+        np.testing.assert_allclose(found.nats[name], expected, rtol=1e-4)
+    assert found.best is found.nats["bound"]
+    # In another batch, users have other places and draws.
+    twice = run_of(net, batch, batch)
+    monkeypatch.setattr(likelihood, "load_run", lambda _: twice)
+    found = measure_run(dataclasses.replace(config, batch_size=3), "run")
+    assert found.users.tolist() == [0, 1, 3, 4]
+    assert found.best[0] != found.best[2]
+
+
+def test_runs_are_compared_user_by_user():
+    one = Found(
+        {"score": np.array([1.0, 2.0, 4.0])}, np.array([0, 3, 5]), 0, "a"
+    )
+    other = Found({"score": np.array([8.0, 3.0])}, np.array([4, 5]), 0, "a")
+    assert one.apart(other).tolist() == [1.0]
+    with pytest.raises(InputError, match="runs of the same data"):
+        one.apart(other._replace(checksum="b"))
 
 
 def test_a_density_that_is_not_known_is_refused(monkeypatch):

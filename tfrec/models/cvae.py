@@ -20,11 +20,13 @@ at every position of a sequence, with the parts of this package.
 
 In ACVAE, VASER and SVAE the posterior sees what a recommendation sees, so that
 a KL divergence to N(0, I) can only take away from what it says. Here it costs
-what the next items add to the history, and with beta = 1 / w the objective is
-1 / w of a bound on -log p(x' | h_t) from above, for a mixture over z of
-products of softmaxes. With w = 1 a softmax of h_t can be all that such a
-mixture can; with more, z has what the items to come have in common. It is
-measured by `python -m benchmarks.likelihood`.
+what the next items add to the history. With beta = 1 / w the objective is 1 / w
+of a bound on -log p(x' | h_t) from above, for a mixture over z of products of
+softmaxes; not at the last w - 1 positions of a sequence, where fewer items come
+and beta is too small for it. With w = 1 a latent can only add what the logits
+of h_t, of low rank, can not say (Yang et al., ICLR'18). With more, it can say
+what the items to come have in common. It is measured by `python -m
+benchmarks.likelihood`.
 
 Training draws from q, a recommendation from p: `--posterior_samples` averages
 its predictions over draws, and 0 takes the prior's u = 0. The sum is written

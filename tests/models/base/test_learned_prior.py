@@ -26,6 +26,10 @@ def model(**changes):
             shape = layer.kernel.shape
             drawn = tf.random.stateless_normal(shape, [i, j])
             layer.kernel.assign(0.3 * drawn)
+        if each.amortized:
+            kernel = each.flows.parameters.kernel
+            drawn = tf.random.stateless_normal(kernel.shape, [i, 2])
+            kernel.assign(0.3 * drawn)
     return made
 
 
@@ -71,12 +75,18 @@ def test_the_bound_is_that_of_the_formula(parts, monkeypatch):
             prior = gaussian(net.posterior, state)
             z = prior.loc + prior.stddev() * u
             log_q -= tf.reduce_sum(tf.math.log(prior.stddev()), -1)
-            log_p = prior.log_prob(z)
+            bends = []
             if net.config.prior_flows:
-                for flow in net.posterior.flows.of_states(state):
-                    volume = flow.forward_log_det_jacobian(z, 1)
-                    log_q, log_p = log_q - volume, log_p - volume
-                    z = flow.forward(z)
+                bends = net.posterior.flows.of_states(state)
+            for flow in bends:
+                log_q -= flow.forward_log_det_jacobian(z, 1)
+                z = flow.forward(z)
+            # The prior's density of z, from z back to its Gaussian.
+            back, log_p = z, 0.0
+            for flow in reversed(bends):
+                log_p += flow.inverse_log_det_jacobian(back, 1)
+                back = flow.inverse(back)
+            log_p += prior.log_prob(back)
             kl += float((log_q - log_p)[0])
             logits = net.item_logits(net.decode_states(z))
             shares = tf.nn.log_softmax(logits)[0].numpy()
@@ -106,6 +116,24 @@ def test_only_the_posterior_sees_what_comes():
     np.testing.assert_allclose(
         net.encode(query), net.posterior.mean(state), rtol=1e-5, atol=1e-6
     )
+
+
+def test_a_recommendation_draws_from_the_bent_prior():
+    net = model(prior_flows=2)
+    query = Query.of([[1, 2, 3]])
+    state = net.states(query)[:, -1]
+    noise = net.noise(tf.constant([3, 4]), query.history)[2]
+    for u, found in (
+        (tf.zeros([4]), net.encode(query)),
+        (noise, net.sample(query, tf.constant([[3, 4]]))),
+    ):
+        prior = gaussian(net.posterior, state)
+        expected = prior.loc + prior.stddev() * u
+        for flow in net.posterior.flows.of_states(state):
+            bent = flow.forward(expected)
+            assert np.abs(bent - expected).max() > 1e-3
+            expected = bent
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_prior_learns_what_the_history_tells():

@@ -111,6 +111,8 @@ def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
         {"flow_parameters": "amortized"},
         {"posterior": "flow", "flows": 0, "flow_parameters": "amortized"},
         {"free_bits": 0.5},
+        {"prior_flows": 2},
+        {"recognition_units": 3},
         {"prior": "learned", "kl_weight": 1.0, "objective": "printed"},
         {"kernel_size": 2},
         {"encoder": "none", "gru_units": 50},

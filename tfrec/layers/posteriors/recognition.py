@@ -10,8 +10,8 @@ from tfrec.layers.posteriors.flow import FlowPosterior
 class Recognition(FlowPosterior):
     """q(u | h, x'), where u is a draw of N(0, I) to the prior p(z | h).
 
-    It starts as N(0, I), so that training sees at first what a recommendation
-    sees.
+    It starts as N(0, I), near it where it has flows, so that training sees at
+    first what a recommendation sees.
 
     Args:
         latent_dim: Size of the latent.

@@ -154,7 +154,7 @@ def make_posterior(config: PerPositionConfig, dim: int) -> posteriors.Posterior:
 
 def make_recognition(
     config: PerPositionConfig,
-) -> posteriors.Recognition | None:
+) -> "posteriors.Recognition | None":
     """Returns q(u | h, x') where the prior is learned."""
     c = config
     if c.prior != "learned":

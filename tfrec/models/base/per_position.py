@@ -156,7 +156,8 @@ class PerPosition(PositionLatents):
         with what `--objective`, `--regularizer` and `--contrast` put in their
         places.
 
-        `bound`, with beta = 1 and nothing added, bounds -log p(x) from above.
+        `bound`, with beta = 1 and nothing added, bounds -log p(x) from above;
+        with a `--target_window` the mean of -log p(x) over the items in it.
         """
         query, valid = batch.query, batch.targets > 0
         states = self.states(query, training)

@@ -80,9 +80,9 @@ class PerPositionConfig(VariationalConfig):
     )
     prior: str = setting(
         "normal",
-        "normal: N(0, I). learned: a Gaussian p(z | history), from which a "
-        "recommendation draws; the posterior then sees in training what comes "
-        "next too, and may have flows. For gaussian and flow.",
+        "normal: N(0, I). learned: p(z | history), from which a recommendation "
+        "draws; the posterior then sees in training what comes next too. For "
+        "gaussian and flow.",
         choices=("normal", "learned"),
     )
     prior_flows: int = setting(

@@ -29,7 +29,9 @@ class VariationalConfig(NextItemConfig):
     kl_weight: float = setting(
         0.0,
         "Weight beta of the KL divergence to the prior, once annealed, for a "
-        "posterior whose density is known.",
+        "posterior whose density is known. The loss is a mean over the "
+        "--target_window, so that 1 / window makes it a bound for all its "
+        "items together.",
         minimum=0.0,
     )
     anneal_steps: int = setting(
