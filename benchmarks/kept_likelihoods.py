@@ -106,12 +106,13 @@ def table(study: str) -> str:
             _mean([n[column] for n in nats]) if column in nats[0] else ""
             for column in COLUMNS
         ]
-        # Over users, of the first seed.
-        apart = each[0]["likelihood"]["apart"]
+        apart = (r["likelihood"]["apart"] for r in each)
         cells += [
             ""
             if row == first
-            else f"{apart['mean']:+.3f} ± {apart['margin']:.3f}",
+            else ", ".join(
+                f"{a['mean']:+.2f} ± {a['margin']:.2f}" for a in apart
+            ),
             _mean([r["validation"]["ndcg@10"] for r in each], 4).lstrip("0"),
             ", ".join(str(r["seed"]) for r in each),
             duration(statistics.mean(r["wall_seconds"] for r in each)),
