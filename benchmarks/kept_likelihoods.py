@@ -113,7 +113,7 @@ def table(study: str) -> str:
             else ", ".join(
                 f"{a['mean']:+.2f} ± {a['margin']:.2f}" for a in apart
             ),
-            _mean([r["validation"]["ndcg@10"] for r in each], 4).lstrip("0"),
+            _mean([r["validation"]["ndcg@10"] for r in each], 4),
             ", ".join(str(r["seed"]) for r in each),
             duration(statistics.mean(r["wall_seconds"] for r in each)),
         ]
@@ -123,10 +123,10 @@ def table(study: str) -> str:
 
 def _mean(values: list[float], digits: int = 3) -> str:
     """Returns the mean over seeds, and their deviation."""
-    text = f"{statistics.mean(values):.{digits}f}"
+    numbers = [statistics.mean(values)]
     if len(values) > 1:
-        text += f" ± {statistics.stdev(values):.{digits}f}"
-    return text
+        numbers.append(statistics.stdev(values))
+    return " ± ".join(f"{x:.{digits}f}".removeprefix("0") for x in numbers)
 
 
 def with_tables(text: str) -> str:

@@ -282,10 +282,10 @@ def main() -> None:
     """Prints the table of the runs, and keeps them."""
     config = settings.from_flags(LikelihoodConfig)
     print(f"{'':32}" + "".join(f"{name:>10}" for name in kept.COLUMNS))
+    # Before the work, so that a wrong name costs none.
+    rows = [kept.place(Path(f)).name for f in config.run_dirs if config.keep]
     first = None
     for folder in config.run_dirs:
-        if config.keep:
-            kept.place(Path(folder))
         found = measure_run(config, folder)
         nats = {name: values.mean() for name, values in found.nats.items()}
         line = (
@@ -315,7 +315,7 @@ def main() -> None:
                 "margin": _margin(found.best),
                 "users": len(found.users),
                 "left_out": found.left_out,
-                "first": kept.place(Path(config.run_dirs[0])).name,
+                "first": rows[0],
                 "apart": {"mean": apart.mean(), "margin": _margin(apart)},
             }
             print(f"{'':6}Written: {kept.keep(Path(folder), measured)}")

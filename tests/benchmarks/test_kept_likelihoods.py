@@ -67,9 +67,9 @@ def test_a_run_is_kept_and_shown(tmp_path, monkeypatch):
     assert rows == [
         [
             "`plain`",
-            "8.250 ± 0.354",
+            "8.250 ± .354",
             *5 * [""],
-            ".1000 ± 0.0000",
+            ".1000 ± .0000",
             "0, 1",
             "1 min",
         ],
