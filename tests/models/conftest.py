@@ -12,12 +12,14 @@ from tfrec.models import MODELS
 
 def pytest_collection_modifyitems(items):
     """Marks what is for one model of each kind as long for the others."""
+    chosen = {"each_kind": contract.KINDS, "each_step": contract.STEPS}
     for item in items:
-        if (
-            item.get_closest_marker("each_kind")
-            and item.callspec.params["name"] not in contract.KINDS
-        ):
-            item.add_marker(pytest.mark.long)
+        for mark, names in chosen.items():
+            if (
+                item.get_closest_marker(mark)
+                and item.callspec.params["name"] not in names
+            ):
+                item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,12 @@ KINDS = (
     "blend",
 )
 
+# Of those one for each kind of step, for what is marked `each_step`: the
+# others read in another way and are trained as one of these.
+STEPS = tuple(
+    name for name in KINDS if name not in ("vaser", "sasrec", "caser")
+)
+
 
 def base(name: str) -> str:
     """Returns the registry's name of a model, of a variant or not."""

@@ -80,6 +80,7 @@ def test_a_saved_model_is_the_model(fitted, loaded, scores):
     assert loaded.cutoffs == model.cutoffs
 
 
+@pytest.mark.each_kind
 def test_an_epoch_before_was_saved_as_it_was(fitted, scores):
     earlier = keras.saving.load_model(fitted.saved.with_stem("01"))
     found = earlier.score(query()).numpy()
@@ -91,6 +92,7 @@ def test_an_epoch_before_was_saved_as_it_was(fitted, scores):
         assert np.abs(found - scores).max() > 1e-4
 
 
+@pytest.mark.each_kind
 def test_weights_are_saved_and_loaded(name, model, scores, tmp_path):
     path = tmp_path / "model.weights.h5"
     model.save_weights(path)
@@ -108,6 +110,7 @@ def test_histories_alone_are_answered_for_an_unknown_user(loaded):
     assert_near(loaded.predict(history.numpy(), verbose=0), unknown)
 
 
+@pytest.mark.each_kind
 def test_a_dataset_is_answered_row_by_row(loaded, scores):
     loaded.compile(run_eagerly=True)
     data = tf.data.Dataset.from_tensors(evaluation_batch())
@@ -140,6 +143,7 @@ def left_out(y_true, y_pred):
     return tf.cast(y_pred <= EXCLUDED, tf.float32)
 
 
+@pytest.mark.each_kind
 def test_metrics_of_keras_get_relevant_items_and_scores(loaded, scores):
     batch = evaluation_batch()
     last = NUM_ITEMS + 1  # Of an item that training never saw: not relevant.
@@ -167,6 +171,7 @@ def test_metrics_of_keras_get_relevant_items_and_scores(loaded, scores):
     assert {"recall@5", "ndcg@5", "mrr@5"} < set(found)
 
 
+@pytest.mark.each_kind
 def test_a_metric_of_keras_agrees_with_ours(loaded, scores):
     batch = evaluation_batch()
     batch = batch._replace(targets=batch.targets[:, :1])
@@ -190,6 +195,7 @@ def test_a_metric_of_keras_agrees_with_ours(loaded, scores):
         np.testing.assert_allclose(found[f"top{k}"], found[f"recall@{k}"])
 
 
+@pytest.mark.each_kind
 def test_a_saved_model_is_trained_on(loaded, walks):
     # The last that reads it, since it changes it.
     loaded.compile(run_eagerly=True)

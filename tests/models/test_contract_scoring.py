@@ -97,6 +97,7 @@ def test_blocks_of_items_are_ranked_as_all_are(model, scores):
     assert_near(whole - whole[:, :1], scores - scores[:, :1])
 
 
+@pytest.mark.each_kind
 def test_recommend_gives_the_best_of_the_others(model, scores):
     user = query().user.numpy()
     items, found = model.recommend(HISTORIES, 3, user=user)
@@ -107,6 +108,7 @@ def test_recommend_gives_the_best_of_the_others(model, scores):
         assert_near(scores[row][items[row] - 1], found[row])
 
 
+@pytest.mark.each_kind
 def test_recommend_may_give_items_of_the_history(model, scores):
     _, found = model.recommend(
         HISTORIES, NUM_ITEMS, exclude_history=False, user=query().user.numpy()

@@ -36,6 +36,7 @@ class Stopped(BaseException):
 
 def test_each_kind_is_a_model():
     assert set(contract.KINDS) <= {*MODELS, *contract.VARIANTS}
+    assert set(contract.STEPS) < set(contract.KINDS)
 
 
 def test_fit_needs_no_more_than_compile(fitted):
@@ -164,7 +165,7 @@ def fitted_on(distribution, name, data):
     return model, weights(model), logs, found
 
 
-@pytest.mark.each_kind
+@pytest.mark.each_step
 def test_two_devices_train_as_one_does(name, walks, monkeypatch):
     silence(monkeypatch)
     _, one, logs, found = fitted_on("none", name, walks)
@@ -208,7 +209,7 @@ def alone(name):
     return dataclasses.replace(found, parts=(*counts,), weights=())
 
 
-@pytest.mark.each_kind
+@pytest.mark.each_step
 @pytest.mark.usefixtures("eagerly")
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     name, walks, tmp_path

@@ -80,10 +80,11 @@ def test_half_of_the_items_is_read_and_all_are_predicted():
     read = tf.cast(items > 0, tf.float32) * scale
     assert set(np.unique(items)) == {0, 1, 2, 3, 4}
     np.testing.assert_allclose(tf.reduce_mean(read, 0), [0.5] * 4, atol=0.05)
-    np.testing.assert_array_equal(scale, 1.0)
+    # A reciprocal root is exact on few processors.
+    np.testing.assert_allclose(scale, 1.0, rtol=1e-6)
     items, scale = net.reading(bags)
     np.testing.assert_array_equal(items, bags)
-    np.testing.assert_array_equal(scale, 0.5)
+    np.testing.assert_allclose(scale, 0.5, rtol=1e-6)
 
 
 def test_scores_come_from_the_mean():

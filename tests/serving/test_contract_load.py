@@ -141,7 +141,7 @@ def test_requests_in_progress_are_answered_before_the_end(own_server, tmp_path):
     with started(tmp_path) as server:
         slow = request(signature_name="slow")
         server.predict()  # The connection stands.
-        call = server.stub.Predict.future(slow, 10)
+        call = server.stub.Predict.future(slow, 60)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             body = {"instances": [["a"]], "signature_name": "slow"}
             path = "/v1/models/toy:predict"
@@ -150,7 +150,7 @@ def test_requests_in_progress_are_answered_before_the_end(own_server, tmp_path):
             server.process.send_signal(signal.SIGTERM)
             assert call.result().outputs["done"].float_val
             assert answer.result()[0] == 200
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
         assert "Stopping" in server.process.stdout.read()
         assert "Traceback" not in "".join(server.log)
         with pytest.raises(grpc.RpcError) as error:
