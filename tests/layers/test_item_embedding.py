@@ -50,3 +50,33 @@ def test_a_token_that_is_not_reserved_is_refused(reserved, number):
         ValueError, match=rf"the {reserved} reserved rows.*Received: {number}"
     ):
         made(reserved=reserved).reserved_index(number)
+
+
+def test_items_start_in_given_directions_as_long_as_what_was_drawn():
+    layer = made(reserved=1)
+    drawn = layer.embeddings.numpy()
+    directions = np.float32([[2, 0, 0], [0, 3, 0], [0, 0, 0], [5, 5, 0]])
+    layer.start_at(directions)
+    found = layer.embeddings.numpy()
+    # Padding, the item without a direction, and the reserved token.
+    np.testing.assert_array_equal(found[[0, 3, 5]], drawn[[0, 3, 5]])
+    length, half = np.linalg.norm(drawn[1:5], axis=1).mean(), 0.5**0.5
+    np.testing.assert_allclose(
+        found[[1, 2, 4]] @ found[[1, 2, 4]].T,
+        length**2 * np.array([[1, 0, half], [0, 1, half], [half, half, 1]]),
+        atol=1e-5,
+    )
+    # Rotated: no vector lies on an axis.
+    assert (np.abs(found[[1, 2, 4]]) > 1e-3).all()
+
+
+def test_devices_start_alike():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    directions = np.float32([[2, 0, 0], [0, 3, 0], [0, 0, 0], [5, 5, 0]])
+    with strategy.scope():
+        layer = made()
+        layer.start_at(directions)
+    each = strategy.run(lambda: layer(tf.constant([1, 2, 4]))).values
+    np.testing.assert_array_equal(each[0], each[1])
+    cosine = tf.tensordot(each[0][0], each[0][2], 1) / tf.norm(each[0][0]) ** 2
+    np.testing.assert_allclose(cosine, 0.5**0.5, rtol=1e-5)

@@ -60,7 +60,11 @@ _NEEDED: dict[str, dict[str, Any]] = {
 # Settings that make of a model nearly another one, by the name of the pair.
 VARIANTS: dict[str, dict[str, Any]] = {
     "acvae with a transformer": {"encoder": "transformer", "blocks": 1},
-    "gru4rec with a memory": {"loss": "softmax", "memory": "gated"},
+    "gru4rec that counts": {
+        "loss": "softmax",
+        "memory": "gated",
+        "item_start": "spectral",
+    },
     "itemknn of histories": {"history_decay": 0.9},
 }
 
@@ -76,7 +80,7 @@ KINDS = (
     "caser",
     "recvae",
     "cfgan",
-    "gru4rec with a memory",
+    "gru4rec that counts",
     "rules",
     "slist",
     "blend",

@@ -3,9 +3,13 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfrec.layers.rows import ITEMS, Rows, declare_rows
+
+# What rounding leaves of no direction at all.
+_NO_DIRECTION = 1e-6
 
 
 class ItemEmbedding(keras.layers.Embedding):
@@ -45,6 +49,24 @@ class ItemEmbedding(keras.layers.Embedding):
         found = tf.gather(self.embeddings.value, inputs)
         return tf.cast(found, self.compute_dtype)
 
+    def start_at(self, directions: np.ndarray) -> None:
+        """Turns the items' vectors, and leaves them as long as in the mean.
+
+        All are rotated alike, so that each dimension has a part of each
+        direction. Items without a direction keep what was drawn.
+
+        Args:
+            directions: float32 `[num_items, dim]`, of any length; 0 for none.
+        """
+        drawn = np.array(self.embeddings)
+        items = drawn[1 : 1 + self.num_items]
+        lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+        there = lengths[:, 0] > _NO_DIRECTION
+        square = np.random.default_rng(0).normal(size=[self.output_dim] * 2)
+        rotated = directions[there] / lengths[there] @ np.linalg.qr(square).Q
+        items[there] = np.linalg.norm(items, axis=1).mean() * rotated
+        self.embeddings.assign(_of_the_first_replica(drawn))
+
     @property
     def item_vectors(self) -> tf.Tensor:
         """The vectors of the items alone, `[num_items, dim]`."""
@@ -67,3 +89,14 @@ class ItemEmbedding(keras.layers.Embedding):
                 f"Received: {number}."
             )
         return 1 + self.num_items + number
+
+
+def _of_the_first_replica(values: np.ndarray) -> tf.Tensor:
+    """Returns what the first replica has: machines may round differently."""
+    strategy = tf.distribute.get_strategy()
+    each = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(
+            values * (context.replica_id_in_sync_group == 0)
+        )
+    )
+    return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)

@@ -19,6 +19,7 @@ from tfrec.models.base.items import exclude, newest
 from tfrec.models.base.learned import Learned
 from tfrec.models.base.parts import make_loss
 from tfrec.models.base.products import ItemProducts, Products
+from tfrec.models.base.spectral import spectral_vectors
 from tfrec.models.base.transitions import make_memory, memory_counting
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import Settings
@@ -141,11 +142,22 @@ class VectorModel(ItemProducts, Learned):
 
     @property
     def has_to_count(self) -> bool:
-        """See base class; what the memory holds, too."""
-        return super().has_to_count or self.memory is not None
+        """See base class; the memory's, and where the items start, too."""
+        return (
+            super().has_to_count
+            or self.memory is not None
+            or self.config.item_start == "spectral"
+        )
 
     def adapt(self, batches: tf.data.Dataset) -> None:
-        """See base class; counts what the memory holds."""
+        """See base class; counts what the memory holds, places the items."""
+        if self.config.item_start == "spectral":
+            log = batches.as_numpy_iterator()
+            dim = self.config.embedding_dim
+            vectors = spectral_vectors(log, self.num_items, dim)
+            # Within it machines agree on what each of them found.
+            with self.distribute_strategy.scope():
+                self.embedding.start_at(vectors)
         if self.memory:
             # All weigh the same: what training takes out of the counts for a
             # sequence is what it added.

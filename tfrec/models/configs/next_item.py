@@ -85,6 +85,14 @@ class NextItemConfig(MemoryConfig, LearnedConfig):
         "with --tie_weights 1 / sqrt(embedding_dim).",
         minimum=0.0,
     )
+    item_start: str = setting(
+        "random",
+        "What the item embeddings are before training. random: drawn. "
+        "spectral: the singular vectors of the log, so that items of the same "
+        "sequences start near to each other; for logs with few interactions "
+        "of an item. With --tie_weights the softmax starts so too.",
+        choices=("random", "spectral"),
+    )
     embedding_dropout: float = setting(
         0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
     )
