@@ -40,8 +40,11 @@ LEFT_OUT = (
     *("evaluation_block_items", "memory_limit"),
 )
 # What may follow the dataset in the name of a flagfile: another loss, a memory,
-# the settings of the paper, or those that a search found.
-VARIANTS = ("", "_softmax", "_memory", "_paper", "_tuned", "_softmax_tuned")
+# another start, the settings of the paper, or those that a search found.
+VARIANTS = (
+    *("", "_softmax", "_memory", "_spectral"),
+    *("_paper", "_tuned", "_softmax_tuned"),
+)
 # By dataset: the metrics that its table shows, and the paper that has it, if
 # one has.
 TABLES: dict[str, tuple[tuple[str, ...], Plan | None]] = {

@@ -75,8 +75,11 @@ def test_devices_start_alike():
     directions = np.float32([[2, 0, 0], [0, 3, 0], [0, 0, 0], [5, 5, 0]])
     with strategy.scope():
         layer = made()
+        drawn = layer.item_vectors.numpy()
         layer.start_at(directions)
     each = strategy.run(lambda: layer(tf.constant([1, 2, 4]))).values
     np.testing.assert_array_equal(each[0], each[1])
+    length = np.linalg.norm(drawn, axis=1).mean()
+    np.testing.assert_allclose(tf.norm(each[0][0]), length, rtol=1e-5)
     cosine = tf.tensordot(each[0][0], each[0][2], 1) / tf.norm(each[0][0]) ** 2
     np.testing.assert_allclose(cosine, 0.5**0.5, rtol=1e-5)

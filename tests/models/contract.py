@@ -86,11 +86,9 @@ KINDS = (
     "blend",
 )
 
-# Of those one for each kind of step, for what is marked `each_step`: the
-# others read in another way and are trained as one of these.
-STEPS = tuple(
-    name for name in KINDS if name not in ("vaser", "sasrec", "caser")
-)
+# Of those one for each kind of step, for what is marked `each_step`: the two
+# others read in another way, and step as ACVAE and GRU4Rec do.
+STEPS = tuple(name for name in KINDS if name not in ("vaser", "sasrec"))
 
 
 def base(name: str) -> str:

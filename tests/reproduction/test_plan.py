@@ -120,9 +120,9 @@ def test_everything_is_chosen_by_default():
 
 
 def test_a_choice_is_by_part_dataset_and_model():
-    assert chosen("acvae", "table2:ml_latest:sasrec") == (
+    assert chosen("acvae", "table2:ml_latest:ease") == (
         ["table2"],
-        ["ml_latest/sasrec/ours"],
+        ["ml_latest/ease/ours"],
     )
     # On each dataset that has settings of it.
     parts, jobs = chosen("acvae", "sasrec:ours")

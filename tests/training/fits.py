@@ -50,7 +50,7 @@ def sampled(num_items):
     """Returns a small model that steps the rows that it read."""
     config = GRU4RecConfig(
         embedding_dim=6,
-        # What machines find alone, they have to agree on.
+        # Of several workers all take what the first finds.
         item_start="spectral",
         embedding_dropout=0.0,
         loss="sampled_softmax",

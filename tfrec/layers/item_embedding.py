@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfrec.layers.rows import ITEMS, Rows, declare_rows
 
-# What rounding leaves of no direction at all.
+# What is shorter is a rounding error, and no direction.
 _NO_DIRECTION = 1e-6
 
 
@@ -50,10 +50,11 @@ class ItemEmbedding(keras.layers.Embedding):
         return tf.cast(found, self.compute_dtype)
 
     def start_at(self, directions: np.ndarray) -> None:
-        """Turns the items' vectors, and leaves them as long as in the mean.
+        """Gives each item's vector a direction, and all the same length.
 
-        All are rotated alike, so that each dimension has a part of each
-        direction. Items without a direction keep what was drawn.
+        The length is the mean of those that were drawn. All directions are
+        rotated alike, so that each dimension has a part of each of them. An
+        item without a direction keeps the vector that was drawn.
 
         Args:
             directions: float32 `[num_items, dim]`, of any length; 0 for none.
@@ -63,7 +64,8 @@ class ItemEmbedding(keras.layers.Embedding):
         lengths = np.linalg.norm(directions, axis=1, keepdims=True)
         there = lengths[:, 0] > _NO_DIRECTION
         square = np.random.default_rng(0).normal(size=[self.output_dim] * 2)
-        rotated = directions[there] / lengths[there] @ np.linalg.qr(square).Q
+        rotation = np.linalg.qr(square).Q.astype(drawn.dtype)
+        rotated = directions[there] / lengths[there] @ rotation
         items[there] = np.linalg.norm(items, axis=1).mean() * rotated
         self.embeddings.assign(_of_the_first_replica(drawn))
 
@@ -92,7 +94,7 @@ class ItemEmbedding(keras.layers.Embedding):
 
 
 def _of_the_first_replica(values: np.ndarray) -> tf.Tensor:
-    """Returns what the first replica has: machines may round differently."""
+    """Returns the first replica's values; those of others may be others."""
     strategy = tf.distribute.get_strategy()
     each = strategy.experimental_distribute_values_from_function(
         lambda context: tf.constant(

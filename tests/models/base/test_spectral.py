@@ -51,12 +51,19 @@ def test_items_of_the_same_sequences_are_near():
 
 
 @pytest.mark.parametrize(
-    ("rows", "rank"), [([[1, 2, 3], [3, 4, 0]], 1), ([[1, 2, 3]], 0), ([], 0)]
+    ("rows", "rank"),
+    [
+        ([[1, 2, 3], [3, 4, 0]], 1),
+        ([[1, 2, 3]] * 20, 1),
+        ([[1, 2, 3]], 0),
+        ([], 0),
+    ],
 )
 def test_a_small_log_has_few(rows, rank):
     rows = np.array(rows, np.int32).reshape(len(rows), 3)
-    found = spectral_vectors(batches(rows), 4, 3)
-    assert found.shape == (4, 3)
+    found = spectral_vectors(batches(rows), 9, 3)
+    assert found.shape == (9, 3)
+    np.testing.assert_allclose(found[4:], 0, atol=1e-6)
     assert np.count_nonzero(np.abs(found).sum(0)) == rank
 
 
@@ -72,6 +79,10 @@ def test_a_model_starts_there_once(made, config):
     assert model.needs_adapt
     model.adapt(tf.data.Dataset.from_tensors(batch()))
     assert not model.needs_adapt
+    placed = model.embedding.item_vectors.numpy()
+    # What is there later was learned.
+    model.adapt(tf.data.Dataset.from_tensors(batch([[1, 5, 9], [2, 9]])))
+    np.testing.assert_array_equal(model.embedding.item_vectors, placed)
     items = batch().items.numpy()
     expected = spectral_vectors([TrainingBatch.of(items)], 12, 2)
     found = model.embedding.item_vectors.numpy()

@@ -14,6 +14,9 @@ from scipy.sparse.linalg import svds
 from tfrec.batches import TrainingBatch
 from tfrec.models.base.items import distinct_array
 
+# Singular values below this part of the largest are rounding errors of 0.
+_NO_VALUE = 1e-4
+
 
 def spectral_vectors(
     batches: Iterable[TrainingBatch], num_items: int, dim: int
@@ -28,13 +31,14 @@ def spectral_vectors(
     of them weigh the same. Where there are fewer, the rest is 0.
 
     Args:
-        batches: One epoch, of arrays. What they hold stays in memory, 8 bytes
-            for each interaction.
+        batches: One epoch, of arrays. They take some 30 bytes for each
+            interaction, and the vectors three times what is returned.
         num_items: Number of items in the vocabulary.
         dim: How many.
 
     Returns:
-        float32 `[num_items, dim]`; 0 for items that no sequence has.
+        float32 `[num_items, dim]`, the strongest last; 0 for items that no
+        sequence has.
     """
     items, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
     for batch in batches:
@@ -43,6 +47,7 @@ def spectral_vectors(
         lengths.append((rows > 0).sum(1))
     columns = np.concatenate(items) - 1
     ends = np.cumsum(np.concatenate([[0], *lengths]))
+    del items
     log = csr_array(
         (np.ones(len(columns), np.float32), columns, ends),
         shape=(len(ends) - 1, num_items),
@@ -57,6 +62,8 @@ def spectral_vectors(
     # Without a start of its own it would find others in every run.
     start = np.random.default_rng(0).normal(size=min(log.shape))
     normalized = (of_sequences @ log @ of_items).astype(np.float32)
-    _, _, vectors = svds(normalized, k=rank, v0=start.astype(np.float32))
-    found[:, :rank] = vectors.T
+    _, values, vectors = svds(normalized, k=rank, v0=start.astype(np.float32))
+    # Of a value of 0 any vector is one, also on items that nobody has.
+    vectors = vectors[values > _NO_VALUE * values[-1]]
+    found[:, dim - len(vectors) :] = vectors.T
     return found

@@ -150,8 +150,11 @@ class VectorModel(ItemProducts, Learned):
         )
 
     def adapt(self, batches: tf.data.Dataset) -> None:
-        """See base class; counts what the memory holds, places the items."""
-        if self.config.item_start == "spectral":
+        """See base class; counts what the memory holds, places the items.
+
+        Items are placed once: later they are where training has moved them.
+        """
+        if self.config.item_start == "spectral" and self.needs_adapt:
             log = batches.as_numpy_iterator()
             dim = self.config.embedding_dim
             vectors = spectral_vectors(log, self.num_items, dim)

@@ -88,9 +88,11 @@ class NextItemConfig(MemoryConfig, LearnedConfig):
     item_start: str = setting(
         "random",
         "What the item embeddings are before training. random: drawn. "
-        "spectral: the singular vectors of the log, so that items of the same "
-        "sequences start near to each other; for logs with few interactions "
-        "of an item. With --tie_weights the softmax starts so too.",
+        "spectral: the singular vectors of the log as training reads it, so "
+        "that items of the same sequences start near to each other; for logs "
+        "with few interactions of an item. With --tie_weights the softmax "
+        "starts so too. It takes seconds to minutes before the first epoch, "
+        "and the log has to fit in memory.",
         choices=("random", "spectral"),
     )
     embedding_dropout: float = setting(
