@@ -47,10 +47,12 @@ def test_a_new_version_is_taken_over_without_a_failed_request(server):
         pytest.skip("TFREC_TF_SERVING_MODELS names no folder of its models")
     base = server.folder / "swap"
     stop = threading.Event()
+    # Of each client: the versions that answered, in their order.
+    answers = [[] for _ in range(8)]
 
     def ask(client):
-        """Asks until told to stop; returns the versions that answered."""
-        seen = []
+        """Asks until told to stop."""
+        seen = answers[client]
         while not stop.is_set():
             if client % 2:
                 latent = server.predict(name="swap", signature_name="encode")
@@ -61,10 +63,9 @@ def test_a_new_version_is_taken_over_without_a_failed_request(server):
                 status, answer = server.rest("POST", path, body)
                 assert status == 200, answer
                 seen.append(answer["predictions"][0][0])
-        return seen
 
     def wait_for(version):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         available = ModelVersionStatus.AVAILABLE
         states = {}
         while time.monotonic() < deadline:
@@ -74,23 +75,36 @@ def test_a_new_version_is_taken_over_without_a_failed_request(server):
             time.sleep(0.05)
         pytest.fail(f"Version {version} was not taken over: {states}.")
 
+    def wait_for_answers(version):
+        """Waits until every client has had one, however slow it is."""
+        deadline = time.monotonic() + 60
+        while {seen[-1] if seen else None for seen in answers} != {version}:
+            if time.monotonic() > deadline or any(c.done() for c in clients):
+                return  # What came says what is wrong.
+            time.sleep(0.05)
+
     wait_for(1)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(ask, client) for client in range(8)]
         try:
+            wait_for_answers(1)
             write_version(base, 2)
             wait_for(2)
+            wait_for_answers(2)
             write_version(base, 3)
             wait_for(3)
+            wait_for_answers(3)
             # Rolled back: the newest that is there.
             shutil.rmtree(base / "3")
             wait_for(2)
+            wait_for_answers(2)
         finally:
             stop.set()
     shutil.rmtree(base / "2")
     wait_for(1)
-    for client in clients:
-        seen = [version for version, _ in itertools.groupby(client.result())]
+    for client, answered in zip(clients, answers, strict=True):
+        client.result()  # Raises what it raised.
+        seen = [version for version, _ in itertools.groupby(answered)]
         assert seen == [1.0, 2.0, 3.0, 2.0]
 
 
