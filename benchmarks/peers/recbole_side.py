@@ -201,11 +201,12 @@ def read_all(model, protocol, torch):
     }
     longest = max(map(len, histories.values()))
     shape = [model.n_users, longest]
-    model.history_item_id = torch.zeros(shape, dtype=torch.int64)
-    model.history_item_value = torch.zeros(shape)
+    ids, values = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape)
     for number, items in histories.items():
-        model.history_item_id[number, : len(items)] = torch.tensor(items)
-        model.history_item_value[number, : len(items)] = 1.0
+        ids[number, : len(items)] = torch.tensor(items)
+        values[number, : len(items)] = 1.0
+    model.history_item_id = ids.to(model.device)
+    model.history_item_value = values.to(model.device)
 
 
 def main():
