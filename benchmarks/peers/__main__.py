@@ -15,8 +15,7 @@ Settings are as near as the two designs allow: `benchmarks/peers/models.py`
 says which they are, and `benchmarks/peers/recbole_side.py` what is changed of
 RecBole. An epoch has the same number of targets and of steps in both, but for
 BERT4Rec; that model and MultiVAE have more epochs, and more patience. Every
-process has one thread; `--peer_gpu` lets RecBole compute on a GPU, which the
-table then says. "s an epoch" is the median over epochs of training
+process has one thread. "s an epoch" is the median over epochs of training
 alone, by the clock; "CPU s an epoch" is the processor time of the whole run,
 with its start and the validations, over its epochs.
 
@@ -64,9 +63,6 @@ class PeersConfig(Settings):
     output: str = setting("runs/peers", "Folder of all that is made.")
     peer_python: str = setting(
         "", "Interpreter of an environment with RecBole. Empty: tfrec alone."
-    )
-    peer_gpu: bool = setting(
-        False, "Let RecBole compute on the GPU that its PyTorch finds."
     )
     only: tuple[str, ...] = setting(
         tuple(PAIRS), "Models to run, in this order.", choices=tuple(PAIRS)
@@ -151,9 +147,7 @@ def main() -> None:
     with alone:
         log = prepare_log(config)
         for cell in cells(config, not reason):
-            wanted = asked(
-                cell, log, config.epochs, config.patience, config.peer_gpu
-            )
+            wanted = asked(cell, log, config.epochs, config.patience)
             path = output / "cells" / f"{cell.name}.json"
             answer = read(path, wanted)
             if answer is None and config.train:

@@ -22,8 +22,8 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
 }
-NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
 
 
 class Log(NamedTuple):
@@ -92,24 +92,12 @@ def why_no_peer(python: str) -> str:
     return ""
 
 
-def asked(
-    cell: Cell, log: Log, epochs: int, patience: int, peer_gpu: bool = False
-) -> dict[str, Any]:
-    """Returns the settings of a cell: a finished one is of these or is not.
-
-    Args:
-        cell: What is run.
-        log: What on.
-        epochs: Largest number of epochs.
-        patience: Epochs without a better validation metric.
-        peer_gpu: Whether RecBole computes on a GPU.
-    """
+def asked(cell: Cell, log: Log, epochs: int, patience: int) -> dict[str, Any]:
+    """Returns the settings of a cell: a finished one is of these or is not."""
     if cell.library == "tfrec":
         settings = flags(cell.model, epochs, patience, log.mean_length)
     else:
         settings = peer_settings(cell.model, epochs, patience)
-        if peer_gpu:
-            settings["use_gpu"] = True
     return {**cell._asdict(), "data": log.checksum, "settings": settings}
 
 
@@ -160,7 +148,7 @@ def run(
         # Of a run that is resumed only the last part could be measured.
         resumed = run_dir.exists()
         command = tfrec_command(settings, log, run_dir, cell.seed)
-        cost = _run(command, printed, Path.cwd(), NO_GPU)
+        cost = _run(command, printed, Path.cwd())
         found = read_run(run_dir)
         if resumed:
             cost = dict.fromkeys(cost)
@@ -170,8 +158,7 @@ def run(
             task.write_text(json.dumps(peer_task(settings, log, cell)))
             command = [python, "-W", "ignore", str(_PROGRAM)]
             command += [str(task), str(answer)]
-            gpu = {} if settings.get("use_gpu") else NO_GPU
-            cost = _run(command, printed, Path(folder), gpu)
+            cost = _run(command, printed, Path(folder))
             found = json.loads(answer.read_text(encoding="utf-8"))
         found["ranks"] = ranks_of(found["above"], found["equal"])
     return {"asked": dict(wanted), **found, **cost}
@@ -258,10 +245,7 @@ def epoch_seconds(rows: Sequence[Mapping[str, str]]) -> list[float]:
 
 
 def _run(
-    command: Sequence[str],
-    printed: Path,
-    folder: Path,
-    environment: Mapping[str, str],
+    command: Sequence[str], printed: Path, folder: Path
 ) -> dict[str, float | None]:
     """Runs a command to its end and returns what it took.
 
@@ -269,7 +253,6 @@ def _run(
         command: What to run.
         printed: File that gets what it prints.
         folder: Where it runs.
-        environment: Variables that it gets, beside those of one thread.
 
     Returns:
         `peak_bytes`, its largest resident memory, and `cpu_seconds`, which
@@ -285,7 +268,7 @@ def _run(
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**os.environ, **ONE_THREAD, **environment},
+            env={**os.environ, **ONE_THREAD},
         )
         try:
             _, status, usage = os.wait4(process.pid, 0)

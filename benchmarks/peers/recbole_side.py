@@ -201,12 +201,11 @@ def read_all(model, protocol, torch):
     }
     longest = max(map(len, histories.values()))
     shape = [model.n_users, longest]
-    ids, values = torch.zeros(shape, dtype=torch.int64), torch.zeros(shape)
+    model.history_item_id = torch.zeros(shape, dtype=torch.int64)
+    model.history_item_value = torch.zeros(shape)
     for number, items in histories.items():
-        ids[number, : len(items)] = torch.tensor(items)
-        values[number, : len(items)] = 1.0
-    model.history_item_id = ids.to(model.device)
-    model.history_item_value = values.to(model.device)
+        model.history_item_id[number, : len(items)] = torch.tensor(items)
+        model.history_item_value[number, : len(items)] = 1.0
 
 
 def main():

@@ -102,8 +102,6 @@ def scores(answers: Answers, caption: str) -> Table:
             if answers[cell]["cpu_seconds"]
         ]
         peaks = [answers[cell]["peak_bytes"] or 0 for cell in cells]
-        gpu = any(answers[c]["asked"]["settings"].get("use_gpu") for c in cells)
-        place = " (GPU)" if gpu else ""
         rows.append(
             [
                 model,
@@ -111,7 +109,7 @@ def scores(answers: Answers, caption: str) -> Table:
                 ", ".join(str(cell.seed) for cell in cells),
                 *means,
                 ", ".join(_epochs(answers[cell]) for cell in cells),
-                f"{statistics.median(seconds):.1f}{place}" if seconds else "",
+                f"{statistics.median(seconds):.1f}" if seconds else "",
                 f"{statistics.mean(each):.1f}" if each else "",
                 f"{max(peaks) / 1e9:.2f}" if any(peaks) else "",
             ]

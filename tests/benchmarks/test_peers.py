@@ -165,25 +165,6 @@ def test_a_cell_of_recbole_is_told_its_task_and_keeps_ranks(tmp_path):
     assert told["MAX_ITEM_LIST_LENGTH"] == 20
 
 
-def test_recbole_sees_a_gpu_only_if_it_is_to_compute_there(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    cell = Cell("recbole", "narm", 0)
-    answer = json.dumps({"above": [0], "equal": [1]})
-    line = f"echo $CUDA_VISIBLE_DEVICES; cat $4; echo '{answer}' > $5"
-    python = fake_python(tmp_path, line)
-    for gpu, seen in ((False, ""), (True, "1")):
-        run(cell, LOG, asked(cell, LOG, 9, 2, gpu), tmp_path / seen, python)
-        printed = tmp_path / seen / "logs" / "narm-recbole-0.log"
-        first, task = printed.read_text().split("\n", 1)
-        told = recbole_side.configure(json.loads(task))
-        assert (first, told["use_gpu"]) == (seen, gpu)
-    # tfrec's own are asked the same.
-    ours = Cell("tfrec", "narm", 0)
-    assert asked(ours, LOG, 9, 2, True) == asked(ours, LOG, 9, 2)
-
-
 def test_a_cell_that_failed_names_its_log(tmp_path):
     cell = Cell("recbole", "narm", 0)
     python = fake_python(tmp_path, "echo no memory; exit 3")
@@ -215,7 +196,6 @@ def measured(ranks, **more):
     """Returns the answer of a cell with these ranks."""
     own = {name: each.mean() for name, each in values(ranks).items()}
     return {
-        "asked": {"settings": {}},
         "ranks": ranks,
         "own_metrics": own,
         "best_epoch": 3,
@@ -248,9 +228,6 @@ def test_tables_show_scores_costs_and_paired_differences():
     answers = {
         Cell("tfrec", "narm", 0): measured([1, 1, 50, 50]),
         Cell("recbole", "narm", 0): measured([1, 50, 50, 50]),
-        Cell("recbole", "sasrec", 0): measured(
-            [1, 1, 1, 1], asked={"settings": {"use_gpu": True}}
-        ),
         # Without a partner: in the scores alone.
         Cell("tfrec", "narm", 1): measured([50, 50, 50, 50]),
         Cell("tfrec", "caser", 0): measured(
@@ -261,7 +238,6 @@ def test_tables_show_scores_costs_and_paired_differences():
     rows = {(row[0], row[1]): row for row in table.rows}
     assert rows["narm", "tfrec"][2:4] == ["0, 1", ".2500 ± .3536"]
     assert rows["narm", "recbole"][-4:] == ["3 of 5", "2.0", "6.0", "2.50"]
-    assert rows["sasrec", "recbole"][-3:] == ["2.0 (GPU)", "6.0", "2.50"]
     assert rows["caser", "tfrec"][-3:] == ["", "", ""]
     (row,) = differences(answers).rows
     assert row[:2] == ["narm", "0"]
