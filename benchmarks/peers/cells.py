@@ -167,7 +167,7 @@ def run(
 def peer_task(
     settings: Mapping[str, Any], log: Log, cell: Cell
 ) -> dict[str, Any]:
-    """Returns what `benchmarks.peers.recbole` is told."""
+    """Returns what `recbole_side` is told."""
     settings = dict(settings)
     return {
         "model": PAIRS[cell.model].peer,

@@ -3,7 +3,7 @@
     python recbole_side.py task.json answer.json
 
 It runs on the Python of an environment that has RecBole and no tfrec, so it
-imports nothing from here. `benchmarks.peers.Task` says what is in the task.
+imports nothing from here. `peer_task` in cells.py says what is in the task.
 
 What it changes of RecBole 1.2.1, and why:
 
