@@ -18,7 +18,8 @@ With --search those that it names are drawn too, after a first trial with the
 settings as they are given.
 Trial i has the same settings whenever and however often it is run. The same
 command again resumes a search that was interrupted, in the middle of a trial
-too. A trial that is worse at an epoch than half of those before it is stopped.
+too. A trial is stopped whose best value so far is below the median of what
+those that ran to their end had at the same epoch, once there are five.
 """
 
 import dataclasses
@@ -56,8 +57,8 @@ class TuningConfig(Settings):
     )
     prune: bool = setting(
         True,
-        "Stop a trial whose validation metric is below the median of earlier "
-        "trials at the same epoch.",
+        "Stop a trial whose best validation metric so far is below the median "
+        "of finished trials at the same epoch, once there are five.",
     )
     prune_after: int = setting(3, "Epochs that every trial has.", minimum=1)
 

@@ -65,7 +65,7 @@ def test_a_new_version_is_taken_over_without_a_failed_request(server):
                 seen.append(answer["predictions"][0][0])
 
     def wait_for(version):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 30
         available = ModelVersionStatus.AVAILABLE
         states = {}
         while time.monotonic() < deadline:
