@@ -168,13 +168,34 @@ class Grid:
             # Not there, or cut: the training says itself that it is finished.
             return {}
 
+    def _refusal(self, trial: Trial) -> str:
+        """Returns why a folder cannot be trained in, "" if it can.
+
+        `tfrec train` would not see each change: a finished run that shall have
+        fewer epochs is finished.
+        """
+        folder, was = self.run_dir(trial), self._record(trial).get("flags")
+        if was is None or not (folder / METRICS).exists():
+            return ""
+        now = self.identity(trial)
+        gone = [flag for flag in was if flag not in now]
+        come = [flag for flag in now if flag not in was]
+        return (
+            f"{folder} holds a finished run of other flags. Received: "
+            f"{shlex.join(come) or 'none'} for {shlex.join(gone) or 'none'}. "
+            "Delete the folder, or give another `--output_dir`."
+        )
+
     def _train(self, trial: Trial) -> int:
         """Trains in a process of its own; returns its exit status."""
         folder, command = self.run_dir(trial), self.command_of(trial)
         record = folder / RECORD
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # What the folder holds is about to be that of other flags.
+            if refusal := self._refusal(trial):
+                with open(folder / LOG, "a", encoding="utf-8") as log:
+                    print(refusal, file=log)
+                return 1
             record.unlink(missing_ok=True)
             with open(folder / LOG, "a", encoding="utf-8") as log:
                 print(f"$ {shlex.join(command)}", file=log, flush=True)
