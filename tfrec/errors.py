@@ -26,6 +26,10 @@ class InputError(ValueError):
         super().__init__(line)
 
 
+class CannotWriteError(InputError):
+    """A folder, or the disk that it is on, does not take what is written."""
+
+
 class InputWarning(UserWarning):
     """Something the user gave is right, but may not be what was meant.
 

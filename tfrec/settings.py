@@ -10,7 +10,6 @@ import dataclasses
 import inspect
 import numbers
 import os
-import shlex
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -150,7 +149,7 @@ class Settings:
         }
 
     def given_flags(self) -> list[str]:
-        """Returns the flags of a command that gives these settings.
+        """Returns the flags that give these settings, as `flag_text` does.
 
         Those at their default are left out.
         """
@@ -178,12 +177,15 @@ class Settings:
 
 
 def flag_text(name: str, value: Any) -> str:
-    """Returns a setting as a shell reads it: `--epochs=9`, `--nodivide`."""
+    """Returns a setting as a flag: `--epochs=9`, `--nodivide`.
+
+    A flagfile reads it so; for a shell it has to be quoted.
+    """
     if isinstance(value, bool):
         return f"--{'' if value else 'no'}{name}"
     if isinstance(value, (list, tuple)):
         value = ",".join(map(str, value))
-    return shlex.quote(f"--{name}={value}")
+    return f"--{name}={value}"
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:

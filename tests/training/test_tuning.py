@@ -1,6 +1,7 @@
 """Tests of the search for settings."""
 
 import dataclasses
+import shutil
 from typing import ClassVar
 
 import numpy as np
@@ -11,14 +12,15 @@ from tests.flagfiles import read_flagfile
 from tests.toy import entry
 from tfrec import tune as command
 from tfrec.batches import TrainingBatch
-from tfrec.errors import InputError
+from tfrec.data import PreparedDataset
+from tfrec.errors import CannotWriteError, InputError
 from tfrec.models import MODELS, get_entry
 from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.space import Between, OneOf
 from tfrec.settings import Settings, setting
 from tfrec.training import TrainingConfig
 from tfrec.training import tuning as module
-from tfrec.training.tuning import as_flags, tune
+from tfrec.training.tuning import tune
 
 SPACE = {
     "shift": Between(0.0, 1.0),
@@ -219,6 +221,57 @@ def test_a_search_in_which_all_failed_says_why(
         search(data, config, tmp_path / "s", 1)
 
 
+def test_a_full_disk_says_nothing_of_the_settings(
+    data, config, tmp_path, monkeypatch
+):
+    def full(*_, **__):
+        raise CannotWriteError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", full)
+        with pytest.raises(CannotWriteError, match="no space left"):
+            search(data, config, tmp_path / "s", 1)
+    search(data, config, tmp_path / "s", 1)
+    assert set(trials(tmp_path / "s")) == {0}
+
+
+def test_another_patience_is_another_search(data, config, tmp_path):
+    search(data, config, tmp_path, 1)
+    patient = dataclasses.replace(config, patience=7)
+    with pytest.raises(InputError, match=r"--patience was \w+ and is 7"):
+        search(data, patient, tmp_path, 1)
+
+
+def test_a_large_seed_draws_settings_too(data, config, tmp_path):
+    for name, seed in (("a", 2**32 - 1), ("b", 2**32 - 1), ("c", 2**16)):
+        seeded = dataclasses.replace(config, seed=seed)
+        search(data, seeded, tmp_path / name, 1)
+    a, b, c = (trials(tmp_path / name)[0] for name in "abc")
+    assert a == b != c
+
+
+def test_what_was_found_names_data_where_they_are(data, config, tmp_path):
+    moved = shutil.copytree(data.data_dir, tmp_path / "moved")
+    search(PreparedDataset.open(moved), config, tmp_path / "s", 1)
+    flags = (tmp_path / "s" / "best.flags").read_text().splitlines()
+    assert f"--data_dir={moved}" in flags
+    assert sum(line.startswith("--data_dir=") for line in flags) == 1
+
+
+def test_a_resumed_trial_has_its_earlier_values(tmp_path):
+    study = module.optuna.create_study(direction="maximize")
+    (tmp_path / "epochs.csv").write_text(
+        "epoch,step,val_ndcg@10\n1,5,0.25\n2,10,\n3,15,0.5\n4,20,0.125\n"
+    )
+    trial = study.ask()
+    judge = module.Judge(trial, "ndcg@10", tmp_path / "epochs.csv")
+    # From the checkpoint of the third epoch; the fourth is trained again.
+    judge.on_epoch_end(3, {"val_ndcg@10": 0.125})
+    judge.on_epoch_end(4, {"val_ndcg@10": 0.375})
+    (kept,) = study.get_trials()
+    assert kept.intermediate_values == {1: 0.25, 3: 0.5, 4: 0.125, 5: 0.375}
+
+
 def test_a_bad_trial_is_stopped(tmp_path):
     study = module.optuna.create_study(
         direction="maximize",
@@ -228,7 +281,7 @@ def test_a_bad_trial_is_stopped(tmp_path):
     for step in (1, 2, 3):
         good.report(0.5, step)
     study.tell(good, 0.5)
-    judge = module.Judge(study.ask(), "ndcg@10")
+    judge = module.Judge(study.ask(), "ndcg@10", tmp_path / "epochs.csv")
     judge.on_epoch_end(0, {"val_ndcg@10": np.float32(0.1)})
     judge.on_epoch_end(1, {"loss": 1.0})
     # Every trial has two epochs.
@@ -241,7 +294,7 @@ def test_flags_give_the_settings_again(tmp_path):
         model="pop", cutoffs=(10, 3), deterministic=True, warmup_epochs=0.0
     )
     path = tmp_path / "x.flags"
-    path.write_text("\n".join(as_flags(config)))
+    path.write_text("\n".join(config.given_flags()))
     assert read_flagfile(path)[1] == config
 
 

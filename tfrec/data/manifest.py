@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,7 @@ def prepare_command(
     if appended_to:
         flags.append(flag_text("append", appended_to))
     flags += [flag_text(name, value) for name, value in given.items()]
-    return " ".join(["python -m tfrec.prepare", *flags])
+    return " ".join(["python -m tfrec.prepare", *map(shlex.quote, flags)])
 
 
 def file_checksums(folder: Path) -> dict[str, str]:

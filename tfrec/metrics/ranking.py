@@ -374,6 +374,13 @@ def ranking_metrics(cutoffs: Iterable[int]) -> list[RankingMetric]:
     return [metric(k) for k in cutoffs for metric in (Recall, NDCG, MRR)]
 
 
+def metric_of(name: str) -> RankingMetric:
+    """Returns the metric of a name, such as "ndcg@10"."""
+    cutoff = int(name.partition("@")[2])
+    (metric,) = (m for m in ranking_metrics([cutoff]) if m.name == name)
+    return metric
+
+
 def _num_targets(ranks: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(ranks > 0, tf.float32), 1)
 

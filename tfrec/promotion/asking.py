@@ -12,7 +12,7 @@ import numpy as np
 from tfrec.data import DataConfig, PreparedDataset
 from tfrec.data.protocols import get_protocol
 from tfrec.errors import InputError
-from tfrec.metrics.ranking import NEVER
+from tfrec.metrics.ranking import NEVER, metric_of
 from tfrec.metrics.ranks import Ranks, padded
 from tfrec.serving.servable import (
     Servable,
@@ -20,7 +20,7 @@ from tfrec.serving.servable import (
     load_version,
     rows_at_once,
 )
-from tfrec.training.comparison import Measured, metric_of
+from tfrec.training.comparison import Measured
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def promote(
     promotion = Promotion(_compared(measured, config, served))
     run = load_run(config.candidate, config.data_dir)
     flags = [*config.given_flags(), *destination.given_flags()]
-    command = " \\\n    ".join(["tfrec promote", *flags])
+    command = " \\\n    ".join(["tfrec promote", *map(shlex.quote, flags)])
 
     def judge(servable: Servable, folder: Path) -> None:
         _judge(promotion, config, run, servable, folder)

@@ -1,5 +1,6 @@
 """The card of a run: data, protocol, settings, versions, command."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,7 +66,7 @@ def command(saved: Mapping[str, Any]) -> str:
     ]
     # Each once: some settings are of several concerns.
     flags = dict.fromkeys(f for c in configs for f in c.given_flags())
-    return " \\\n    ".join(["tfrec train", *flags])
+    return " \\\n    ".join(["tfrec train", *map(shlex.quote, flags)])
 
 
 def _facts(numbers: Mapping[str, Any]) -> list[list[str]]:

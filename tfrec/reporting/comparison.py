@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tfrec.charts import Series, bar_chart
 from tfrec.data import PreparedDataset
+from tfrec.metrics.ranking import metric_of
 from tfrec.metrics.ranks import SHOWN
 from tfrec.metrics.statistics import interval
 from tfrec.reporting.accuracy import (
@@ -21,7 +22,6 @@ from tfrec.training.comparison import (
     Measured,
     best_first,
     beyond_accuracy,
-    metric_of,
 )
 from tfrec.training.run import RANKS
 from tfrec.training.tables import title_of

@@ -11,7 +11,7 @@ import numpy as np
 from tfrec.data import PreparedDataset
 from tfrec.durations import duration
 from tfrec.errors import InputError
-from tfrec.metrics.ranking import RankingMetric, ranking_metrics
+from tfrec.metrics.ranking import metric_of
 from tfrec.metrics.ranks import SHOWN, Ranks
 from tfrec.metrics.statistics import Totals, difference, holm, interval
 from tfrec.models.base.items import count_interactions
@@ -52,13 +52,6 @@ class Measured:
         """
         ranks = ranks or self.ranks
         return Totals.of(ranks.values(metric_of(name)), ranks.records)
-
-
-def metric_of(name: str) -> RankingMetric:
-    """Returns the metric of a name, such as "ndcg@10"."""
-    cutoff = int(name.partition("@")[2])
-    (metric,) = (m for m in ranking_metrics([cutoff]) if m.name == name)
-    return metric
 
 
 def read_runs(

@@ -78,7 +78,11 @@ class TrainingConfig(Settings):
         minimum=1,
     )
     seed: int = setting(
-        0, "Seed of the weights, the noise and the order.", minimum=0
+        0,
+        "Seed of the weights, the noise and the order.",
+        minimum=0,
+        # NumPy's.
+        maximum=2**32 - 1,
     )
     deterministic: bool = setting(
         False,

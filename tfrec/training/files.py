@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import filelock
 import tensorflow as tf
 
-from tfrec.errors import InputError
+from tfrec.errors import CannotWriteError, InputError
 
 # What `replacing` writes, until it has its name.
 _UNFINISHED = re.compile(r"\..+\.[0-9]+")
@@ -26,7 +26,7 @@ def writing(path: Path, flag: str = "--run_dir") -> Iterator[None]:
         flag: What names the folder, for the message.
 
     Raises:
-        InputError: If the body raises an error of the file system.
+        CannotWriteError: If the body raises an error of the file system.
     """
     try:
         yield
@@ -35,7 +35,7 @@ def writing(path: Path, flag: str = "--run_dir") -> Iterator[None]:
         if isinstance(error, tf.errors.OpError):
             # "{{function_node ...}} path; No space left on device [Op:...]"
             reason = error.message.rpartition("}} ")[2].partition(" [Op")[0]
-        raise InputError(
+        raise CannotWriteError(
             f"Cannot write {path}: {reason}. Give `{flag}` a folder that "
             "can be written, on a disk with space left."
         ) from error

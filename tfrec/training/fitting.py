@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from itertools import starmap
@@ -48,6 +49,7 @@ from tfrec.training.reading import (
 )
 from tfrec.training.run import (
     CHECKPOINTS,
+    EPOCHS,
     EVALUATION_FLAGS,
     METRICS,
     RANKS,
@@ -188,7 +190,10 @@ def _train(
         if model.chooses:
             model.choose(validation, config.validation_metric)
             chosen = starmap(flag_text, model.chosen().items())
-            say(config, f"Chosen on the validation split: {' '.join(chosen)}")
+            say(
+                config,
+                f"Chosen on the validation split: {shlex.join(chosen)}",
+            )
         if config.init_from:
             with workers.agreeing():
                 start = start or Start.read(data, config)
@@ -204,7 +209,7 @@ def _train(
             steps,
             progress,
             checkpoints,
-            folder / "epochs.csv",
+            folder / EPOCHS,
             board,
             _diagnostics(model, data, config),
             stop,

@@ -26,6 +26,7 @@ from tfrec.training.schedule import make_schedule
 from tfrec.training.strategy import local_strategy
 
 CHECKPOINTS = "checkpoints"
+EPOCHS = "epochs.csv"
 METRICS = "metrics.json"
 RANKS = "ranks.npz"
 # What bounds the memory of an evaluation.

@@ -1,5 +1,6 @@
 """Random search over a model's settings, judged on the validation split."""
 
+import csv
 import dataclasses
 import time
 from collections.abc import Mapping
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.durations import duration
-from tfrec.errors import InputError
+from tfrec.errors import CannotWriteError, InputError
 from tfrec.models.configs.space import OneOf, Space
 from tfrec.settings import Settings
 from tfrec.training.config import TrainingConfig
@@ -18,6 +20,7 @@ from tfrec.training.description import versions
 from tfrec.training.files import locked, write_text
 from tfrec.training.fitting import train
 from tfrec.training.progress import say
+from tfrec.training.run import EPOCHS
 
 try:
     import optuna
@@ -101,20 +104,37 @@ class Judge(keras.callbacks.Callback):
     Args:
         trial: The trial.
         metric: The one by which it is judged.
+        epochs: The table of the run's epochs. Of a run that is resumed it
+            holds those before.
     """
 
-    def __init__(self, trial: optuna.Trial, metric: str):
+    def __init__(self, trial: optuna.Trial, metric: str, epochs: Path):
         super().__init__()
         self._trial = trial
         self._metric = f"val_{metric}"
+        self._epochs = epochs
+        self._known = False
 
     def on_epoch_end(self, epoch, logs=None):
         """Raises `optuna.TrialPruned` to stop the trial."""
+        if not self._known:
+            self._known = True
+            self._report_before(epoch)
         if self._metric not in logs:
             return
         self._trial.report(float(logs[self._metric]), epoch + 1)
         if self._trial.should_prune():
             raise optuna.TrialPruned
+
+    def _report_before(self, epoch: int) -> None:
+        """Reports the epochs before that, from 0, of a run that goes on."""
+        if not epoch:
+            return
+        with open(self._epochs, encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                value = row.get(self._metric)
+                if int(row["epoch"]) <= epoch and value:
+                    self._trial.report(float(value), int(row["epoch"]))
 
 
 def _study(
@@ -143,18 +163,25 @@ def _study(
         **{f"--{k}": v for k, v in model_config.to_dict().items()},
         **{f"the space of {name}": str(v) for name, v in space.items()},
         "--epochs": config.epochs,
+        "--patience": config.patience,
         "--prune_after": prune_after,
         "trial 0": "given" if given_first else "drawn",
     }
     wanted = {name: str(value) for name, value in wanted.items()}
     saved = study.user_attrs.get("search", wanted)
-    # A search begun before a setting existed has its default.
-    saved = {
+    # A search begun before a setting existed has its default. The patience was
+    # not kept at first.
+    before = {
         f"--{field.name}": str(field.default)
         for settings in (config, model_config)
         for field in dataclasses.fields(settings)
         if f"--{field.name}" in wanted
-    } | {"trial 0": "drawn", **saved}
+    }
+    saved = before | {
+        "trial 0": "drawn",
+        "--patience": wanted["--patience"],
+        **saved,
+    }
     for name in {**saved, **wanted}:
         if saved.get(name) != wanted.get(name):
             raise InputError(
@@ -163,6 +190,14 @@ def _study(
             )
     study.set_user_attr("search", wanted)
     return study
+
+
+def _seed(seed: int, index: int) -> int:
+    """Returns the seed of a trial's settings, the same whenever it is run."""
+    if seed < 2**16:
+        return seed * 2**16 + index
+    # The sampler takes 32 bits.
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
 def _draw(trial: optuna.Trial, space: Space) -> dict[str, Any]:
@@ -195,28 +230,27 @@ def _try(
     index: int,
 ) -> None:
     """Runs the trial of an index, to whatever end."""
-    # So that a trial has its settings whenever it is run.
-    study.sampler = optuna.samplers.RandomSampler(config.seed * 2**16 + index)
+    study.sampler = optuna.samplers.RandomSampler(_seed(config.seed, index))
     trial = study.ask()
     trial.set_user_attr("index", index)
     drawn = _draw(trial, space)
     shown = ", ".join(f"{name}={_short(v)}" for name, v in drawn.items())
     say(config, f"Trial {index}: {shown or 'the settings as given'}")
     metric = config.validation_metric
+    run_dir = folder / f"trial-{index:03}"
     try:
         found = train(
             data,
-            dataclasses.replace(
-                config,
-                run_dir=str(folder / f"trial-{index:03}"),
-                test=False,
-            ),
+            dataclasses.replace(config, run_dir=str(run_dir), test=False),
             _with(model_config, drawn),
-            [Judge(trial, metric)],
+            [Judge(trial, metric, run_dir / EPOCHS)],
         )
     except optuna.TrialPruned:
         say(config, "Stopped: below the median of the trials before.")
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    except CannotWriteError:
+        # Nothing is known of the settings: the next search tries them again.
+        raise
     except InputError as error:
         say(config, f"Failed: {error}")
         trial.set_user_attr("error", str(error))
@@ -279,6 +313,10 @@ def _flags(
         f"{data.manifest.data_checksum}.",
         f"# With: {', '.join(f'{k} {v}' for k, v in versions().items())}.",
     ]
+    prepared = type(data.protocol.config).from_dict(data.manifest.settings)
+    if prepared.data_path.resolve() != data.data_dir.resolve():
+        # It was moved since.
+        prepared = dataclasses.replace(prepared, data_dir=str(data.data_dir))
     chosen = dataclasses.replace(
         config,
         run_dir="",
@@ -287,25 +325,9 @@ def _flags(
         diagnostic_sequences=256,
     )
     for part in (
-        type(data.protocol.config).from_dict(data.manifest.settings),
+        prepared,
         chosen,
         _with(model_config, best.params),
     ):
-        lines += as_flags(part)
+        lines += part.given_flags()
     return "\n".join(lines) + "\n"
-
-
-def as_flags(config: Settings) -> list[str]:
-    """Returns the flags that give settings where they are not defaults."""
-    lines = []
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value == field.default:
-            continue
-        if isinstance(value, bool):
-            lines.append(f"--{'' if value else 'no'}{field.name}")
-            continue
-        if isinstance(value, tuple):
-            value = ",".join(map(str, value))
-        lines.append(f"--{field.name}={value}")
-    return lines

@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import optimize
 
 from tfrec.batches import EvaluationBatch, Query
-from tfrec.metrics.ranking import ranking_metrics, target_ranks
+from tfrec.metrics.ranking import metric_of, target_ranks
 from tfrec.models.base.items import EXCLUDED, exclude
 
 # Rounds of the selection, and after how many that bring nothing it ends.
@@ -106,12 +106,7 @@ class _Metric:
     def __init__(self, rows: list[_Rows], units: np.ndarray, name: str):
         self._rows = rows
         self._units = units
-        cutoff = int(name.partition("@")[2])
-        (self._metric,) = (
-            metric
-            for metric in ranking_metrics([cutoff])
-            if metric.name == name
-        )
+        self._metric = metric_of(name)
         self._ranks = tf.function(
             target_ranks, reduce_retracing=True, autograph=False
         )
