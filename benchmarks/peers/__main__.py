@@ -20,9 +20,9 @@ alone, by the clock; "CPU s an epoch" is the processor time of the whole run,
 with its start and the validations, over its epochs.
 
 A cell is a library, a model and a seed. A finished one is a file in
-`--output/cells` and is not run again; tfrec's runs resume at their checkpoint,
-RecBole's begin anew. The tables are printed whenever the command is run, of
-what is finished.
+`--output/cells` and is not run again; one that was stopped goes on after its
+last epoch, and its memory and processor seconds are left out. The tables are
+printed whenever the command is run, of what is finished.
 
 RecBole 1.2.1 needs NumPy 1 and pandas 2. What was tested is in
 `benchmarks/peers/requirements.txt` (Python 3.11; PyTorch 2.13 for CPUs).
@@ -132,7 +132,8 @@ def main() -> None:
     config = settings.from_flags(PeersConfig)
     # Otherwise the process that trains would go on alone.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    reason = why_no_peer(config.peer_python)
+    # What is finished can be shown without it.
+    reason = why_no_peer(config.peer_python) if config.train else ""
     if reason:
         print(reason, flush=True)
 

@@ -143,29 +143,30 @@ def run(
     """
     settings = wanted["settings"]
     printed = output / "logs" / f"{cell.name}.log"
+    run_dir = output / "runs" / cell.name
+    resumed = run_dir.exists()
     if cell.library == "tfrec":
-        run_dir = output / "runs" / cell.name
-        # Of a run that is resumed only the last part could be measured.
-        resumed = run_dir.exists()
         command = tfrec_command(settings, log, run_dir, cell.seed)
         cost = _run(command, printed, Path.cwd())
         found = read_run(run_dir)
-        if resumed:
-            cost = dict.fromkeys(cost)
     else:
         with tempfile.TemporaryDirectory() as folder:
             task, answer = Path(folder, "task.json"), Path(folder, "answer")
-            task.write_text(json.dumps(peer_task(settings, log, cell)))
+            told = peer_task(settings, log, cell, run_dir)
+            task.write_text(json.dumps(told))
             command = [python, "-W", "ignore", str(_PROGRAM)]
             command += [str(task), str(answer)]
             cost = _run(command, printed, Path(folder))
             found = json.loads(answer.read_text(encoding="utf-8"))
         found["ranks"] = ranks_of(found["above"], found["equal"])
+    if resumed:
+        # Only the last part was measured.
+        cost = dict.fromkeys(cost)
     return {"asked": dict(wanted), **found, **cost}
 
 
 def peer_task(
-    settings: Mapping[str, Any], log: Log, cell: Cell
+    settings: Mapping[str, Any], log: Log, cell: Cell, run_dir: Path
 ) -> dict[str, Any]:
     """Returns what `recbole_side` is told."""
     settings = dict(settings)
@@ -175,6 +176,7 @@ def peer_task(
         "data_path": str(Path(log.atomic_file).parents[1]),
         "atomic_file": log.atomic_file,
         "num_items": log.num_items,
+        "state": str(run_dir / "state"),
         "seed": cell.seed,
         "epochs": settings.pop("epochs"),
         "patience": settings.pop("patience"),
@@ -269,11 +271,15 @@ def _run(
             stderr=subprocess.STDOUT,
             cwd=folder,
             env={**os.environ, **ONE_THREAD},
+            # It is told to stop once, from here, and not by Ctrl-C as well.
+            start_new_session=True,
         )
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
+            # tfrec writes a checkpoint first.
             process.terminate()
+            process.wait()
             raise
     if status:
         raise InputError(f"{command[0]} failed; {printed} says why.")

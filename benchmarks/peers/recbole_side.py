@@ -12,12 +12,16 @@ What it changes of RecBole 1.2.1, and why:
   all, in validation and test, and of the test it has the validation item.
 * General models (MultiVAE) read the training part alone at the test. Here they
   read the validation item as well, as sequential models do.
-* The checkpoint of a run and its logs go into the working directory, which is
-  deleted.
+* Its own checkpoints lack the numbers drawn so far and what a model counts in
+  Python. After each epoch all of it goes into the file of the task's `state`,
+  and the same task goes on from there.
+* Its logs go into the working directory, which is deleted.
 """
 
 import functools
 import json
+import os
+import random
 import sys
 import time
 from importlib import metadata
@@ -108,7 +112,7 @@ def configure(task):
         "reproducibility": True,
         "use_gpu": False,
         "show_progress": False,
-        "checkpoint_dir": "saved",
+        "checkpoint_dir": os.path.dirname(task["state"]),
         **task["settings"],
     }
 
@@ -158,7 +162,9 @@ def train(task):
     init_seed(config["seed"], config["reproducibility"])
     model = get_model(config["model"])(config, training._dataset)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-    seconds, scores = [], []
+    trainer.saved_model_file = f"{task['state']}.best"
+    state = State(task, trainer, training.generator)
+    seconds, scores = state.seconds, state.scores
     train_epoch = trainer._train_epoch
 
     def timed(*args, **kwargs):
@@ -169,10 +175,14 @@ def train(task):
 
     def keep(epoch, value):
         scores.append(value)
+        state.save(epoch)
         print(f"{epoch + 1} {seconds[-1]:.1f} s {value:.4f}", flush=True)
 
     trainer._train_epoch = timed
-    best, _ = trainer.fit(training, validation, verbose=False, callback_fn=keep)
+    state.restore()
+    if not state.ended():
+        trainer.fit(training, validation, verbose=False, callback_fn=keep)
+    best = trainer.best_valid_score
     read_all(model, protocol, torch)
     protocol.places = {}
     metrics = trainer.evaluate(test)
@@ -188,6 +198,86 @@ def train(task):
         "training_rows": len(training._dataset),
         "versions": {name: metadata.version(name) for name in _VERSIONS},
     }
+
+
+class State:
+    """What a training that was stopped goes on from.
+
+    Args:
+        task: Of the training; the state is in its `state`.
+        trainer: RecBole's.
+        generator: Of the order of the training rows.
+    """
+
+    def __init__(self, task, trainer, generator):
+        self._task = task
+        self._trainer = trainer
+        self._generator = generator
+        # Of each epoch so far: its training, and its validation score.
+        self.seconds = []
+        self.scores = []
+
+    def save(self, epoch):
+        """Writes the state after an epoch, from 0."""
+        import numpy
+        import torch
+
+        trainer, path = self._trainer, self._task["state"]
+        kept = {
+            "task": self._task,
+            "epoch": epoch,
+            "waited": trainer.cur_step,
+            "best": float(trainer.best_valid_score),
+            "seconds": self.seconds,
+            "scores": self.scores,
+            "weights": trainer.model.state_dict(),
+            # MultiVAE's steps, for one.
+            "counted": {
+                name: value
+                for name, value in vars(trainer.model).items()
+                if isinstance(value, (int, float))
+            },
+            "optimizer": trainer.optimizer.state_dict(),
+            "order": self._generator.get_state(),
+            "drawn": (
+                random.getstate(),
+                numpy.random.get_state(),
+                torch.get_rng_state(),
+            ),
+        }
+        torch.save(kept, f"{path}.part")
+        os.replace(f"{path}.part", path)
+
+    def restore(self):
+        """Goes back to the state that was written last, if there is one."""
+        import numpy
+        import torch
+
+        trainer, path = self._trainer, self._task["state"]
+        if not os.path.exists(path):
+            return
+        kept = torch.load(path)
+        if kept["task"] != self._task:
+            sys.exit(f"{path} is of another task. Delete it to begin anew.")
+        trainer.start_epoch = kept["epoch"] + 1
+        trainer.cur_step = kept["waited"]
+        trainer.best_valid_score = kept["best"]
+        self.seconds += kept["seconds"]
+        self.scores += kept["scores"]
+        trainer.model.load_state_dict(kept["weights"])
+        vars(trainer.model).update(kept["counted"])
+        trainer.optimizer.load_state_dict(kept["optimizer"])
+        self._generator.set_state(kept["order"])
+        python, arrays, tensors = kept["drawn"]
+        random.setstate(python)
+        numpy.random.set_state(arrays)
+        torch.set_rng_state(tensors)
+
+    def ended(self):
+        """Returns whether all epochs were had, or no better came for long."""
+        trainer = self._trainer
+        late = trainer.cur_step > trainer.stopping_step
+        return late or trainer.start_epoch >= trainer.epochs
 
 
 def read_all(model, protocol, torch):

@@ -6,6 +6,7 @@ RecBole is not installed where tests run; what is tested is all but itself.
 import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -157,12 +158,42 @@ def test_a_cell_of_recbole_is_told_its_task_and_keeps_ranks(tmp_path):
     assert found["peak_bytes"] > 0 and found["cpu_seconds"] >= 0
     printed = (tmp_path / "logs" / "sasrec-recbole-4.log").read_text()
     task = json.loads(printed)
-    assert task == peer_task(wanted["settings"], LOG, cell)
+    state = tmp_path / "runs" / "sasrec-recbole-4"
+    assert task == peer_task(wanted["settings"], LOG, cell, state)
     told = recbole_side.configure(task)
     assert told["seed"] == 4 and told["epochs"] == 9
     # It stops after one epoch more than it is told.
     assert told["stopping_step"] == 1
     assert told["MAX_ITEM_LIST_LENGTH"] == 20
+
+
+def test_of_a_cell_that_went_on_no_cost_is_known(tmp_path):
+    cell = Cell("recbole", "narm", 0)
+    (tmp_path / "runs" / cell.name).mkdir(parents=True)
+    answer = json.dumps({"above": [0], "equal": [1]})
+    python = fake_python(tmp_path, f"echo '{answer}' > $5")
+    found = run(cell, LOG, asked(cell, LOG, 9, 2), tmp_path, python)
+    assert found["ranks"] == [1]
+    assert found["peak_bytes"] is found["cpu_seconds"] is None
+
+
+def test_whoever_is_interrupted_waits_for_what_it_started(
+    tmp_path, monkeypatch
+):
+    cell = Cell("recbole", "narm", 0)
+    started, stopped = tmp_path / "started", tmp_path / "stopped"
+    trap = f"trap 'sleep 1; touch {stopped}; exit 1' TERM; touch {started}"
+    python = fake_python(tmp_path, f"{trap}; while :; do sleep .1; done")
+
+    def interrupted(*_):
+        while not started.exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.peers.cells.os.wait4", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(cell, LOG, asked(cell, LOG, 9, 2), tmp_path, python)
+    assert stopped.exists()
 
 
 def test_a_cell_that_failed_names_its_log(tmp_path):
