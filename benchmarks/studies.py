@@ -91,15 +91,22 @@ def add(paper: str, grid: Grid) -> Iterator[Path]:
             yield results.write(content, FOLDER / job.name)
 
 
-def last_values(path: Path) -> dict[str, float]:
-    """Returns the last value of each column of an epochs.csv."""
+def last_values(
+    path: Path, left_out: tuple[str, ...] = _LEFT_OUT
+) -> dict[str, float]:
+    """Returns the last value of each column of an epochs.csv.
+
+    Args:
+        path: The file.
+        left_out: What the names of columns begin with that are not wanted.
+    """
     with open(path, encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {
         name: float(value)
         for row in rows
         for name, value in row.items()
-        if value and not name.startswith(_LEFT_OUT)
+        if value and not name.startswith(left_out)
     }
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmarks import kept_likelihoods, results, studies
+from benchmarks import kept_likelihoods, results, studies, validation
 from benchmarks.peers import kept, models
 from tests.flagfiles import read_flagfile
 
@@ -44,6 +44,22 @@ def test_the_studies_are_those_of_the_files():
     kept = {path.parent for path in studies.FOLDER.rglob("*.json")}
     assert kept
     assert kept <= {studies.FOLDER / point.job.name for point in points}
+
+
+def test_the_validation_runs_are_those_of_the_files():
+    text = results.PAGE.read_text(encoding="utf-8")
+    assert validation.with_tables(text) == text
+    shown = re.findall(r"<!-- validation: (\S+) -->", text)
+    held = {
+        path
+        for dataset in shown
+        for variant in results.VARIANTS
+        for path in validation.FOLDER.glob(f"*/{dataset}{variant}/*/*.json")
+    }
+    assert held and held == set(validation.FOLDER.rglob("*.json"))
+    for path in held:
+        # Whoever chooses by it has not read the test.
+        assert "metrics" not in json.loads(path.read_text())
 
 
 def test_the_comparison_with_recbole_is_that_of_its_files():
@@ -115,6 +131,6 @@ def test_a_result_is_of_its_configuration_as_it_is_now(path):
                 for of_file in members(each, path)
             ), each["model"]
         agree(found_there, settings.to_dict(), part)
-    for name, value in found["metrics"].items():
+    for name, value in found.get("metrics", {}).items():
         low, high = found["intervals"][name]
         assert low <= value <= high
