@@ -8,6 +8,8 @@ from scipy import optimize
 from tests.counts import NUM_ITEMS, counted
 from tfrec.batches import EvaluationBatch, Query
 from tfrec.errors import InputError
+from tfrec.metrics import target_ranks
+from tfrec.metrics.ranking import NEVER
 from tfrec.models import Blend, BlendConfig, Markov, Pop
 from tfrec.models.base import pool_weights
 from tfrec.models.base.pool_weights import choose_weights
@@ -76,7 +78,8 @@ def chosen(scores, targets, excluded=NONE, size=50):
         ),
         tf.data.Dataset.from_tensor_slices(batch).batch(size),
         "mrr@5",
-        len(scores) * NUM_ITEMS,
+        len(scores),
+        scores.shape[2],
     )
 
 
@@ -141,7 +144,16 @@ def test_weights_are_moved_to_where_the_metric_is_best():
     assert found[2] == 0
 
 
-def test_what_was_never_added_stays_out_and_one_is_left_as_it_is():
+def test_what_was_never_added_comes_in_where_it_helps():
+    best = np.array([0.9, 0.35, 0.2])
+    found = pool_weights._refine(
+        lambda weights: -np.abs(weights - best).sum(),
+        np.array([0.9, 0.35, 0.0]),
+    )
+    np.testing.assert_allclose(found, best, rtol=0.06)
+
+
+def test_what_does_not_help_stays_out_and_one_is_left_as_it_is():
     # Whoever is alone cannot leave, and its weight changes no rank.
     alone = np.array([0.0, 0.7])
     found = pool_weights._refine(lambda weights: -weights.sum(), alone)
@@ -199,9 +211,79 @@ def test_rows_from_all_over_choose_where_memory_ends(size, monkeypatch):
     targets = np.where(
         kind[:, None], drawn(5 * scores[1]), drawn(5 * scores[0])
     )
-    monkeypatch.setattr(pool_weights, "_MEMORY", ROWS // 4 * 2 * NUM_ITEMS * 4)
+    for memory in ("_MEMORY", "_WHOLE_MEMORY"):
+        rows = ROWS // 4 * 2 * NUM_ITEMS * 4
+        monkeypatch.setattr(pool_weights, memory, rows)
     first, second = chosen(scores, targets, size=size)
     assert second > 2 * first
+
+
+def many_items(members, items=400):
+    """Returns scores of many items, and batches in which some are excluded."""
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=(members, ROWS, items))
+    scores = log_softmax(truth + rng.normal(size=(1, ROWS, items)))
+    targets = drawn(2.0 * scores.sum(0), 3)
+    excluded = np.concatenate([targets[:, 2:], drawn(scores[0], 5, 4)], 1)
+    # Of some rows the second target is one that training never had, or none.
+    targets[::3, 1], targets[1::3, 1] = items + 1, 0
+    return scores.astype("f4"), targets.astype("i4"), excluded.astype("i4")
+
+
+def test_the_best_items_of_each_member_are_enough(monkeypatch):
+    scores, targets, excluded = many_items(2)
+    monkeypatch.setattr(pool_weights, "_BEST", 400)
+    expected = chosen(scores, targets, excluded)
+    monkeypatch.setattr(pool_weights, "_BEST", 60)
+    np.testing.assert_allclose(
+        chosen(scores, targets, excluded), expected, rtol=1e-6
+    )
+
+
+def test_ranks_among_the_best_items_are_those_among_all():
+    scores, targets, excluded = many_items(3)
+    batch = EvaluationBatch.of(
+        tf.range(ROWS)[:, None], *map(tf.constant, (targets, excluded))
+    )
+    read = pool_weights._read(
+        lambda _: tf.constant(scores), [batch], 3, 400, 50
+    )
+    (best,), (whole,) = read.best, read.whole
+    assert best.scores.shape[2] == 3 * 50 + targets.shape[1]
+    assert whole.scores.shape[2] == 400
+    few, all_of_them = (
+        target_ranks(
+            tf.tensordot(tf.constant([0.5, 1.0, 0.2]), rows.scores, 1),
+            rows.targets,
+            rows.excluded,
+        ).numpy()
+        for rows in (best, whole)
+    )
+    np.testing.assert_array_equal(few == 0, all_of_them == 0)
+    np.testing.assert_array_equal(few == NEVER, all_of_them == NEVER)
+    near = all_of_them <= 20
+    assert np.sum(near & (all_of_them > 0)) > 50
+    np.testing.assert_array_equal(few[near], all_of_them[near])
+    assert np.all(few <= all_of_them)
+
+
+def test_of_all_items_fewer_rows_are_kept(monkeypatch):
+    scores, targets, excluded = many_items(2)
+    batch = EvaluationBatch.of(
+        tf.range(ROWS)[:, None], *map(tf.constant, (targets, excluded))
+    )
+    batches = tf.data.Dataset.from_tensor_slices(batch).batch(50)
+    monkeypatch.setattr(pool_weights, "_WHOLE_MEMORY", 2 * 400 * 4 * 40)
+    read = pool_weights._read(
+        lambda query: tf.gather(scores, query.history[:, 0], axis=1),
+        batches,
+        2,
+        400,
+        20,
+    )
+    assert sum(rows.scores.shape[1] for rows in read.best) == ROWS
+    kept = tf.concat([rows.scores for rows in read.whole], 1)
+    np.testing.assert_array_equal(kept, scores[:, ::4])
 
 
 @pytest.mark.parametrize(

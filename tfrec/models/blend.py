@@ -132,7 +132,8 @@ class Blend(Recommender):
                 self.log_probabilities,
                 batches,
                 metric,
-                len(self.members) * self.num_items,
+                len(self.members),
+                self.num_items,
             )
         )
 
