@@ -6,8 +6,10 @@ import pytest
 
 from tests import commands
 from tests.serving.exports import write_version
+from tfrec import recommend as command
 from tfrec import settings
 from tfrec.errors import InputError
+from tfrec.lists.making import Made
 from tfrec.recommend import RecommendationConfig, main
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.server import Server
@@ -68,3 +70,20 @@ def test_a_name_is_that_of_a_model_of_a_server(monkeypatch):
     monkeypatch.setattr(settings, "from_flags", lambda _: config)
     with pytest.raises(InputError, match=r"does that serve mine \(`--name`\)"):
         main()
+
+
+def test_whoever_has_seen_all_items_is_told(capsys):
+    command._print([])
+    assert "Nothing is left to recommend." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rows", "lines"), [(6, 1), (4, 2)])
+def test_lists_that_are_shorter_are_counted(rows, lines, monkeypatch, capsys):
+    made = Made("lists.csv", users=2, rows=rows)
+    monkeypatch.setattr("tfrec.lists.making.make_lists", lambda *_, **__: made)
+    monkeypatch.setattr("tfrec.lists.sources.open_source", lambda _: (None, {}))
+    command._write(RecommendationConfig(run_dir="r", output="lists.csv", k=3))
+    text = capsys.readouterr().out.splitlines()
+    assert len(text) == lines
+    if lines == 2:
+        assert text[1].startswith("2 rows fewer than --k=3 for each: ")

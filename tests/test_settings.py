@@ -231,6 +231,13 @@ def test_a_flag_of_another_configuration_is_refused():
         refuse_foreign_flags([Oven], [Oven, Grill, Kettle], "--at=o", values)
 
 
+def test_of_many_configurations_with_a_flag_two_are_named():
+    values = parsed("--coal=beech")
+    message = "`--coal` is a setting of Grill, Grill and 2 more and means"
+    with pytest.raises(InputError, match=message):
+        refuse_foreign_flags([Oven], [Oven, *[Grill] * 4], "--at=o", values)
+
+
 def test_a_flag_given_at_its_default_is_refused_as_well():
     values = parsed("--coal=beech")
     with pytest.raises(InputError, match="coal"):

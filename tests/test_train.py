@@ -144,7 +144,7 @@ def test_recommend_names_items_and_skips_unknown_ones(whole, folder):
     )
     assert code == 0, errors
     note, *best = output.splitlines()
-    assert note == "Skipped, not in the training data: no-such"
+    assert note == "Skipped, not in the training data: 'no-such'"
     assert [line.split()[0] for line in best] == ["1", "2", "3"]
     assert all(line.split()[2] in items for line in best)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tfrec import cli, settings
 from tfrec.errors import InputError
+from tfrec.outputs import check_output
 from tfrec.settings import Settings, setting
 from tfrec.table_text import FORMATS
 from tfrec.training.config import metric_names
@@ -65,6 +66,8 @@ def main() -> None:
         raise InputError(
             f"`--metric` must be one of {', '.join(names)}. Received: {metric}."
         )
+    if config.output:
+        check_output(config.output)
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from tfrec.training.comparison import compare, read_runs

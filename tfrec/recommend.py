@@ -22,6 +22,7 @@ With --output, the same command goes on where it was interrupted.
 """
 
 import dataclasses
+import sys
 
 from tfrec import cli, settings
 from tfrec.errors import InputError
@@ -43,7 +44,9 @@ class RecommendationConfig(ListsConfig):
     """What to recommend, and to whom."""
 
     history: tuple[str, ...] = setting(
-        (), "Item ids, oldest first, with commas between."
+        (),
+        "Item ids, oldest first, with commas between; one that has a comma in "
+        "double quotes, as in a CSV file.",
     )
     user: str = setting(
         "",
@@ -123,7 +126,8 @@ def main() -> None:
         run = load_run(config.run_dir, config.data_dir)
         best, unknown = run.recommend(config.history, config.k, config.user)
         if unknown:
-            print(f"Skipped, not in the training data: {', '.join(unknown)}")
+            shown = ", ".join(map(repr, unknown))
+            print(f"Skipped, not in the training data: {shown}")
         _print(best)
 
 
@@ -138,10 +142,18 @@ def _write(config: RecommendationConfig) -> None:
         options["run"] = make_on_spark
     made = make_lists(source, config, **options)
     print(f"Lists for {made.users:,} users, {made.rows:,} rows, in {made.path}")
+    lacking = made.users * config.k - made.rows
+    if lacking:
+        print(
+            f"{lacking:,} rows fewer than --k={config.k} for each: for some "
+            "users no more items were left to recommend."
+        )
 
 
 def _print(best: list[tuple[str, str, float]]) -> None:
     """Prints items, their titles and their scores."""
+    if not best:
+        print("Nothing is left to recommend.", file=sys.stderr)
     width = max((len(item) for item, _, _ in best), default=0)
     for rank, (item, title, score) in enumerate(best, 1):
         print(f"{rank:3}  {score:8.3f}  {item:{width}}  {title}".rstrip())

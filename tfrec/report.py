@@ -13,6 +13,7 @@ import dataclasses
 from pathlib import Path
 
 from tfrec import cli, settings
+from tfrec.outputs import check_output
 from tfrec.settings import Settings, setting
 
 
@@ -33,13 +34,15 @@ class ReportConfig(Settings):
 def main() -> None:
     """Reports as the flags say."""
     config = settings.from_flags(ReportConfig)
+    path = Path(config.output or Path(config.run_dir) / "report.html")
+    if config.output:
+        check_output(path)
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from tfrec.reporting.page import report
     from tfrec.training.files import write_text
 
     text = report(config.run_dir, config.data_dir, config.seed)
-    path = Path(config.output or Path(config.run_dir) / "report.html")
     write_text(path, text, "--output")
     print(f"Written: {path}")
 

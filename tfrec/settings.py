@@ -19,6 +19,9 @@ from absl import flags
 
 from tfrec.errors import InputError, nearest_names
 
+# Configurations that a message names, of those that have a setting.
+_NAMED = 2
+
 
 def setting(
     default: Any,
@@ -345,8 +348,15 @@ def refuse_foreign_flags(
         for field in flag_fields(config):
             given = flag_values[field.name].value is not None
             if given and field.name not in known:
+                having = [
+                    c.__name__.removesuffix("Config")
+                    for c in others
+                    if field.name in {f.name for f in flag_fields(c)}
+                ]
+                more = len(having) - _NAMED
+                shown = ", ".join(having[:_NAMED])
                 raise InputError(
-                    f"`--{field.name}` is a setting of "
-                    f"{config.__name__.removesuffix('Config')} and means "
+                    f"`--{field.name}` is a setting of {shown}"
+                    f"{f' and {more} more' if more > 0 else ''} and means "
                     f"nothing with {choice}. Remove it."
                 )

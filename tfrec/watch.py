@@ -22,6 +22,7 @@ catalogue is recommended; and what to do.
 import sys
 
 from tfrec import cli, settings
+from tfrec.outputs import check_output
 from tfrec.watching.config import WatchConfig
 
 # What moved too much, not what went wrong.
@@ -32,6 +33,8 @@ def main() -> None:
     """Watches as the flags say."""
     config = settings.from_flags(WatchConfig)
     config.check_choice()
+    if config.output:
+        check_output(config.output)
 
     # Only here, so that help and errors need not wait for TensorFlow.
     from pathlib import Path

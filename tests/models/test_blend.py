@@ -240,6 +240,32 @@ def test_the_best_items_of_each_member_are_enough(monkeypatch):
     )
 
 
+def test_a_history_that_holds_every_item_changes_nothing():
+    scores = random_scores(2)
+    targets = drawn(2 * scores.sum(0))
+    excluded = np.zeros([ROWS, NUM_ITEMS], int)
+    whole = excluded.copy()
+    whole[::40] = np.arange(NUM_ITEMS) + 1
+    found = chosen(scores, targets, whole)
+    # They are missed whatever the weights.
+    kept = whole[:, 0] == 0
+    batch = EvaluationBatch.of(
+        tf.range(kept.sum())[:, None],
+        *(tf.constant(rows[kept], tf.int32) for rows in (targets, excluded)),
+    )
+    expected = choose_weights(
+        lambda _: tf.constant(scores[:, kept], tf.float32),
+        tf.data.Dataset.from_tensors(batch),
+        "mrr@5",
+        2,
+        NUM_ITEMS,
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    # Nothing is known where all are so.
+    whole[:] = np.arange(NUM_ITEMS) + 1
+    assert np.all(np.isfinite(chosen(scores, targets, whole)))
+
+
 def test_ranks_among_the_best_items_are_those_among_all():
     scores, targets, excluded = many_items(3)
     batch = EvaluationBatch.of(

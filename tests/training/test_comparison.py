@@ -131,6 +131,13 @@ def test_runs_of_other_data_are_refused(folders, tmp_path):
         read_runs([*folders, other])
 
 
+def test_a_run_named_twice_is_refused(folders):
+    # It would count twice where many comparisons are corrected for.
+    again = folders[0] / ".." / folders[0].name
+    with pytest.raises(InputError, match="is named twice"):
+        read_runs([*folders, again])
+
+
 def test_a_run_that_is_not_finished_is_named(folders, tmp_path):
     shutil.copytree(folders[0], tmp_path / "run")
     (tmp_path / "run" / "ranks.npz").unlink()
@@ -159,7 +166,13 @@ def test_the_command_writes_a_file(folders, tmp_path, monkeypatch, capsys):
     assert text.startswith("<!DOCTYPE html>")
     assert text.count("<svg") == 8
 
-    missing = dataclasses.replace(config, output=str(tmp_path / "no" / "x"))
-    monkeypatch.setattr(command.settings, "from_flags", lambda _: missing)
-    with pytest.raises(InputError, match="Give `--output` a folder"):
-        command.main()
+    for output, message in (
+        (tmp_path / "no" / "x", "`--output` must be a file in a folder that"),
+        (tmp_path, "`--output` must be a file. Received: .*, a folder"),
+    ):
+        wrong = dataclasses.replace(config, output=str(output))
+        monkeypatch.setattr(
+            command.settings, "from_flags", lambda _, found=wrong: found
+        )
+        with pytest.raises(InputError, match=message):
+            command.main()

@@ -2,6 +2,9 @@
 
 import datetime
 import re
+import warnings
+
+from tfrec.errors import InputError, InputWarning
 
 # What one day is, where a time counts microseconds, and where seconds.
 DAY = 86_400_000_000
@@ -43,7 +46,34 @@ def as_text(timestamp: int, day: int) -> str:
     Args:
         timestamp: As in a log.
         day: What it counts in a day.
+
+    Raises:
+        InputError: If it is after the year 9999.
     """
-    moment = _EPOCH + datetime.timedelta(microseconds=timestamp * DAY // day)
+    try:
+        moment = _EPOCH + datetime.timedelta(
+            microseconds=timestamp * DAY // day
+        )
+    except OverflowError:
+        raise InputError(
+            "The log has times after the year 9999. Is "
+            "`--timestamps_per_second` right?"
+        ) from None
     text = moment.isoformat(sep=" ")
     return text.removesuffix(" 00:00:00")
+
+
+def warn_of_unit(newest: int, day: int) -> None:
+    """Warns where a log would end in 1970 or after 2100, by its unit.
+
+    Args:
+        newest: The last time of the log.
+        day: What times count in a day.
+    """
+    when = as_text(newest, day)
+    if not "1971" <= when[:4] <= "2100":
+        warnings.warn(
+            f"The log ends at {when}. Is `--timestamps_per_second` right?",
+            InputWarning,
+            stacklevel=2,
+        )

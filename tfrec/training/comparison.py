@@ -64,9 +64,13 @@ def read_runs(
         data_dir: Where their dataset is now; where it was by default.
 
     Raises:
-        InputError: If one is no finished run, or they were not tested on the
-            same examples under the same protocol.
+        InputError: If one is no finished run or is named twice, or they were
+            not tested on the same examples under the same protocol.
     """
+    places = [Path(folder).resolve() for folder in folders]
+    for place, folder in zip(places, folders, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"{folder} is named twice. Name each run once.")
     runs = [_read(Path(folder), data_dir) for folder in folders]
     check_same_test(runs)
     return runs

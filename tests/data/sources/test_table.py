@@ -1,5 +1,6 @@
 import datetime
 import gzip
+import warnings
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -8,7 +9,7 @@ import pytest
 from tfrec.data.config import DataConfig
 from tfrec.data.duckdb_engine import DuckDBEngine
 from tfrec.data.sources import get_source
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 
 def read(engine, path, **settings):
@@ -77,6 +78,8 @@ def test_quoted_fields_keep_separators_and_quotes(engine, tmp_path):
         ('u,"i,7,', "unexpected end of data"),
         (",i,7,", "expected a sequence id"),
         ("u,,7,", "expected an item id"),
+        ("u,   ,7,", "expected an item id"),
+        (" ,i,7,", "expected a sequence id"),
         ("u,i,,", "expected a timestamp"),
         ("u,i,7.5.1,", "expected a timestamp, a number"),
         (
@@ -299,6 +302,39 @@ def test_a_day_has_as_many_units_as_were_read(engine, tmp_path):
         timestamps_per_second=1,
     )
     assert get_source("csv").read(engine, config).day == 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("time", "per_second", "said"),
+    [
+        (1704597106, 1000, "ends at 1970-01-20 17:29:57.106000. Is `--tim"),
+        (4200000000, 1, "ends at 2103-"),
+        (1704597106, 1, ""),
+        (1704597106351, 1000, ""),
+    ],
+)
+def test_a_log_that_ends_long_ago_or_to_come_is_told(
+    engine, tmp_path, time, per_second, said
+):
+    path = tmp_path / "log.csv"
+    path.write_text(f"sequence,item,timestamp\nu,i,7\nu,j,{time}\n")
+    config = DataConfig(
+        dataset="csv", raw_dir=path, timestamps_per_second=per_second
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InputWarning)
+        get_source("csv").read(engine, config)
+    told = [str(w.message) for w in caught if w.category is InputWarning]
+    assert len(told) == bool(said)
+    assert all(said in text for text in told)
+
+
+def test_milliseconds_called_seconds_are_refused(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("sequence,item,timestamp\nu,i,1704597106351\n")
+    config = DataConfig(dataset="csv", raw_dir=path, timestamps_per_second=1)
+    with pytest.raises(InputError, match=r"9999.*`--timestamps_per_second`"):
+        get_source("csv").read(engine, config)
 
 
 def test_floats_are_times_and_other_numbers_are_not(engine, tmp_path):

@@ -220,8 +220,14 @@ def refuse_first(
 def _expected(table: ir.Table, kind: str, layout: str) -> ir.StringColumn:
     """Says of each row what should have stood there; null if it is right."""
     cases: list[tuple[Any, str]] = [
-        (table.sequence.fill_null("") == "", layout or "a sequence id"),
-        (table.item.fill_null("") == "", layout or "an item id"),
+        *(
+            # Of spaces alone it is missing too.
+            (table[name].fill_null("").strip() == "", layout or expected)
+            for name, expected in (
+                ("sequence", "a sequence id"),
+                ("item", "an item id"),
+            )
+        ),
         *(
             (
                 table[name].re_search(_NOT_IN_IDS),

@@ -23,7 +23,7 @@ from tfrec.data.sources.fields import (
 )
 from tfrec.data.sources.parquet import Parquet
 from tfrec.data.sources.salvage import read_or_salvage
-from tfrec.data.times import DAY, DAY_OF_SECONDS
+from tfrec.data.times import DAY, DAY_OF_SECONDS, warn_of_unit
 from tfrec.errors import InputError, nearest_names
 
 # Rows, to find one with a time.
@@ -102,6 +102,9 @@ class TableSource(Source):
             table, units = _with_fractions(table, raw)
             # None where the unit of numbers is not known.
             day = DAY_OF_SECONDS * config.timestamps_per_second * units or None
+            if day:
+                newest = table.timestamp.max().to_pyarrow().as_py()
+                warn_of_unit(newest or 0, day)
             return Log(table, day, "numbers" if units == 1 else "millionths")
 
         raw = self.raw(engine, config)

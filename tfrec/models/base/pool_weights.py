@@ -131,13 +131,21 @@ def _read(
                 )
             kept += len(rows.history)
         first = (first - size) % every
+    each = np.concatenate(deviations, 1)
+    # Of a split in which every history holds every item nothing is known.
+    units = each.mean(1) if each.size else np.ones(members)
     # A member may say the same of all items.
-    units = np.maximum(np.concatenate(deviations, 1).mean(1), 1e-12)
-    return found._replace(units=units)
+    return found._replace(units=np.maximum(units, 1e-12))
 
 
 def _deviations(scores: tf.Tensor, ranked: tf.Tensor) -> np.ndarray:
-    """Returns the standard deviation of each row's scores, of ranked items."""
+    """Returns the standard deviation of each row's scores, of ranked items.
+
+    Rows in which no item is ranked have none.
+    """
+    some = tf.reduce_any(ranked, 1)
+    ranked = tf.boolean_mask(ranked, some)
+    scores = tf.boolean_mask(scores, some, axis=1)
     count = tf.reduce_sum(tf.cast(ranked, tf.float32), 1)
     mean = tf.reduce_sum(tf.where(ranked, scores, 0.0), 2) / count
     squares = tf.where(ranked, (scores - mean[..., None]) ** 2, 0.0)
