@@ -7,7 +7,11 @@ import tensorflow as tf
 from tests.models.small import batch
 from tfrec.batches import TrainingBatch
 from tfrec.models import ACVAE, FPMC, ACVAEConfig, FPMCConfig
-from tfrec.models.base.spectral import spectral_vectors
+from tfrec.models.base.spectral import (
+    nearby_vectors,
+    spectral_vectors,
+    vectors_at_start,
+)
 
 
 def batches(*rows):
@@ -50,6 +54,70 @@ def test_items_of_the_same_sequences_are_near():
     assert near[0, 1] > 0.9 and near[4, 5] > 0.9 and near[1, 4] < 0.3
 
 
+def literal_nearby(sequences, num_items, rank):
+    """Returns the projection on the strongest eigenvectors, from all."""
+    near = np.zeros((num_items, num_items))
+    for sequence in sequences:
+        for place, item in enumerate(sequence):
+            for distance, other in enumerate(sequence[place + 1 :][:20]):
+                if item != other:
+                    near[item - 1, other - 1] += 0.9**distance
+                    near[other - 1, item - 1] += 0.9**distance
+    scale = np.maximum(near.sum(1), 1e-9) ** -0.5
+    values, vectors = np.linalg.eigh(near * np.outer(scale, scale))
+    kept = vectors[:, np.argsort(-values)[:rank]]
+    return kept @ kept.T
+
+
+def test_nearby_ones_are_the_strongest_of_what_stands_in_a_window():
+    rng = np.random.default_rng(1)
+    # Walks, so that what stands near says something.
+    sequences = [
+        1 + np.cumsum(rng.integers(0, 3, n)) // 2 % 60
+        for n in rng.integers(2, 90, 60)
+    ]
+    rows = np.array([np.pad(s, (0, 90 - len(s))) for s in sequences])
+    found = nearby_vectors(batches(rows[:9], rows[9:]), 61, 4)
+    assert found.shape == (61, 4) and found.dtype == np.float32
+    np.testing.assert_allclose(
+        found @ found.T, literal_nearby(sequences, 61, 4), atol=1e-4
+    )
+    # The item 61 is in no sequence.
+    np.testing.assert_allclose(found[60], 0, atol=1e-6)
+    again = nearby_vectors(batches(rows[:9], rows[9:]), 61, 4)
+    np.testing.assert_array_equal(found, again)
+
+
+def test_nearby_ones_tell_the_parts_of_one_sequence():
+    # All sequences hold all items: only the order tells them apart.
+    rng = np.random.default_rng(2)
+    halves = [np.arange(1, 61), np.arange(61, 121)]
+    rows = np.array(
+        [
+            np.concatenate([rng.permutation(half) for half in halves])
+            for _ in range(40)
+        ]
+    )
+    found = nearby_vectors(batches(rows), 120, 2)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    near = found @ found.T
+    assert near[:60, :60].mean() > near[:60, 60:].mean() + 0.5
+    alike = spectral_vectors(batches(rows), 120, 1)
+    assert np.ptp(np.abs(alike)) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [[1, 0, 0]], [[2, 2, 2]], [[1, 2, 0]]], ids=str
+)
+def test_of_a_small_log_few_are_nearby(rows):
+    rows = np.array(rows, np.int32).reshape(len(rows), 3)
+    found = nearby_vectors(batches(rows), 9, 3)
+    assert found.shape == (9, 3)
+    np.testing.assert_allclose(found[4:], 0, atol=1e-6)
+    pairs = len(rows) and len({*rows[0]} - {0}) > 1
+    assert np.count_nonzero(np.abs(found).sum(0)) == bool(pairs)
+
+
 @pytest.mark.parametrize(
     ("rows", "rank"),
     [
@@ -72,6 +140,7 @@ def test_a_small_log_has_few(rows, rank):
     [
         (ACVAE, ACVAEConfig(embedding_dim=2, item_start="spectral")),
         (FPMC, FPMCConfig(embedding_dim=2, item_start="spectral")),
+        (ACVAE, ACVAEConfig(embedding_dim=2, item_start="nearby")),
     ],
 )
 def test_a_model_starts_there_once(made, config):
@@ -84,7 +153,9 @@ def test_a_model_starts_there_once(made, config):
     model.adapt(tf.data.Dataset.from_tensors(batch([[1, 5, 9], [2, 9]])))
     np.testing.assert_array_equal(model.embedding.item_vectors, placed)
     items = batch().items.numpy()
-    expected = spectral_vectors([TrainingBatch.of(items)], 12, 2)
+    expected = vectors_at_start(
+        config.item_start, [TrainingBatch.of(items)], 12, 2
+    )
     found = model.embedding.item_vectors.numpy()
     cosines = [
         vectors @ vectors.T / np.outer(norms, norms)

@@ -19,7 +19,7 @@ from tfrec.models.base.items import exclude, newest
 from tfrec.models.base.learned import Learned
 from tfrec.models.base.parts import make_loss
 from tfrec.models.base.products import ItemProducts, Products
-from tfrec.models.base.spectral import spectral_vectors
+from tfrec.models.base.spectral import vectors_at_start
 from tfrec.models.base.transitions import make_memory, memory_counting
 from tfrec.models.configs.next_item import NextItemConfig
 from tfrec.settings import Settings
@@ -146,7 +146,7 @@ class VectorModel(ItemProducts, Learned):
         return (
             super().has_to_count
             or self.memory is not None
-            or self.config.item_start == "spectral"
+            or self.config.item_start != "random"
         )
 
     def adapt(self, batches: tf.data.Dataset) -> None:
@@ -154,10 +154,10 @@ class VectorModel(ItemProducts, Learned):
 
         Items are placed once: later they are where training has moved them.
         """
-        if self.config.item_start == "spectral" and self.needs_adapt:
+        kind, dim = self.config.item_start, self.config.embedding_dim
+        if kind != "random" and self.needs_adapt:
             log = batches.as_numpy_iterator()
-            dim = self.config.embedding_dim
-            vectors = spectral_vectors(log, self.num_items, dim)
+            vectors = vectors_at_start(kind, log, self.num_items, dim)
             # Within it machines agree on what each of them found.
             with self.distribute_strategy.scope():
                 self.embedding.start_at(vectors)

@@ -90,10 +90,11 @@ class NextItemConfig(MemoryConfig, LearnedConfig):
         "What the item embeddings are before training. random: drawn. "
         "spectral: the singular vectors of the log as training reads it, so "
         "that items of the same sequences start near to each other; for logs "
-        "with few interactions of an item. With --tie_weights the softmax "
+        "with few interactions of an item. nearby: the same of items within 20 "
+        "steps of each other, the nearest most. With --tie_weights the softmax "
         "starts so too. It takes seconds to minutes before the first epoch, "
         "and the log has to fit in memory.",
-        choices=("random", "spectral"),
+        choices=("random", "spectral", "nearby"),
     )
     embedding_dropout: float = setting(
         0.5, "Dropout rate on item embeddings.", minimum=0.0, below=1.0
