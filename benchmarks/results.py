@@ -42,7 +42,7 @@ LEFT_OUT = (
 # What may follow the dataset in the name of a flagfile: another loss, a memory,
 # another start, the settings of the paper, or those that a search found.
 VARIANTS = (
-    *("", "_softmax", "_memory", "_spectral"),
+    *("", "_softmax", "_memory", "_spectral", "_softmax_nearby"),
     *("_paper", "_tuned", "_softmax_tuned"),
 )
 # By dataset: the metrics that its table shows, and the paper that has it, if
