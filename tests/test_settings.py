@@ -249,3 +249,10 @@ def test_a_shared_flag_is_not_foreign():
     refuse_foreign_flags(
         [Oven, Kettle], [Oven, Grill, Kettle], "--at=o", values
     )
+
+
+def test_flags_give_the_settings_that_they_are_of():
+    oven = Oven(names=('a, "b"', "c d"), times=(3, 4))
+    flags_of_it = oven.given_flags()
+    assert "--times=3,4" in flags_of_it
+    assert from_flags(Oven, parsed(*flags_of_it, configs=[Oven])) == oven

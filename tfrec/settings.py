@@ -6,8 +6,10 @@ is written once: its default, help text and bounds serve the flag, the Python
 API and the JSON that a run directory keeps.
 """
 
+import csv
 import dataclasses
 import inspect
+import io
 import numbers
 import os
 import types
@@ -187,7 +189,10 @@ def flag_text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return f"--{'' if value else 'no'}{name}"
     if isinstance(value, (list, tuple)):
-        value = ",".join(map(str, value))
+        # A value may have a comma.
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(value)
+        value = line.getvalue()
     return f"--{name}={value}"
 
 

@@ -33,6 +33,7 @@ from tfrec import cli, settings
 # isort: split
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 import time
@@ -133,7 +134,11 @@ def main() -> None:
     # Otherwise the process that trains would go on alone.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # What is finished can be shown without it.
-    reason = why_no_peer(config.peer_python) if config.train else ""
+    python = config.peer_python
+    if os.sep in python:
+        # It is run elsewhere.
+        python = os.path.abspath(python)
+    reason = why_no_peer(python) if config.train else ""
     if reason:
         print(reason, flush=True)
 
@@ -154,7 +159,7 @@ def main() -> None:
             if answer is None and config.train:
                 print(f"{time.strftime('%H:%M')} {cell.name}", flush=True)
                 try:
-                    answer = run(cell, log, wanted, output, config.peer_python)
+                    answer = run(cell, log, wanted, output, python)
                 except InputError as error:
                     # The others do not depend on it.
                     print(f"  failed: {error}", flush=True)

@@ -100,6 +100,10 @@ def test_a_run_whose_flagfile_has_changed_is_not_finished(grid):
     assert len(calls(grid, one)) == 1
     path.write_text("--epochs=3\n")
     assert grid.finished(one)
+    # The same settings in other words: training says that it is finished.
+    path.write_text("--epochs=9\n--epochs=3\n")
+    assert grid.run([one]) == []
+    assert grid.finished(one) and len(calls(grid, one)) == 2
     path.write_text("--epochs=4\n")
     shutil.rmtree(grid.run_dir(one))
     assert grid.run([one]) == []

@@ -268,7 +268,10 @@ def test_a_resumed_trial_has_its_earlier_values(tmp_path):
     # From the checkpoint of the third epoch; the fourth is trained again.
     judge.on_epoch_end(3, {"val_ndcg@10": 0.125})
     judge.on_epoch_end(4, {"val_ndcg@10": 0.375})
-    (kept,) = study.get_trials()
+    # Killed between its first checkpoint and its first row.
+    early = module.Judge(study.ask(), "ndcg@10", tmp_path / "no.csv")
+    early.on_epoch_end(1, {"val_ndcg@10": 0.125})
+    kept, _ = study.get_trials()
     assert kept.intermediate_values == {1: 0.25, 3: 0.5, 4: 0.125, 5: 0.375}
 
 

@@ -70,10 +70,13 @@ def warn_of_unit(newest: int, day: int) -> None:
         newest: The last time of the log.
         day: What times count in a day.
     """
-    when = as_text(newest, day)
-    if not "1971" <= when[:4] <= "2100":
+    try:
+        when = f"at {as_text(newest, day)}"
+    except InputError:
+        when = "after the year 9999"
+    if not "at 1971" <= when[:7] <= "at 2100":
         warnings.warn(
-            f"The log ends at {when}. Is `--timestamps_per_second` right?",
+            f"The log ends {when}. Is `--timestamps_per_second` right?",
             InputWarning,
             stacklevel=2,
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tfrec.durations import duration
 from tfrec.errors import InputError
-from tfrec.flagfiles import expand
+from tfrec.flagfiles import Argument, expand
 from tfrec.reproduction.plan import Job
 
 LOG = "log.txt"
@@ -177,13 +177,19 @@ class Grid:
         folder, was = self.run_dir(trial), self._record(trial).get("flags")
         if was is None or not (folder / METRICS).exists():
             return ""
-        now = self.identity(trial)
-        gone = [flag for flag in was if flag not in now]
-        come = [flag for flag in now if flag not in was]
+        was, now = _last(was), _last(self.identity(trial))
+        if was == now:
+            return ""
+        gone = shlex.join(
+            was[name] for name in was if was[name] != now.get(name)
+        )
+        come = shlex.join(
+            now[name] for name in now if now[name] != was.get(name)
+        )
         return (
             f"{folder} holds a finished run of other flags. Received: "
-            f"{shlex.join(come) or 'none'} for {shlex.join(gone) or 'none'}. "
-            "Delete the folder, or give another `--output_dir`."
+            f"{come or 'none'} for {gone or 'none'}. Delete the folder, or "
+            "give another `--output_dir`."
         )
 
     def _train(self, trial: Trial) -> int:
@@ -213,6 +219,11 @@ class Grid:
                 "that can be written, on a disk with space left."
             ) from error
         return status
+
+
+def _last(flags: Sequence[str]) -> dict[str, str]:
+    """Returns the text of each flag that counts, the last, by its name."""
+    return {Argument(flag).name: flag for flag in flags}
 
 
 def _wait(command: Sequence[str], log) -> int:

@@ -128,7 +128,8 @@ class Judge(keras.callbacks.Callback):
 
     def _report_before(self, epoch: int) -> None:
         """Reports the epochs before that, from 0, of a run that goes on."""
-        if not epoch:
+        # After a checkpoint a kill may come before its row, the first too.
+        if not epoch or not self._epochs.exists():
             return
         with open(self._epochs, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):

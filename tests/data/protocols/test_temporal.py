@@ -211,6 +211,13 @@ def test_a_date_is_cut_in_the_unit_of_the_log(tmp_path):
     assert "validation: from 1970-01-02 12:00:00" in card(data)
 
 
+def test_milliseconds_called_seconds_are_refused(tmp_path):
+    log = [("u", f"i{n}", 1704597106351 + n) for n in range(8)]
+    config = make_config(tmp_path, lines(log), **TEMPORAL)
+    with pytest.raises(InputError, match=r"9999.*`--timestamps_per_second`"):
+        prepare(config)
+
+
 def test_targets_never_seen_in_training_are_counted_and_missed(tmp_path):
     log = [("u", item, n) for n, item in enumerate("ababxyxa")]
     data = prepare(

@@ -311,6 +311,7 @@ def test_a_day_has_as_many_units_as_were_read(engine, tmp_path):
         (4200000000, 1, "ends at 2103-"),
         (1704597106, 1, ""),
         (1704597106351, 1000, ""),
+        (1704597106351, 1, "ends after the year 9999. Is `--timestamps_per_"),
     ],
 )
 def test_a_log_that_ends_long_ago_or_to_come_is_told(
@@ -327,14 +328,6 @@ def test_a_log_that_ends_long_ago_or_to_come_is_told(
     told = [str(w.message) for w in caught if w.category is InputWarning]
     assert len(told) == bool(said)
     assert all(said in text for text in told)
-
-
-def test_milliseconds_called_seconds_are_refused(engine, tmp_path):
-    path = tmp_path / "log.csv"
-    path.write_text("sequence,item,timestamp\nu,i,1704597106351\n")
-    config = DataConfig(dataset="csv", raw_dir=path, timestamps_per_second=1)
-    with pytest.raises(InputError, match=r"9999.*`--timestamps_per_second`"):
-        get_source("csv").read(engine, config)
 
 
 def test_floats_are_times_and_other_numbers_are_not(engine, tmp_path):

@@ -104,7 +104,8 @@ class TableSource(Source):
             day = DAY_OF_SECONDS * config.timestamps_per_second * units or None
             if day:
                 newest = table.timestamp.max().to_pyarrow().as_py()
-                warn_of_unit(newest or 0, day)
+                if newest is not None:
+                    warn_of_unit(newest, day)
             return Log(table, day, "numbers" if units == 1 else "millionths")
 
         raw = self.raw(engine, config)

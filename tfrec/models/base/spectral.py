@@ -93,11 +93,13 @@ def nearby_vectors(
         N = D^(-1/2) C D^(-1/2)
 
     where D has the sums of a row of C, of the largest eigenvalues. All of them
-    weigh the same. Where there are fewer above 0, the rest is 0.
+    weigh the same. Where there are fewer above 0, the rest is 0. Of an
+    eigenvalue that comes many times, as where a log has many parts without an
+    item in common, some vectors may be left out.
 
     Args:
-        batches: One epoch, of arrays. 16 bytes are taken for each pair of items
-            that stand near, and the vectors take three times what is returned.
+        batches: One epoch, of arrays. Some 150 bytes are taken for each pair of
+            items that stand near, and three times what is returned.
         num_items: Number of items in the vocabulary.
         dim: How many.
 

@@ -93,7 +93,7 @@ class NextItemConfig(MemoryConfig, LearnedConfig):
         "with few interactions of an item. nearby: the same of items within 20 "
         "steps of each other, the nearest most. With --tie_weights the softmax "
         "starts so too. It takes seconds to minutes before the first epoch, "
-        "and the log has to fit in memory.",
+        "and the log has to fit in memory, for nearby 150 bytes for each pair.",
         choices=("random", "spectral", "nearby"),
     )
     embedding_dropout: float = setting(
