@@ -115,7 +115,7 @@ def terminated(data, config, index, method):
             train(data, config)
 
 
-def other_vectors(batches, num_items, dim):
+def other_vectors(kind, batches, num_items, dim):
     """Stands for singular vectors that another machine finds differently."""
     return np.eye(num_items, dim, dtype=np.float32)
 
@@ -134,7 +134,7 @@ def main(folder):
     with pytest.MonkeyPatch.context() as patch:
         silence(patch)
         if index:
-            patch.setattr(vector_model, "spectral_vectors", other_vectors)
+            patch.setattr(vector_model, "vectors_at_start", other_vectors)
         data = sequences(own / "sequences")
         np.savez(own / "sampled", **fit(data, "auto", sampled))
         # With a term that compares the sequences of different workers.

@@ -6,12 +6,19 @@ import os
 
 import tensorflow as tf
 
+# TensorFlow has no public name for what `_allow_pauses` sets.
+from tensorflow.python.eager import context
+
 from tfrec.errors import InputError
 
 # A second MirroredStrategy in a process numbers its collective operations
 # from the start again; TensorFlow then confuses them with those of the first
 # and fails on their shapes. So there is one for each set of devices.
 _mirrored = functools.cache(tf.distribute.MirroredStrategy)
+
+# After how many silent seconds a worker counts as lost. By TensorFlow's own
+# default, 10, a machine that stands still for a moment ends the whole job.
+HEARTBEAT_SECONDS = 60
 
 
 def make_strategy(distribution: str) -> tf.distribute.Strategy:
@@ -53,6 +60,7 @@ def local_strategy(distribution: str) -> tf.distribute.Strategy:
 
 @functools.cache
 def _multi_worker() -> tf.distribute.Strategy:
+    _allow_pauses(json.loads(os.environ["TF_CONFIG"])["cluster"])
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -61,6 +69,20 @@ def _multi_worker() -> tf.distribute.Strategy:
             "computes anything in this process: start it afresh, and call "
             f"`make_strategy` first. ({error})"
         ) from error
+
+
+def _allow_pauses(jobs: dict[str, list[str]]) -> None:
+    """Gives the workers time to be heard of, before their strategy is made."""
+    config = tf.compat.v1.ConfigProto().experimental.coordination_config
+    for job, addresses in jobs.items():
+        config.coordinated_job_list.add(name=job, num_tasks=len(addresses))
+    leader = "chief" if "chief" in jobs else "worker"
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{leader}/replica:0/task:0",
+        heartbeat_timeout_in_ms=HEARTBEAT_SECONDS * 1000,
+        coordinated_jobs=list(config.coordinated_job_list),
+    )
 
 
 def _count_workers(text: str) -> int:
