@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tfrec.errors import InputError
+from tfrec.reproduction import grid as grid_module
 from tfrec.reproduction.grid import Grid, Trial
 from tfrec.reproduction.plan import Job
 
@@ -136,6 +137,25 @@ def test_a_damaged_record_is_as_none(grid):
     assert not grid.finished(one)
     grid.run([one])
     assert grid.finished(one)
+
+
+def test_a_run_is_of_its_flags_where_the_grid_is_lost_at_its_end(
+    grid, monkeypatch
+):
+    one, wait = trial(), grid_module._wait
+
+    def wait_and_end(*arguments):
+        wait(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grid_module, "_wait", wait_and_end)
+        with pytest.raises(KeyboardInterrupt):
+            grid.run([one])
+    assert grid.finished(one)
+    (grid.configs / "a.flags").write_text("--epochs=2\n")
+    (failure,) = grid.run([one])
+    assert "Received: --epochs=2 for --epochs=3." in str(failure)
 
 
 def test_what_all_runs_get_makes_them_others(grid, tmp_path):

@@ -1,9 +1,9 @@
 """Trains what a plan asks for, one process after the other; resumable.
 
 Each training has a folder of its own with what `tfrec train` writes, its log,
-and `grid.json` once it is finished: the flags that it was of. A training whose
-file says the same flags is not repeated. One that was interrupted is given to
-`tfrec train` again, which resumes it.
+and `grid.json`: the flags that it is of, there from its start. A training that
+is finished and whose file says the same flags is not repeated. One that was
+interrupted is given to `tfrec train` again, which resumes it.
 """
 
 import contextlib
@@ -195,24 +195,28 @@ class Grid:
     def _train(self, trial: Trial) -> int:
         """Trains in a process of its own; returns its exit status."""
         folder, command = self.run_dir(trial), self.command_of(trial)
-        record = folder / RECORD
+        record, metrics = folder / RECORD, folder / METRICS
+        flags = json.dumps({"flags": self.identity(trial)}, indent=1) + "\n"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if refusal := self._refusal(trial):
                 with open(folder / LOG, "a", encoding="utf-8") as log:
                     print(refusal, file=log)
                 return 1
-            record.unlink(missing_ok=True)
+            # What is finished without it says itself whether it is of these.
+            if not metrics.exists():
+                record.write_text(flags)
             with open(folder / LOG, "a", encoding="utf-8") as log:
                 print(f"$ {shlex.join(command)}", file=log, flush=True)
                 status = _wait(command, log)
-            if status == 0 and not (folder / METRICS).exists():
+            if status == 0 and not metrics.exists():
                 with open(folder / LOG, "a", encoding="utf-8") as log:
                     print(f"It left no {METRICS}.", file=log)
                 return 1
             if status == 0:
-                flags = {"flags": self.identity(trial)}
-                record.write_text(json.dumps(flags, indent=1) + "\n")
+                record.write_text(flags)
+            else:
+                record.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(
                 f"Cannot write {folder}: {error}. Give `--output_dir` a folder "
