@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.toy import Toy, ToyConfig, entry, toy_data
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 from tfrec.layers.item_embedding import ItemEmbedding
 from tfrec.models import MODELS
 from tfrec.optimizers import LazyAdamW
@@ -438,6 +438,15 @@ def test_a_schedule_is_resumed_where_it_was(
 def test_a_model_without_a_learning_rate_has_no_schedule(data, settings):
     with pytest.raises(InputError, match="with Pop, which has no learning"):
         train(data, settings(model="pop", learning_rate_schedule="cosine"))
+
+
+def test_a_model_that_counts_says_that_it_reads_once(data, settings, recwarn):
+    with pytest.warns(InputWarning, match=r"=pop .* once.* Received: 3\.$"):
+        numbers = train(data, settings(model="pop", epochs=3))
+    assert numbers["epochs"] == 1
+    recwarn.clear()
+    train(data, settings(model="pop", epochs=1))
+    assert not recwarn.list
 
 
 def test_a_signal_stops_a_run_after_its_step(

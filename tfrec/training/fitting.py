@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import shlex
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import starmap
 from pathlib import Path
@@ -14,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from tfrec.data import PreparedDataset
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings, flag_text
 from tfrec.training.blending import read_members, restore_members
@@ -109,6 +110,13 @@ def train(
     config = config or TrainingConfig()
     model_config = model_config or get_model(config.model).config_class()
     if get_model(config.model).one_pass:
+        if config.epochs not in (1, TrainingConfig.epochs):
+            warnings.warn(
+                f"--model={config.model} reads the training split once, "
+                f"whatever `--epochs` says. Received: {config.epochs}.",
+                InputWarning,
+                stacklevel=2,
+            )
         config = dataclasses.replace(config, epochs=1)
     if get_model(config.model).blends:
         model_config = read_members(model_config, data, config)
