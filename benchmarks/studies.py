@@ -25,7 +25,6 @@ from typing import Any
 from absl import app, flags
 
 from benchmarks import results
-from tfrec.durations import duration
 from tfrec.reproduction import acvae, vaser
 from tfrec.reproduction.grid import Grid, Trial
 from tfrec.reproduction.plan import Job, Study
@@ -135,10 +134,7 @@ def table(name: str) -> str:
         cells += [f"{point.x:g}"] if part.x_label else []
         cells += [results.estimate(found, metric) for metric in part.metrics]
         cells += [_mean(found, column) for column in part.last]
-        cells += [
-            ", ".join(str(each["seed"]) for each in found),
-            duration(statistics.mean(r["wall_seconds"] for r in found)),
-        ]
+        cells += results.seeds_and_time(found)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -24,7 +24,6 @@ from typing import Any
 from absl import app, flags
 
 from benchmarks import results, studies
-from tfrec.durations import duration
 from tfrec.training.tables import title_of
 
 FOLDER = results.RESULTS / "validation"
@@ -101,8 +100,7 @@ def table(dataset: str) -> str:
             _number(_mean(row, "validation")),
             _number(_mean(row, "last")),
             ", ".join(f"{r['best_epoch']} of {r['epochs']}" for r in row),
-            ", ".join(str(r["seed"]) for r in row),
-            duration(statistics.mean(r["wall_seconds"] for r in row)),
+            *results.seeds_and_time(row),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
