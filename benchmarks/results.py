@@ -58,11 +58,18 @@ TABLES: dict[str, tuple[tuple[str, ...], Plan | None]] = {
 
 def main(argv: list[str]) -> None:
     del argv
+    check_flags(_ADD.value, _CONFIG.value)
     if _ADD.value:
         path = add(Path(_ADD.value), _CONFIG.value)
         print(f"Written: {path.relative_to(ROOT)}")
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(with_tables(text), encoding="utf-8")
+
+
+def check_flags(run_dir: str | None, config: str | None) -> None:
+    """Raises `UsageError` if a run is given without its flagfile, or so."""
+    if bool(run_dir) != bool(config):
+        raise app.UsageError("`--add` and `--config` need each other.")
 
 
 def add(run_dir: Path, config: str) -> Path:

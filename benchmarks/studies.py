@@ -15,7 +15,6 @@ docs/studies.md between two comments that name it, such as
 `acvae/figure4/ml_latest`; a test fails where it differs from its files.
 """
 
-import csv
 import json
 import statistics
 from collections.abc import Iterator
@@ -74,6 +73,8 @@ def add(paper: str, grid: Grid) -> Iterator[Path]:
         paper: Whose studies.
         grid: The runs.
     """
+    from tfrec.reproduction.measured import last_values
+
     points = [p for part in studies(paper).values() for p in part.points]
     for job in dict.fromkeys(point.job for point in points):
         folders = grid.run_dir(Trial(job, 0)).parent.glob("seed_*")
@@ -85,28 +86,13 @@ def add(paper: str, grid: Grid) -> Iterator[Path]:
                 "config": f"configs/{job.flagfile}",
                 "changes": list(job.changes),
                 **results.measured(run_dir),
-                "last": last_values(run_dir / "epochs.csv"),
+                "last": {
+                    name: value
+                    for name, value in last_values(run_dir).items()
+                    if not name.startswith(_LEFT_OUT)
+                },
             }
             yield results.write(content, FOLDER / job.name)
-
-
-def last_values(
-    path: Path, left_out: tuple[str, ...] = _LEFT_OUT
-) -> dict[str, float]:
-    """Returns the last value of each column of an epochs.csv.
-
-    Args:
-        path: The file.
-        left_out: What the names of columns begin with that are not wanted.
-    """
-    with open(path, encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {
-        name: float(value)
-        for row in rows
-        for name, value in row.items()
-        if value and not name.startswith(left_out)
-    }
 
 
 def read(job: Job) -> list[dict[str, Any]]:

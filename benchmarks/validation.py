@@ -23,7 +23,8 @@ from typing import Any
 
 from absl import app, flags
 
-from benchmarks import results, studies
+from benchmarks import results
+from tfrec.errors import InputError
 from tfrec.training.tables import title_of
 
 FOLDER = results.RESULTS / "validation"
@@ -36,8 +37,7 @@ _OF_THE_TEST = ("split", "protocol", "examples", "metrics")
 def main(argv: list[str]) -> None:
     # The flags are those of `benchmarks.results`.
     run_dir, config = flags.FLAGS.add, flags.FLAGS.config
-    if bool(run_dir) != bool(config):
-        raise app.UsageError("`--add` and `--config` need each other.")
+    results.check_flags(run_dir, config)
     if run_dir:
         path = add(Path(run_dir), config, argv[1:])
         print(f"Written: {path.relative_to(results.ROOT)}")
@@ -53,13 +53,19 @@ def add(run_dir: Path, config: str, changes: list[str]) -> Path:
         config: The flagfile, from the root of the repository.
         changes: Flags that came after those of the flagfile.
     """
+    from tfrec.reproduction.measured import last_values
     from tfrec.training.description import read_description
     from tfrec.training.files import read_json
-    from tfrec.training.run import EPOCHS, METRICS
+    from tfrec.training.run import METRICS
 
     numbers = read_json(run_dir / METRICS)
     ((metric, _),) = numbers["validation"].items()
-    last = studies.last_values(run_dir / EPOCHS, left_out=())
+    last = last_values(run_dir)
+    if f"val_{metric}" not in last:
+        raise InputError(
+            f"`--add` must be a run with --fit_on=train. Received: {run_dir}, "
+            f"without a validation {metric}."
+        )
     content = {
         "config": config,
         "changes": changes,
@@ -69,7 +75,8 @@ def add(run_dir: Path, config: str, changes: list[str]) -> Path:
     }
     place = Path(config).relative_to("configs").with_suffix("")
     shown = [change.lstrip("-") for change in changes if change not in _SPLIT]
-    name = ",".join(shown) or "as_given"
+    # One folder, which a path among the changes must not divide.
+    name = ",".join(shown).replace("/", "_") or "as_given"
     return results.write(content, FOLDER / place / name)
 
 

@@ -126,6 +126,19 @@ def test_help_and_mistakes_wait_for_nothing(command):
             ],
             "Did you mean 'yoochoose_1_4' or 'yoochoose_1_64'?",
         ),
+        (
+            ["reproduce", "--of=vaser", "--seeds=0,1,0"],
+            "`--seeds` must be different numbers. Received: 0, 1, 0.",
+        ),
+        (
+            [
+                "reproduce",
+                "--of=vaser",
+                f"--configs={CONFIGS}",
+                "--shorten=epochs=1,notest",
+            ],
+            "`--shorten` must be a comma-separated list of NAME=VALUE, flags",
+        ),
         (["compare"], "`--run_dirs` must be given: folders of the runs"),
         (["compare", "a", "b", "--metric=auc"], "`--metric` must be one of"),
         (["recommend", "--k=3"], "Give one of `--history` (item ids, oldest"),

@@ -12,7 +12,8 @@
 Intervals are of 95%, by a bootstrap over users (with next_click over
 sessions). p says how probable so large a difference from the best run is
 between two models that are equally good on average: a paired t-test over the
-same users, corrected for the number of runs (Holm).
+same users, corrected for all pairs of runs (Holm): which is the best is not
+known before.
 """
 
 import dataclasses

@@ -26,7 +26,15 @@ class InputError(ValueError):
         super().__init__(line)
 
 
-class CannotWriteError(InputError):
+class OutsideError(InputError):
+    """A file, a folder or another process is in the way, and no setting."""
+
+
+class OutOfMemoryError(InputError):
+    """What was asked for does not fit into the memory of this machine."""
+
+
+class CannotWriteError(OutsideError):
     """A folder, or the disk that it is on, does not take what is written."""
 
 

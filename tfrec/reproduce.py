@@ -31,6 +31,8 @@ from tfrec.reproduction.selection import select
 from tfrec.settings import Settings, setting
 
 _PLANS = {"acvae": acvae.PLAN, "vaser": vaser.PLAN}
+# Without a test there is nothing to report.
+_OF_THE_GRID = ("seed", "run_dir", "raw_dir", "flagfile", "test", "notest", "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +71,14 @@ class ReproductionConfig(Settings):
     report_only: bool = setting(
         False, "Write the report of what is finished, and start nothing."
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(set(self.seeds)) < len(self.seeds):
+            raise InputError(
+                "`--seeds` must be different numbers. Received: "
+                f"{', '.join(map(str, self.seeds))}."
+            )
 
     def unused(self) -> dict[str, str]:
         """See base class."""
@@ -153,7 +163,7 @@ def _changes(pairs: Sequence[str]) -> tuple[str, ...]:
     changes = tuple(pair.lstrip("-") for pair in pairs)
     for change in changes:
         name = change.partition("=")[0]
-        if name in ("seed", "run_dir", "raw_dir", "flagfile", ""):
+        if name in _OF_THE_GRID:
             raise InputError(
                 "`--shorten` must be a comma-separated list of NAME=VALUE, "
                 "flags of `tfrec train` but those that the grid sets itself. "

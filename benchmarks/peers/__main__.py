@@ -112,19 +112,17 @@ def prepare_log(config: PeersConfig) -> Log:
     )
 
 
-def cells(config: PeersConfig, peer: bool) -> list[Cell]:
-    """Returns what is to be run, popularity first.
+def cells(config: PeersConfig) -> list[Cell]:
+    """Returns what is compared, popularity first.
 
     Args:
         config: Names models and seeds.
-        peer: Whether RecBole is there.
     """
-    libraries = LIBRARIES if peer else LIBRARIES[:1]
-    found = [Cell(library, "pop", 0) for library in libraries]
+    found = [Cell(library, "pop", 0) for library in LIBRARIES]
     for seed in config.seeds:
         for model in config.only:
             if model != "pop":
-                found += [Cell(library, model, seed) for library in libraries]
+                found += [Cell(library, model, seed) for library in LIBRARIES]
     return found
 
 
@@ -152,11 +150,12 @@ def main() -> None:
         alone = locked(output, "comparing in", "--output")
     with alone:
         log = prepare_log(config)
-        for cell in cells(config, not reason):
+        for cell in cells(config):
             wanted = asked(cell, log, config.epochs, config.patience)
             path = output / "cells" / f"{cell.name}.json"
             answer = read(path, wanted)
-            if answer is None and config.train:
+            there = cell.library == "tfrec" or not reason
+            if answer is None and config.train and there:
                 print(f"{time.strftime('%H:%M')} {cell.name}", flush=True)
                 try:
                     answer = run(cell, log, wanted, output, python)

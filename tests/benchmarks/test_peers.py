@@ -115,9 +115,9 @@ def test_switches_are_given_as_absl_reads_them():
     assert "--seed=3" in command
 
 
-def test_popularity_is_run_first_and_without_recbole_alone():
+def test_popularity_is_run_first():
     config = PeersConfig(raw_dir="x", only=("narm", "pop"), seeds=(0, 1))
-    assert [cell.name for cell in cells(config, peer=True)] == [
+    assert [cell.name for cell in cells(config)] == [
         "pop-tfrec-0",
         "pop-recbole-0",
         "narm-tfrec-0",
@@ -125,8 +125,6 @@ def test_popularity_is_run_first_and_without_recbole_alone():
         "narm-tfrec-1",
         "narm-recbole-1",
     ]
-    alone = {cell.library for cell in cells(config, peer=False)}
-    assert alone == {"tfrec"}
 
 
 def test_why_there_is_no_recbole_is_said():

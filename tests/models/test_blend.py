@@ -10,7 +10,7 @@ from tfrec.batches import EvaluationBatch, Query
 from tfrec.errors import InputError
 from tfrec.metrics import target_ranks
 from tfrec.metrics.ranking import NEVER
-from tfrec.models import Blend, BlendConfig, Markov, Pop
+from tfrec.models import Blend, BlendConfig, Markov, MarkovConfig, Pop
 from tfrec.models.base import pool_weights
 from tfrec.models.base.pool_weights import choose_weights
 
@@ -47,6 +47,24 @@ def test_an_item_that_a_member_leaves_out_has_no_probability():
     left[[0, 0, 1], [0, 1, 2]] = True
     np.testing.assert_array_equal(found == 0, left)
     np.testing.assert_allclose(found.sum(1), 1.0, rtol=1e-5)
+
+
+def test_a_blend_may_be_the_member_of_another():
+    inner = {"model": "blend", "settings": BlendConfig(parts=PARTS).to_dict()}
+    model = counted(Blend, parts=(inner, PARTS[1]), weights=(1.0, 0.5))
+    assert model.config.max_length == 9
+    members = [
+        counted(Blend, parts=PARTS).score(Query.of(HISTORIES)).numpy(),
+        counted(Pop).score(Query.of(HISTORIES)).numpy(),
+    ]
+    expected = log_softmax(members[0] + 0.5 * members[1])
+    found = model.score(Query.of(HISTORIES))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_what_a_part_leaves_out_is_at_its_default():
+    config = BlendConfig(parts=({"model": "markov", "settings": {}},))
+    assert config.max_length == MarkovConfig().max_length
 
 
 ROWS = 160

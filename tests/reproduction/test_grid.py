@@ -1,5 +1,6 @@
 """The grid: what it starts, skips, and goes on after."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -123,6 +124,19 @@ def test_a_run_that_fails_stops_no_other(grid, capsys):
     # It is tried again.
     assert len(grid.run([bad, good])) == 1
     assert len(calls(grid, bad)) == 2
+
+
+def test_a_failure_leaves_a_finished_run_its_flags(grid):
+    one = trial()
+    grid.run([one])
+    path = grid.configs / "a.flags"
+    # The same settings in other words are given to the training again.
+    path.write_text("--epochs=9\n--epochs=3\n")
+    gone = dataclasses.replace(grid, command=(sys.executable, "gone.py"))
+    assert len(gone.run([one])) == 1
+    path.write_text("--epochs=2\n")
+    (failure,) = grid.run([one])
+    assert "Received: --epochs=2 for --epochs=3." in str(failure)
 
 
 def test_a_run_that_leaves_no_numbers_has_failed(grid):

@@ -1,7 +1,9 @@
 """The report: what stands in it comes from the runs, and the rest says so."""
 
 import csv
+import dataclasses
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -206,9 +208,24 @@ def test_result_files_of_a_study_make_its_table(grid, tmp_path, monkeypatch):
     )
     found = Measurements(grid, SEEDS).estimate(toy_job("a"), "recall@5")
     assert metric.startswith(f"{short(found.mean)} ± ")
-    _, by_epoch = Measurements(grid, SEEDS).by_epoch(toy_job("a"), "corr")
-    assert float(corr) == pytest.approx(by_epoch[-1], rel=1e-3)
+    last = Measurements(grid, SEEDS).last(toy_job("a"), "corr")
+    assert float(corr) == pytest.approx(last, rel=1e-3)
     assert seeds == "0, 1"
+
+
+def test_seeds_that_stop_apart_have_each_their_last_value(grid, tmp_path):
+    shutil.copytree(grid.folder, tmp_path / "runs")
+    other = dataclasses.replace(grid, folder=tmp_path / "runs")
+    job = toy_job("a")
+    for seed, text in zip(SEEDS, ("1,.1\n2,.2\n", "1,.3\n"), strict=True):
+        path = other.run_dir(Trial(job, seed)) / "epochs.csv"
+        path.write_text(f"epoch,corr\n{text}")
+    found = Measurements(other, SEEDS)
+    assert found.last(job, "corr") == pytest.approx(0.25)
+    epochs, means = found.by_epoch(job, "corr")
+    assert (epochs, means) == ([1], [pytest.approx(0.2)])
+    assert found.last(job, "loss") is None
+    assert found.last(toy_job("b"), "corr") is None
 
 
 def test_statistics_are_those_of_the_prepared_data(written):

@@ -13,8 +13,14 @@ from tests.toy import toy_data
 from tfrec import compare as command
 from tfrec.errors import InputError
 from tfrec.metrics.ranks import Ranks
+from tfrec.metrics.statistics import difference
 from tfrec.training import TrainingConfig, load_run, train
-from tfrec.training.comparison import compare, read_runs
+from tfrec.training.comparison import (
+    beside_best,
+    best_first,
+    compare,
+    read_runs,
+)
 
 METRICS = ("recall@10", "ndcg@10")
 
@@ -64,6 +70,16 @@ def test_the_best_run_comes_first(table, folders):
     best, p = column(table, "p")
     assert best == "best"
     assert float(p) < 0.01
+
+
+def test_p_counts_all_pairs_because_the_best_was_not_named(folders, tmp_path):
+    third = tmp_path / "third"
+    shutil.copytree(folders[0], third)
+    runs = best_first(read_runs([*folders, third]), "ndcg@10")
+    first, second, other = (run.totals("ndcg@10") for run in runs)
+    raw = [difference(first, second), difference(first, other)]
+    # The third pair are copies, whose p is 1.
+    assert beside_best(runs, "ndcg@10") == pytest.approx([3 * p for p in raw])
 
 
 def test_an_interval_surrounds_its_mean(table):

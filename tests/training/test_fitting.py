@@ -265,6 +265,32 @@ def test_a_run_killed_before_its_test_is_tested(data, copied_run, monkeypatch):
     assert train(data, copied_run) == numbers
 
 
+def test_a_run_that_went_on_is_tested_anew(
+    data, settings, finished_run, monkeypatch
+):
+    train(data, settings(epochs=2))
+
+    def stopped(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "rank", stopped)
+        with pytest.raises(Killed):
+            train(data, settings(epochs=3))
+    # The numbers that are there are those of two epochs.
+    assert train(data, settings(epochs=3))["epochs"] == 3
+    assert_same_run(finished_run, settings())
+
+
+def test_ranks_that_are_lost_are_ranked_again(data, copied_run):
+    path = Path(copied_run.run_dir, "ranks.npz")
+    before = path.read_bytes()
+    path.unlink()
+    train(data, copied_run)
+    assert path.read_bytes() == before
+    assert read_runs([copied_run.run_dir])
+
+
 def test_more_epochs_continue_a_finished_run(data, settings, finished_run):
     train(data, settings(epochs=2))
     train(data, settings(epochs=3))

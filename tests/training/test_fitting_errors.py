@@ -56,6 +56,23 @@ def test_a_flow_that_diverges_is_told_by_its_terms(data, settings, monkeypatch):
     assert read_progress(newest).step == 6
 
 
+def test_weights_that_the_last_step_breaks_are_named(
+    data, settings, monkeypatch
+):
+    class Diverging(Toy):
+        def train_step(self, batch):
+            found = super().train_step(batch)
+            # An epoch has four steps; what a step returns is from before it.
+            last = tf.equal(self.optimizer.iterations, 4)
+            self.scale.assign(tf.where(last, np.nan, self.scale))
+            return found
+
+    monkeypatch.setitem(MODELS, "toy", entry(Diverging))
+    pattern = "^Training diverged: the weight diverging/scale is not finite"
+    with pytest.raises(InputError, match=pattern):
+        train(data, settings())
+
+
 def test_a_damaged_shard_met_while_training_is_named(settings, tmp_path):
     data = toy_data(tmp_path / "data")
     shard = sorted((tmp_path / "data").glob("train-*"))[1]

@@ -105,7 +105,10 @@ def test_auto_takes_one_device_where_there_are_not_several_gpus():
         None,
         {"cluster": TWO},
         {"cluster": TWO, "task": {"type": "worker", "index": 2}},
+        {"cluster": TWO, "task": {"type": "worker", "index": -1}},
         {"cluster": TWO, "task": {"type": "evaluator", "index": 0}},
+        {"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}},
+        {"cluster": ["a:1"], "task": {"type": "worker", "index": 0}},
         {
             "cluster": {**TWO, "ps": ["c:1"]},
             "task": {"type": "worker", "index": 0},

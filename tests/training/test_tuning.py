@@ -13,13 +13,19 @@ from tests.toy import entry
 from tfrec import tune as command
 from tfrec.batches import TrainingBatch
 from tfrec.data import PreparedDataset
-from tfrec.errors import CannotWriteError, InputError
+from tfrec.errors import (
+    CannotWriteError,
+    InputError,
+    OutOfMemoryError,
+    OutsideError,
+)
 from tfrec.models import MODELS, get_entry
 from tfrec.models.base.recommender import Recommender
 from tfrec.models.configs.space import Between, OneOf
 from tfrec.settings import Settings, setting
 from tfrec.training import TrainingConfig
 from tfrec.training import tuning as module
+from tfrec.training.files import locked
 from tfrec.training.tuning import tune
 
 SPACE = {
@@ -231,6 +237,50 @@ def test_a_full_disk_says_nothing_of_the_settings(
         patch.setattr(module, "train", full)
         with pytest.raises(CannotWriteError, match="no space left"):
             search(data, config, tmp_path / "s", 1)
+    search(data, config, tmp_path / "s", 1)
+    assert set(trials(tmp_path / "s")) == {0}
+
+
+def test_what_memory_failed_is_tried_again_by_the_next_search(
+    data, config, tmp_path, monkeypatch, capsys
+):
+    whole = module.train
+
+    def short(data, config, *others):
+        if config.run_dir.endswith("trial-000"):
+            raise OutOfMemoryError("Out of memory. Lower `--batch`.")
+        return whole(data, config, *others)
+
+    config = dataclasses.replace(config, verbose="line")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", short)
+        with pytest.raises(InputError, match=r"No trial of 1 .*Lower `--batch"):
+            search(data, config, tmp_path / "s", 1)
+        search(data, config, tmp_path / "s", 2)
+    assert "again by the next search: Out of" in capsys.readouterr().out
+    assert "# Trials: 1;" in (tmp_path / "s" / "best.flags").read_text()
+    search(data, config, tmp_path / "s", 2)
+    assert (
+        "# Trials: 2; 0 of them stopped early, 0 failed."
+        in (tmp_path / "s" / "best.flags").read_text()
+    )
+
+
+def test_a_search_beside_another_is_told_so(data, config, tmp_path):
+    with locked(tmp_path / "s", "searching in", "--study_dir"):
+        pattern = r"is searching in .*s\. Give another `--study_dir`"
+        with pytest.raises(InputError, match=pattern):
+            search(data, config, tmp_path / "s", 1)
+
+
+def test_a_trial_that_another_process_trains_stops_the_search(
+    data, config, tmp_path
+):
+    with (
+        locked(tmp_path / "s" / "trial-000"),
+        pytest.raises(OutsideError, match="is training"),
+    ):
+        search(data, config, tmp_path / "s", 1)
     search(data, config, tmp_path / "s", 1)
     assert set(trials(tmp_path / "s")) == {0}
 

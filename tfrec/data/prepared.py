@@ -14,7 +14,12 @@ from tfrec.data.manifest import Manifest
 from tfrec.data.protocols import Protocol, get_protocol
 from tfrec.data.titles import read_titles
 from tfrec.data.vocabulary import USERS, Vocabulary
-from tfrec.errors import InputError, InputWarning, nearest_names
+from tfrec.errors import (
+    InputError,
+    InputWarning,
+    OutsideError,
+    nearest_names,
+)
 
 EVALUATION_SPLITS = ("validation", "test")
 
@@ -100,7 +105,7 @@ class PreparedDataset:
         try:
             self.verify()
         except InputError as explained:
-            return explained
+            return OutsideError(str(explained))
         return None
 
     @property

@@ -215,7 +215,7 @@ class Grid:
                 return 1
             if status == 0:
                 record.write_text(flags)
-            else:
+            elif not metrics.exists():
                 record.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(

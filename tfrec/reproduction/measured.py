@@ -4,6 +4,7 @@ import csv
 import functools
 import statistics
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from tfrec.metrics.statistics import Totals, interval
 from tfrec.reproduction.grid import Grid
 from tfrec.reproduction.plan import Job
 from tfrec.training.comparison import Measured, read_runs
+from tfrec.training.run import EPOCHS
 from tfrec.training.tables import estimated
 
 
@@ -36,6 +38,22 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         return estimated(self.values, (self.low, self.high))
+
+
+def read_epochs(folder: Path) -> list[dict[str, str]]:
+    """Returns the rows of the epochs.csv of a run."""
+    with open(folder / EPOCHS, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def last_values(folder: Path) -> dict[str, float]:
+    """Returns the last value of each column of the epochs.csv of a run."""
+    return {
+        name: float(value)
+        for row in read_epochs(folder)
+        for name, value in row.items()
+        if value
+    }
 
 
 class Measurements:
@@ -71,18 +89,29 @@ class Measurements:
     ) -> tuple[list[int], list[float | None]]:
         """Returns epochs, and the mean of a column of epochs.csv over seeds.
 
-        An epoch in which no seed has a value, because it was not validated,
-        is left out.
+        An epoch in which a seed has no value, because it had stopped before or
+        was not validated, is left out: a mean over others would be a jump.
         """
         found: dict[int, list[float]] = {}
-        for run in self.runs(job):
-            with open(run.folder / "epochs.csv", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    if row.get(column):
-                        value = float(row[column])
-                        found.setdefault(int(row["epoch"]), []).append(value)
-        epochs = sorted(found)
+        runs = self.runs(job)
+        for run in runs:
+            for row in read_epochs(run.folder):
+                if row.get(column):
+                    value = float(row[column])
+                    found.setdefault(int(row["epoch"]), []).append(value)
+        epochs = [e for e in sorted(found) if len(found[e]) == len(runs)]
         return epochs, [statistics.mean(found[epoch]) for epoch in epochs]
+
+    def last(self, job: Job, column: str) -> float | None:
+        """Returns the last value of a column, the mean over seeds.
+
+        Returns:
+            None if no run is finished, or one of them has no such value.
+        """
+        ends = [last_values(run.folder) for run in self.runs(job)]
+        if not ends or any(column not in end for end in ends):
+            return None
+        return statistics.mean(end[column] for end in ends)
 
     def manifest(self, jobs: Iterable[Job]) -> Manifest | None:
         """Returns that of the data of the first finished run, if it is there.

@@ -184,8 +184,8 @@ class Reader:
             found = [self.measured.estimate(point.job, m) for m in part.metrics]
             cells = [str(cell or NOT_RUN) for cell in found]
             for column in part.last:
-                _, values = self.measured.by_epoch(point.job, column)
-                cells.append(number(values[-1]) if values else NOT_RUN)
+                value = self.measured.last(point.job, column)
+                cells.append(NOT_RUN if value is None else number(value))
             x = [] if point.x is None else [f"{point.x:g}"]
             flags = " ".join(point.job.changes)
             rows.append([point.series, *x, *cells, flags])

@@ -11,8 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrec.errors import InputError
-from tfrec.training.checkpoints import Checkpoints, Progress
+from tfrec.training.checkpoints import (
+    Checkpoints,
+    Progress,
+    diverged,
+    refuse_infinite,
+)
 from tfrec.training.config import TrainingConfig
 from tfrec.training.diagnostics import LatentDiagnostics
 from tfrec.training.files import write_text
@@ -26,20 +30,8 @@ _STEPS_BETWEEN_EVENTS = 100
 _EPOCHS_COLLAPSED = 5
 
 
-def diverged(where: str) -> InputError:
-    """Returns the error that ends a run.
-
-    Args:
-        where: At which steps or in which part, and what is not finite.
-    """
-    return InputError(
-        f"Training diverged{where}. A checkpoint, where one was saved, is "
-        "from before it. Start another run with a lower `--learning_rate`."
-    )
-
-
 class NanGuard(keras.callbacks.Callback):
-    """Stops when a term of the objective is no longer finite.
+    """Stops when a term of the objective or a weight is no longer finite.
 
     Must come before `Recorder`, which would save and count the step.
 
@@ -62,6 +54,13 @@ class NanGuard(keras.callbacks.Callback):
         steps = f"step {last}" if first == last else f"steps {first} to {last}"
         terms = ", ".join(f"{name} is {float(logs[name])}" for name in wrong)
         raise diverged(f" at {steps}: {terms}")
+
+    def on_test_begin(self, logs=None):
+        """Raises `InputError` naming a weight, before scores come of it.
+
+        The terms are those before an update, which may be an epoch's last.
+        """
+        refuse_infinite(self.model)
 
 
 class Recorder(keras.callbacks.Callback):

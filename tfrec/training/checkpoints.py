@@ -24,6 +24,27 @@ _NAMES = ("last", "best")
 _PROGRESS = "progress/.ATTRIBUTES/py_state"
 
 
+def diverged(where: str) -> InputError:
+    """Returns the error that ends a run.
+
+    Args:
+        where: At which steps or in which part, and what is not finite.
+    """
+    return InputError(
+        f"Training diverged{where}. A checkpoint, where one was saved, is "
+        "from before it. Start another run with a lower `--learning_rate`."
+    )
+
+
+def refuse_infinite(model: Recommender) -> None:
+    """Raises `InputError` if a weight is not finite, naming it."""
+    for variable in model.variables:
+        if variable.dtype.startswith("float") and not bool(
+            tf.reduce_all(tf.math.is_finite(variable.value))
+        ):
+            raise diverged(f": the weight {variable.path} is not finite")
+
+
 @dataclasses.dataclass(eq=False)
 class Progress(tf.train.experimental.PythonState):
     """How far a run got. Kept in its checkpoints.
@@ -142,16 +163,7 @@ class Checkpoints:
             InputError: If a weight is not finite, which would make the
                 checkpoint useless, or if it cannot be written.
         """
-        for variable in self._model.variables:
-            finite = not variable.dtype.startswith("float") or bool(
-                tf.reduce_all(tf.math.is_finite(variable.value))
-            )
-            if not finite:
-                raise InputError(
-                    f"Training diverged: the weight {variable.path} is not "
-                    f"finite. What {self._folder} holds is from before it. "
-                    "Start another run with a lower learning rate."
-                )
+        refuse_infinite(self._model)
         for copy, total in zip(self._totals, self._model.totals(), strict=True):
             copy.assign(total)
         with self._model.as_used(), writing(self._folder):

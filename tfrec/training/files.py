@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import filelock
 import tensorflow as tf
 
-from tfrec.errors import CannotWriteError, InputError
+from tfrec.errors import CannotWriteError, InputError, OutsideError
 
 # What `replacing` writes, until it has its name.
 _UNFINISHED = re.compile(r"\..+\.[0-9]+")
@@ -60,7 +60,8 @@ def locked(
         wait: Whether to wait for another process, which will not take long.
 
     Raises:
-        InputError: If another process has locked it, or it cannot be written.
+        OutsideError: If another process has locked it, or it cannot be
+            written.
     """
     lock = filelock.FileLock(folder / ".lock")
     with writing(folder, flag):
@@ -68,7 +69,7 @@ def locked(
         try:
             lock.acquire(timeout=-1 if wait else 0)
         except filelock.Timeout:
-            raise InputError(
+            raise OutsideError(
                 f"Another process is {doing} {folder}. Give another "
                 f"`{flag}`, or wait."
             ) from None

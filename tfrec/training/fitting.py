@@ -150,7 +150,7 @@ def train(
                 config, verbose="none", diagnostic_sequences=0
             )
         folder = stack.enter_context(
-            workers.copied(folder, [CHECKPOINTS, METRICS, FILE_NAME])
+            workers.copied(folder, [CHECKPOINTS, METRICS, RANKS, FILE_NAME])
         )
         measured = read_description(folder).get(MEASURED)
         done = _numbers_of_finished(folder, data, config, test)
@@ -241,12 +241,14 @@ def _train(
             say(config, f"Testing epoch {progress.best_epoch}, the best.")
         run = Run(folder, model, data, config)
         ranks = run.rank("test")
+        # Of fewer epochs, if there are any; never beside ranks of others.
+        (folder / METRICS).unlink(missing_ok=True)
         with replacing(folder / RANKS) as file:
             ranks.save(file)
         result = run.evaluate("test", ranks)
         board.test(result["metrics"], progress.step)
     else:
-        # Of fewer epochs, if there are any.
+        (folder / METRICS).unlink(missing_ok=True)
         (folder / RANKS).unlink(missing_ok=True)
     result |= _summary(data, config, model, progress)
     write_json(folder / METRICS, result)
@@ -300,7 +302,10 @@ def _numbers_of_finished(
     if not finished(progress, config, steps_per_epoch(data, config)):
         return None
     numbers = read_json(path)
-    if test and "metrics" not in numbers:
+    if numbers["steps"] != progress.step:
+        # It went on, and was stopped before its test.
+        return None
+    if test and not ("metrics" in numbers and (folder / RANKS).exists()):
         return None
     say(config, f"{folder} is finished, after {progress}.")
     return numbers

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfrec.batches import UNKNOWN_USER
 from tfrec.data import PreparedDataset
-from tfrec.errors import InputError
+from tfrec.errors import InputError, OutOfMemoryError
 from tfrec.metrics.ranks import Ranks
 from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings
@@ -281,7 +281,7 @@ def explained(data: PreparedDataset, *flags: str) -> Iterator[None]:
         yield
     except tf.errors.ResourceExhaustedError as error:
         lower = ", ".join(f"`--{flag}`" for flag in flags)
-        raise InputError(
+        raise OutOfMemoryError(
             f"Out of memory.{lower and f' Lower one of {lower}.'} "
             f"({error.message.splitlines()[0]})"
         ) from error

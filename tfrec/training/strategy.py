@@ -94,11 +94,15 @@ def _count_workers(text: str) -> int:
     try:
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]
-        known = set(jobs) <= {"chief", "worker"}
-        here = jobs[task["type"]][int(task["index"])]
-    except (ValueError, KeyError, TypeError, IndexError):
-        known, here = False, ""
-    if not known or not isinstance(here, str) or len(jobs.get("chief", "")) > 1:
+        known = set(jobs) <= {"chief", "worker"} and all(
+            isinstance(addresses, list)
+            and all(isinstance(address, str) for address in addresses)
+            for addresses in jobs.values()
+        )
+        here = 0 <= int(task["index"]) < len(jobs[task["type"]])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        known = here = False
+    if not (known and here) or len(jobs.get("chief", "")) > 1:
         raise InputError(
             "`--distribution=multi_worker` needs the environment variable "
             "TF_CONFIG to name all workers, at most one of them as chief, and "

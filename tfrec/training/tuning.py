@@ -12,7 +12,7 @@ import numpy as np
 
 from tfrec.data import PreparedDataset
 from tfrec.durations import duration
-from tfrec.errors import CannotWriteError, InputError
+from tfrec.errors import InputError, OutOfMemoryError, OutsideError
 from tfrec.models.configs.space import OneOf, Space
 from tfrec.settings import Settings
 from tfrec.training.config import TrainingConfig
@@ -67,7 +67,7 @@ def tune(
         InputError: If the folder holds another search, or every trial failed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with locked(folder):
+    with locked(folder, "searching in", "--study_dir"):
         study = _study(
             data, config, model_config, space, folder, prune_after, given_first
         )
@@ -249,9 +249,14 @@ def _try(
     except optuna.TrialPruned:
         say(config, "Stopped: below the median of the trials before.")
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    except CannotWriteError:
+    except OutsideError:
         # Nothing is known of the settings: the next search tries them again.
         raise
+    except OutOfMemoryError as error:
+        # So does it here, perhaps with a smaller `--evaluation_batch_size`.
+        say(config, f"To be tried again by the next search: {error}")
+        trial.set_user_attr("memory", str(error))
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
     except InputError as error:
         say(config, f"Failed: {error}")
         trial.set_user_attr("error", str(error))
@@ -270,7 +275,10 @@ def _best(study: optuna.Study) -> optuna.trial.FrozenTrial:
     try:
         return study.best_trial
     except ValueError:
-        errors = [t.user_attrs.get("error", "") for t in study.trials]
+        errors = [
+            t.user_attrs.get("error") or t.user_attrs.get("memory", "")
+            for t in study.trials
+        ]
         raise InputError(
             f"No trial of {len(errors)} has ended well. The last: {errors[-1]}"
         ) from None

@@ -47,4 +47,13 @@ class BlendConfig(Settings):
     @property
     def max_length(self) -> int:
         """Items of a history that a member reads, of the one with most."""
-        return max((p["settings"]["max_length"] for p in self.parts), default=0)
+        lengths = (_settings(part).max_length for part in self.parts)
+        return max(lengths, default=0)
+
+
+def _settings(part: Mapping[str, Any]) -> Any:
+    """Returns the settings of a member, a blend's too."""
+    # Not above: the registry imports the settings of models.
+    from tfrec.models.registry import get_entry
+
+    return get_entry(part["model"]).config_class.from_dict(part["settings"])
