@@ -141,3 +141,20 @@ def test_positions_are_counted_from_the_oldest():
         for row in layer(tf.ones([2, length, 3])):
             expected = 1.0 + layer.embeddings.numpy()[places]
             np.testing.assert_array_equal(row, expected)
+
+
+def test_kernels_are_as_far_apart_as_asked_and_drawn_one_by_one():
+    made = TransformerBlock(8, 256, kernel_deviation=0.02)
+    made.build((None, None, 128))
+    kernels = [w for w in made.trainable_variables if "kernel" in w.path]
+    assert len(kernels) == 6
+    for kernel in kernels:
+        assert np.std(kernel) == pytest.approx(0.02, rel=0.05)
+    # Query, key and value have one shape.
+    alike = [k.numpy() for k in kernels if k.shape == (128, 8, 16)]
+    first, *others = alike
+    assert len(others) == 2
+    assert all(np.abs(first - other).max() > 0.01 for other in others)
+    glorot = TransformerBlock(8, 256)
+    glorot.build((None, None, 128))
+    assert np.std(glorot.hidden.kernel) == pytest.approx(0.072, rel=0.05)

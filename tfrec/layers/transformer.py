@@ -40,6 +40,8 @@ class TransformerBlock(keras.layers.Layer):
         dropout: Rate on the attention weights, and on what each part adds.
         causal: Whether a position attends to none that is later.
         norm_first: See above.
+        kernel_deviation: Standard deviation of the kernels before training; 0:
+            uniform, by their sizes (Glorot and Bengio, AISTATS'10).
     """
 
     def __init__(
@@ -50,15 +52,20 @@ class TransformerBlock(keras.layers.Layer):
         dropout: float = 0.0,
         causal: bool = True,
         norm_first: bool = True,
+        kernel_deviation: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.heads = heads
+        self.kernel_deviation = kernel_deviation
         self.causal = causal
         self.norm_first = norm_first
         self.rate = dropout
         self.hidden = keras.layers.Dense(
-            units, activation=activation, name="hidden"
+            units,
+            activation=activation,
+            kernel_initializer=self._first_kernel(),
+            name="hidden",
         )
         self.attention_norm, self.feed_norm = (
             keras.layers.LayerNormalization(epsilon=_EPSILON, name=name)
@@ -79,14 +86,26 @@ class TransformerBlock(keras.layers.Layer):
                 f"{self.heads}."
             )
         self.attention = keras.layers.MultiHeadAttention(
-            self.heads, dim // self.heads, dropout=self.rate, name="attention"
+            self.heads,
+            dim // self.heads,
+            dropout=self.rate,
+            kernel_initializer=self._first_kernel(),
+            name="attention",
         )
         self.attention.build(input_shape, input_shape)
         self.hidden.build(input_shape)
-        self.output_layer = keras.layers.Dense(dim, name="output")
+        self.output_layer = keras.layers.Dense(
+            dim, kernel_initializer=self._first_kernel(), name="output"
+        )
         self.output_layer.build((*input_shape[:-1], self.hidden.units))
         self.attention_norm.build(input_shape)
         self.feed_norm.build(input_shape)
+
+    def _first_kernel(self) -> keras.initializers.Initializer:
+        # One for each kernel: the same would draw the same numbers again.
+        if self.kernel_deviation:
+            return keras.initializers.RandomNormal(stddev=self.kernel_deviation)
+        return keras.initializers.GlorotUniform()
 
     def call(
         self,

@@ -71,6 +71,7 @@ def make_blocks(
             c.heads,
             c.hidden_units or c.embedding_dim,
             dropout=c.dropout,
+            kernel_deviation=c.kernel_deviation,
             name=f"block_{i}",
             **kwargs,
         )

@@ -43,6 +43,14 @@ class TransformerConfig(NextItemConfig):
         below=1.0,
     )
 
+    kernel_deviation: float = setting(
+        0.0,
+        "Standard deviation of the blocks' kernels before training; with 0.02, "
+        "as in BERT, a block changes little at first. 0: uniform, by their "
+        "sizes (Glorot).",
+        minimum=0.0,
+    )
+
     def __post_init__(self):
         super().__post_init__()
         check_heads(self.heads, self.embedding_dim)
