@@ -13,7 +13,8 @@ What differs where settings are equal, by the design of the two:
   50 or as many as are read. tfrec trains on sequences, with all targets of
   one; a longer sequence is cut into rows, each of which begins without a
   history (`--long_sequences=windows`). A step has as many targets in the mean.
-* Each draws first weights its own way.
+* Each draws first weights its own way, but for those of the Transformers, which
+  have the same deviation.
 """
 
 from typing import NamedTuple
@@ -62,6 +63,9 @@ _BLOCKS = {
     "hidden_units": 256,
     "loss": "softmax",
     "adam_beta_2": 0.999,
+    # RecBole draws all matrices so, as BERT does.
+    "embedding_deviation": 0.02,
+    "kernel_deviation": 0.02,
 }
 # In the order in which they are run, the fastest first.
 PAIRS: dict[str, Pair] = {

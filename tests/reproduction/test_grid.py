@@ -29,7 +29,7 @@ TRAINER = textwrap.dedent("""
     if end == "0":
         sys.exit("error: it diverged")
     if end == "wait":
-        signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
         print("waiting", flush=True)
         time.sleep(60)
     if end != "nothing":

@@ -243,8 +243,9 @@ def _wait(command: Sequence[str], log) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        # It writes a checkpoint first.
-        process.send_signal(signal.SIGINT)
+        # It writes a checkpoint first. Not SIGINT, which what a shell starts in
+        # the background ignores.
+        process.terminate()
         process.wait()
         raise
 
