@@ -42,7 +42,6 @@ class TransformerConfig(NextItemConfig):
         minimum=0.0,
         below=1.0,
     )
-
     kernel_deviation: float = setting(
         0.0,
         "Standard deviation of the blocks' kernels before training; with 0.02, "
