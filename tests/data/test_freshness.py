@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,12 @@ def test_a_raw_dir_that_is_not_there_is_an_error(tmp_path, log, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config.raw_path.unlink()
     unasked = dataclasses.replace(config, raw_dir="")
+    assert prepare(unasked).manifest == old.manifest
+    # What lies where raw files are by default is another log.
+    default = Path("data/raw/csv")
+    default.mkdir(parents=True)
+    (default / "other.csv").write_text("sequence,item,timestamp\nu,i,1\n")
+    assert unasked.raw_path == default
     assert prepare(unasked).manifest == old.manifest
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tests.prepared import prepare_sequences
 from tfrec.data import pipeline
 from tfrec.data.shares import cut
+from tfrec.errors import InputError
 from tfrec.shapes import fixed_size
 from tfrec.training.strategy import make_strategy
 
@@ -77,6 +78,14 @@ def test_batches_are_cut_as_planned(data, batch_size):
     assert sorted(sizes) == sorted(planned)
     assert len(sizes) == data.steps_per_epoch(batch_size)
     assert dataset.cardinality() == data.steps_per_epoch(batch_size)
+
+
+def test_a_step_beyond_the_last_is_refused(data):
+    steps = data.steps_per_epoch(7)
+    ended = data.training(batch_size=7, epochs=2, first_step=2 * steps)
+    assert not batches(ended)
+    with pytest.raises(InputError, match=rf"at most {2 * steps}, .* 2 epochs"):
+        data.training(batch_size=7, epochs=2, first_step=2 * steps + 1)
 
 
 def test_the_order_repeats_with_the_seed_and_with_nothing_else(data):

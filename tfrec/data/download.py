@@ -102,5 +102,6 @@ def _unpack(path: Path, folder: Path, names: Sequence[str]) -> None:
                 open(partial, "wb") as target,
             ):
                 shutil.copyfileobj(source, target)
-        for name in names:
+        # The first, by which others see that all are there, last.
+        for name in reversed(names):
             path.with_name(name).replace(folder / name)

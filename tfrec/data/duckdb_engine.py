@@ -178,7 +178,11 @@ class DuckDBEngine(Engine):
         )
 
     def text(self, column: ir.Column) -> ir.StringValue:
-        return column.cast("string")
+        text = column.cast("string")
+        if column.type().is_floating():
+            # Missing, and no id of the name "nan".
+            return column.isnan().ifelse(ibis.null("string"), text)
+        return text
 
     def is_json(self, text: ir.StringValue) -> ir.BooleanValue:
         return json_valid(text)

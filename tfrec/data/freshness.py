@@ -40,6 +40,9 @@ def current_folder(
         return target, describe(config, source)
     held = Manifest.load(target)
     refuse_other(held, config, target)
+    if config.data_dir and not config.raw_dir and not source.given:
+        # Nobody named raw files: whatever lies at their default is not these.
+        return target, held.raw_files
     try:
         found = describe(config, source, held.raw_files)
     except InputError as error:

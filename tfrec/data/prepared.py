@@ -211,6 +211,13 @@ class PreparedDataset:
                 raise InputError(
                     f"`{name}` must be at least {least}. Received: {value}."
                 )
+        if first_step:
+            steps = self.steps_per_epoch(batch_size, fit_on) * epochs
+            if first_step > steps:
+                raise InputError(
+                    f"`first_step` must be at most {steps}, the steps of "
+                    f"{epochs} epochs. Received: {first_step}."
+                )
         # Without `epochs` each stream counts its own readings, and a worker's
         # is its own.
         kept = epochs is not None and input_context is None

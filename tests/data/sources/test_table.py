@@ -421,3 +421,21 @@ def test_a_day_is_known_if_the_unit_of_times_is(
         dataset="csv", raw_dir=str(path), timestamps_per_second=per_second
     )
     assert get_source("csv").read(engine, config).day == day
+
+
+@pytest.mark.parametrize("time", ["-0.5", "-1", "-3.25", " -00.000001"])
+def test_times_before_1970_are_refused_with_any_fraction(
+    engine, tmp_path, time
+):
+    path = tmp_path / "log.csv"
+    path.write_text(f"sequence,item,timestamp\nu,a,7\nu,b,{time}\n")
+    with pytest.raises(InputError, match=r"line 3: expected a timestamp of at"):
+        read(engine, path)
+
+
+def test_an_id_that_is_not_a_number_is_missing(engine, tmp_path):
+    ids = [1.0, float("nan")]
+    table = pa.table({"sequence": ["u"] * 2, "item": ids, "timestamp": [1, 2]})
+    pa.parquet.write_table(table, tmp_path / "log.parquet")
+    with pytest.raises(InputError, match="expected an item id"):
+        read(engine, tmp_path / "log.parquet")

@@ -79,6 +79,10 @@ def test_businesses_give_titles_where_their_file_is(engine, tmp_path):
     path.write_text('{"business_id": "b", "name": "Café"}\n')
     table = source.titles(engine, config).to_pyarrow()
     assert table.to_pylist() == [{"item": "b", "title": "Café"}]
+    path.write_text('{"business_id": "b", "name": "Café"}\n{"business_id": "c"')
+    pattern = "business.json, line 2: expected a JSON object with business_id"
+    with pytest.raises(InputError, match=pattern):
+        source.titles(engine, config)
 
 
 def test_the_missing_file_is_named(tmp_path):

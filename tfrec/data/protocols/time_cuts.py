@@ -66,7 +66,7 @@ def steps(
 
 
 def _quantile(table: ir.Table, quantile: float) -> int | None:
-    """Returns the time of event int(quantile * n) of n, from 0, in time order.
+    """Returns the time of event quantile * n of n, from 0, in time order.
 
     Returns:
         None if there is none: with a quantile of 1.
@@ -77,7 +77,8 @@ def _quantile(table: ir.Table, quantile: float) -> int | None:
         ibis.cumulative_window(order_by=moments.timestamp)
     )
     later = moments.mutate(until=until)
-    later = later.filter(later.until > int(quantile * total))
+    # 1 - .8 is a little less than .2, and not another event.
+    later = later.filter(later.until > int(round(quantile * total, 6)))
     return later.timestamp.min().to_pyarrow().as_py()
 
 

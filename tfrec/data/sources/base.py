@@ -39,9 +39,11 @@ class Source(abc.ABC):
     Attributes:
         name: The value of `--dataset`.
         bad_rows: Which rows `read` has skipped.
+        given: Whether it is a table that was given, and not raw files.
     """
 
     name: str
+    given = False
 
     def __init__(self, name: str):
         self.name = name

@@ -28,6 +28,8 @@ class FrameSource(TableSource):
         path: The Parquet file.
     """
 
+    given = True
+
     def __init__(self, path: Path):
         super().__init__("csv")
         self._path = path

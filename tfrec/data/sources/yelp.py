@@ -10,7 +10,7 @@ from tfrec.data.config import DataConfig
 from tfrec.data.engine import Engine
 from tfrec.data.sources.bad_rows import BadRows
 from tfrec.data.sources.base import Log, Source
-from tfrec.data.sources.fields import store, store_interactions
+from tfrec.data.sources.fields import refuse_first, store, store_interactions
 from tfrec.data.sources.lines import Lines
 from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY
@@ -73,6 +73,10 @@ class YelpSource(Source):
         fields = _members(
             engine, raw.table(engine), item="business_id", title="name"
         )
+        expected = fields.item.isnull().ifelse(
+            "a JSON object with business_id and name", ibis.null(dt.string)
+        )
+        refuse_first(fields, expected, raw)
         return store(engine, "titles", fields.drop("position"), raw)
 
 
