@@ -5,6 +5,7 @@ import io
 import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,25 @@ def test_files_are_unpacked_without_their_folder(site, tmp_path):
     )
     found = {path.name: path.read_bytes() for path in raw.iterdir()}
     assert found == {"ratings.dat": RATINGS, "movies.dat": b"x"}
+
+
+def test_what_is_looked_for_is_there_when_all_are(site, tmp_path, monkeypatch):
+    folder, address = site
+    md5 = publish(folder, ratings_dat=RATINGS, movies_dat=b"x")
+    archive = Archive(f"{address}/ml-1m.zip", md5)
+    moved, move = [], Path.replace
+
+    def once(path, target):
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(target.name)
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "replace", once)
+    with pytest.raises(KeyboardInterrupt):
+        download(archive, tmp_path / "raw", ["ratings.dat", "movies.dat"])
+    # By the ratings it is known that nothing has to be downloaded.
+    assert moved == ["movies.dat"]
 
 
 def test_a_checksum_may_be_published_beside_the_archive(site, tmp_path):

@@ -187,7 +187,7 @@ def beside_best(runs: Sequence[Measured], by: str) -> list[float]:
 
     Which run is the best is not known before, so that each pair counts as a
     test: corrected for the runs alone, one of twenty models that are equally
-    good would be below the best with p < .05 in a quarter of all comparisons.
+    good would be below the best with p < .05 in a fifth of all comparisons.
 
     Args:
         runs: The best first.

@@ -211,6 +211,21 @@ def test_a_date_is_cut_in_the_unit_of_the_log(tmp_path):
     assert "validation: from 1970-01-02 12:00:00" in card(data)
 
 
+@pytest.mark.parametrize(("fraction", "trained"), [(0.8, 2), (0.7, 3)])
+def test_a_fraction_loses_no_event_to_rounding(tmp_path, fraction, trained):
+    log = [("u", f"i{n}", n) for n in range(10)]
+    data = prepare(
+        make_config(
+            tmp_path,
+            lines(log),
+            **TEMPORAL,
+            test_quantile=1.0,
+            validation_fraction=fraction,
+        )
+    )
+    assert data.manifest.splits["train"]["tokens"] == trained
+
+
 def test_milliseconds_called_seconds_are_refused(tmp_path):
     log = [("u", f"i{n}", 1704597106351 + n) for n in range(8)]
     config = make_config(tmp_path, lines(log), **TEMPORAL)

@@ -47,9 +47,9 @@ def whole(column: ir.Column, kind: str) -> ir.IntegerValue:
         return _iso(column)
     pattern = _NUMBER if kind == "number" else _INTEGER
     number = column.re_extract(pattern, 1).try_cast("int64")
-    # Their part before the point is 0, which has no sign.
-    below = column.re_search(r"^ *-0*[.][0-9]*[1-9][0-9]* *\z")
-    return below.ifelse(-1, number)
+    # 0 has no sign, so that -0.5 would be read as .5.
+    negative = column.re_search(r"^ *-0*[.][0-9]*[1-9][0-9]* *\z")
+    return negative.ifelse(-1, number)
 
 
 def millionths(column: ir.Column) -> ir.IntegerValue:
