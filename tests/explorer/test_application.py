@@ -9,6 +9,7 @@ import pytest
 from tests.explorer.conftest import SCRIPT, get
 from tfrec.batches import Query
 from tfrec.errors import InputError
+from tfrec.explorer import application, engines
 from tfrec.explorer.catalogue import Catalogue
 from tfrec.explorer.server import ExplorerServer, of_server
 from tfrec.models.base.items import EXCLUDED, exclude
@@ -106,6 +107,44 @@ def test_why_is_the_score_without_one_item(ask, runs):
         )
 
 
+def test_why_of_a_long_history_is_that_of_its_parts(ask, monkeypatch):
+    """Which are asked one after another; an unknown item has no score."""
+    history = [f"item {1 + n % 7}" for n in range(70)]
+    wanted = ["item 9", "nonsense", "item 12"]
+    _, whole = ask("why", history=history, item=wanted)
+    assert [row[1] for row in whole["without"]] == [None] * 70
+    assert len({row[0] for row in whole["without"]}) > 5
+    # 33 at once, of which a query has 34 rows.
+    monkeypatch.setattr(engines, "_MOST_SCORES", 33 * 12)
+    _, parts = ask("why", history=history, item=wanted)
+    for column in (0, 2):
+        np.testing.assert_allclose(
+            *(
+                [row[column] for row in each["without"]]
+                for each in (parts, whole)
+            ),
+            rtol=1e-4,
+        )
+    intervals = ask("spread", history=history, item=wanted)[1]["intervals"]
+    assert [None in each for each in intervals] == [False, True, False]
+
+
+def test_a_server_is_asked_in_parts(monkeypatch):
+    asked = []
+
+    def recommend_many(server, model, histories, timeout):
+        asked.append(len(histories))
+        return [[(f"of {row[0]}", -1.0)] for row in histories]
+
+    monkeypatch.setattr(engines.client, "recommend_many", recommend_many)
+    engine = engines.ServerEngine("localhost:1", "mine", 1.0)
+    history = [str(n) for n in range(150)]
+    rows = engine.without(history, "", ["of 0", "of 1"])
+    assert asked == [64, 64, 22]
+    # Without the first item the second is the first.
+    assert rows == [[None, -1.0], *[[-1.0, None]] * 149]
+
+
 def test_the_spread_is_that_of_32_draws_of_the_latent(ask, runs):
     _, answer = ask("spread", history=HISTORY, item=["item 5", "item 6"])
     latent = runs[0].model.latent()
@@ -150,6 +189,21 @@ def test_a_person_has_a_history_and_what_came_next_is_ranked(ask, runs, data):
             continue
         above, ties = np.sum(scores > own), np.sum(scores == own) - 1
         assert each["rank"] == 1 + above + -(-ties // 2)
+
+
+def test_of_a_person_as_many_items_are_shown_as_may_be_asked_with(
+    ask, monkeypatch
+):
+    _, whole = ask("person", name="u7")
+    assert (whole["older"], whole["skipped"], len(whole["history"])) == (
+        0,
+        0,
+        5,
+    )
+    monkeypatch.setattr(application, "_MOST_HISTORY", 2)
+    _, newest = ask("person", name="u7")
+    assert newest["history"] == whole["history"][-2:]
+    assert newest["older"] == 3
 
 
 def test_an_unknown_user_is_named_with_some_that_there_are(ask):

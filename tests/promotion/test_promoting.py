@@ -291,6 +291,16 @@ def test_a_version_of_other_data_is_asked(models, run, monkeypatch):
         gate(run, models, 2, against=version, metric="mrr@3")
 
 
+def test_another_dataset_in_the_place_of_the_candidates_is_refused(
+    models, better
+):
+    path = better / "metrics.json"
+    numbers = json.loads(path.read_text())
+    path.write_text(json.dumps({**numbers, "data_checksum": "of yesterday"}))
+    with refused(models, r"data is not the dataset that \S+better was trained"):
+        gate(better, models, 2, against=models / "home" / "1")
+
+
 def test_what_cannot_be_compared_with_is_named(models, run, better):
     path = better / "metrics.json"
     numbers = json.loads(path.read_text())

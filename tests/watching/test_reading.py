@@ -65,6 +65,13 @@ def test_a_record_that_is_cut_short_is_left_out_and_said(path, cut):
         ] == [1_700_000_000]
 
 
+def test_a_file_that_is_deleted_meanwhile_is_said(path):
+    gone = path.with_name("r-0.tfrecord")
+    assert total_bytes([gone, path]) == total_bytes([path])
+    with pytest.warns(InputWarning, match=r"r-0\.tfrecord is gone"):
+        assert seconds(gone, path) == [1, 2, 3]
+
+
 def test_a_whole_file_says_nothing(path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

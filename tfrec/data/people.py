@@ -25,12 +25,15 @@ class Person(NamedTuple):
         history: Item indices, oldest first.
         targets: What came after it; those above the vocabulary's are items
             that training never saw.
+        skipped: How many items of the history training never saw; models skip
+            them.
     """
 
     name: str
     user: int
     history: list[int]
     targets: list[int]
+    skipped: int = 0
 
 
 class People:
@@ -99,11 +102,13 @@ class People:
         )
         if not targets:  # A session, of which every click is predicted.
             items, targets = items[:-1], items[-1:]
+        known = [item for item in items if item <= self._data.num_items]
         return Person(
             feature["id"].bytes_list.value[0].decode(),
             user[0] if user else UNKNOWN_USER,
-            items,
+            known,
             targets,
+            len(items) - len(known),
         )
 
     @functools.cached_property

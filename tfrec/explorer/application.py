@@ -170,9 +170,13 @@ class Explorer:
         known = [item for item in person.targets if item <= len(ids)]
         return {
             "name": person.name,
+            # The newest, as many as may be asked with.
             "history": [
-                self._catalogue.describe(i - 1) for i in person.history
+                self._catalogue.describe(i - 1)
+                for i in person.history[-_MOST_HISTORY:]
             ],
+            "older": max(0, len(person.history) - _MOST_HISTORY),
+            "skipped": person.skipped,
             "next": [self._catalogue.describe(i - 1) for i in known],
             "unseen": len(person.targets) - len(known),
         }

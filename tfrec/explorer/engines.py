@@ -1,6 +1,7 @@
 """What answers: a run on this machine, or a model of a server."""
 
 import dataclasses
+import itertools
 import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -22,6 +23,8 @@ DRAWS = 32
 _QUANTILES = (0.05, 0.95)
 # Scores that are held at once.
 _MOST_SCORES = 8_000_000
+# Histories in a request to a server.
+_ROWS = 64
 
 
 class Recommended(NamedTuple):
@@ -66,7 +69,7 @@ class Engine(Protocol):
 
         Returns:
             A row for each item of the history, a column for each of `items`;
-            None where it is not known.
+            None where it is not known, as of an unknown item.
         """
 
 
@@ -136,10 +139,14 @@ class RunEngine:
         rows: list[list[float | None]] = []
         at_once = max(1, _MOST_SCORES // self._run.data.num_items)
         for start in range(0, len(left), at_once):
-            query = self._query(left[start : start + at_once], user)
-            scores = self._scores(query).numpy()[:, columns]
-            rows += [list(map(_finite, row)) for row in scores.tolist()]
-        return rows[: len(history)]
+            block = left[start : start + at_once]
+            # A query may have more rows than histories.
+            scores = self._scores(self._query(block, user))[: len(block)]
+            rows += [
+                [_known(*each) for each in zip(columns, row, strict=True)]
+                for row in scores.numpy()[:, columns].tolist()
+            ]
+        return rows
 
     def spread(
         self, history: Sequence[str], user: str, items: Sequence[str]
@@ -149,16 +156,19 @@ class RunEngine:
         Args:
             history: Ids, oldest first.
             user: Id of who asks, or "".
-            items: Ids of the items that are scored.
+            items: Ids of the items that are scored; None of an unknown one.
         """
         columns = self._run.data.vocabulary.index(items) - 1
         query = self._query([history], user)
+        gathered = tf.constant(np.maximum(columns, 0), tf.int32)
         with self._lock:
-            scores = self._draw(query, tf.constant(columns, tf.int32)).numpy()
+            scores = self._draw(query, gathered).numpy()
         low, high = np.quantile(scores, _QUANTILES, axis=0)
         return [
-            (_finite(a), _finite(b))
-            for a, b in zip(low.tolist(), high.tolist(), strict=True)
+            (_known(column, a), _known(column, b))
+            for column, a, b in zip(
+                columns, low.tolist(), high.tolist(), strict=True
+            )
         ]
 
     def layout(self, catalogue: Catalogue) -> Layout:
@@ -258,9 +268,13 @@ class ServerEngine:
             [*history[:place], *history[place + 1 :]]
             for place in range(len(history))
         ]
+        # A server takes so many rows in a request, ours by default 128.
+        blocks = [
+            left[start : start + _ROWS] for start in range(0, len(left), _ROWS)
+        ]
+        answers = itertools.chain.from_iterable(map(self._ask, blocks))
         return [
-            [dict(answer).get(item) for item in items]
-            for answer in self._ask(left)
+            [dict(answer).get(item) for item in items] for answer in answers
         ]
 
     def _ask(
@@ -272,9 +286,10 @@ class ServerEngine:
         )
 
 
-def _finite(score: float) -> float | None:
-    """Returns a score as JSON can hold it."""
-    return score if np.isfinite(score) and score > tf.float32.min else None
+def _known(column: int, score: float) -> float | None:
+    """Returns a score as JSON can hold it; None of an unknown item, of -1."""
+    known = column >= 0 and np.isfinite(score) and score > tf.float32.min
+    return score if known else None
 
 
 def describe(engine: Engine) -> dict[str, Any]:

@@ -18,6 +18,30 @@ _MODEL = "saved_model.pb"
 class Promoted(Measured):
     """A version that was promoted, with the ranks of its run."""
 
+    @classmethod
+    def of(cls, version: Path, data_dir: str | Path = "") -> "Promoted":
+        """Reads the card of a version.
+
+        Args:
+            version: Its folder.
+            data_dir: Where its dataset is now; where it was by default.
+
+        Raises:
+            InputError: If it has none, or a file was changed.
+        """
+        if not (version / EXTRA / CARD).exists():
+            raise InputError(
+                f"{version} has no {EXTRA}/{CARD}, which says how good it is: "
+                "it was exported without `tfrec promote`. Give its run instead."
+            )
+        saved = read_card(version)["run"]
+        return cls(
+            version,
+            saved["settings"],
+            saved["numbers"],
+            Path(data_dir or saved["data_dir"]),
+        )
+
     @functools.cached_property
     def ranks(self) -> Ranks:
         """The ranks of its test."""
@@ -39,16 +63,7 @@ def read_incumbent(against: str, served: ModelConfigFile) -> Measured:
     if (folder / description.FILE_NAME).exists():
         (run,) = read_runs([folder])
         return run
-    version = _version(folder, served)
-    if not (version / EXTRA / CARD).exists():
-        raise InputError(
-            f"{version} has no {EXTRA}/{CARD}, which says how good it is: it "
-            "was exported without `tfrec promote`. Give its run instead."
-        )
-    saved = read_card(version)["run"]
-    return Promoted(
-        version, saved["settings"], saved["numbers"], Path(saved["data_dir"])
-    )
+    return Promoted.of(_version(folder, served))
 
 
 def is_version(path: str | Path) -> bool:

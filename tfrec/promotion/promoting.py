@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tfrec.data import PreparedDataset
 from tfrec.errors import InputError
 from tfrec.promotion import bounds
 from tfrec.promotion.asking import ask
@@ -155,8 +154,9 @@ def _compared(
         return None
     incumbent = read_incumbent(config.against, served)
     if _is_of_other_data(incumbent, measured):
-        data = PreparedDataset.open(measured.data_dir)
-        incumbent = ask(incumbent, data, config.metric)
+        # Its ranks are paired with those of the candidate, so that both must
+        # be of the same test.
+        incumbent = ask(incumbent, measured.open_data(), config.metric)
     else:
         check_same_test([measured, incumbent])
     found = bounds.compare(measured, incumbent, config.metric, config.seed)

@@ -99,6 +99,10 @@ def _told(
     notes = []
     if len(following) > _SHOWN:
         notes.append(f"{len(following) - _SHOWN} more came next.")
+    if person.skipped:
+        notes.append(
+            f"{person.skipped} more of the history were never seen in training."
+        )
     if unseen:
         notes.append(f"{unseen} of what came next was never seen in training.")
     table = Table(

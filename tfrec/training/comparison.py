@@ -17,7 +17,7 @@ from tfrec.metrics.ranks import SHOWN, Ranks
 from tfrec.metrics.statistics import Totals, difference, holm, interval
 from tfrec.models.base.items import count_interactions
 from tfrec.table_text import Table
-from tfrec.training.description import read_description
+from tfrec.training.description import check_data, read_description
 from tfrec.training.files import read_json
 from tfrec.training.run import METRICS, RANKS, load_run, refuse_untested
 from tfrec.training.tables import title_of
@@ -53,6 +53,21 @@ class Measured:
         """
         ranks = ranks or self.ranks
         return Totals.of(ranks.values(metric_of(name)), ranks.records)
+
+    def open_data(self) -> PreparedDataset:
+        """Opens its dataset.
+
+        Raises:
+            InputError: If it is not there, or another one is in its place.
+        """
+        data = PreparedDataset.open(self.data_dir)
+        tested = {
+            "data": self.settings["data"],
+            "data_dir": self.data_dir,
+            "data_checksum": self.numbers["data_checksum"],
+        }
+        check_data(self.folder, tested, data)
+        return data
 
 
 def read_runs(
@@ -156,8 +171,7 @@ def compare(
             _estimate(run.totals(by, _shuffled(run, seed)), seed)
             for run in runs
         ]
-    data = PreparedDataset.open(runs[0].data_dir)
-    shown = beyond_accuracy(runs, count_interactions(data))
+    shown = beyond_accuracy(runs, count_interactions(runs[0].open_data()))
     for name, form in {
         "coverage": "{:.1%}",
         "popularity": "{:,.0f}",

@@ -62,8 +62,16 @@ def find_files(given: Sequence[str]) -> list[Path]:
 
 
 def total_bytes(paths: Sequence[Path]) -> int:
-    """Returns the size of the files."""
-    return sum(os.stat(path).st_size for path in paths)
+    """Returns the size of the files that are there still."""
+    return sum(_size(path) or 0 for path in paths)
+
+
+def _size(path: Path) -> int | None:
+    """Returns the size of a file; None if it is gone."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return None
 
 
 def read_logs(
@@ -72,7 +80,8 @@ def read_logs(
     """Yields the records of files, one at a time.
 
     A file may end within a record, as one does that is written just now, or
-    whose server was killed: there is a warning, and the rest is read.
+    whose server was killed, or be gone, as its oldest is when a server begins
+    a new one: there is a warning, and the rest is read.
 
     Args:
         paths: The files.
@@ -85,7 +94,14 @@ def read_logs(
     for path in paths:
         number, before = 1, done
         # A server may be writing more.
-        size = os.stat(path).st_size
+        size = _size(path)
+        if size is None:
+            warnings.warn(
+                f"{path} is gone: it was deleted since this began.",
+                InputWarning,
+                stacklevel=2,
+            )
+            continue
         records = _records(path)
         while True:
             place = f"{path}, record {number}"

@@ -63,6 +63,17 @@ def read_traffic(
     return name, dict(sorted(found.items()))
 
 
+def first_asked(paths: Sequence[Path]) -> str:
+    """Returns the model that the first request of a log is to.
+
+    Raises:
+        InputError: If there is none.
+    """
+    for record in read_logs(paths):
+        return _answering(record)[0]
+    _refuse_nothing("", set(), paths)
+
+
 def _answering(record: Logged) -> tuple[str, int]:
     """Returns the model and the version that answered."""
     log = record.log

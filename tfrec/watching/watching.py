@@ -1,6 +1,7 @@
 """The watch: requests now, against the training and the test of a model."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from tfrec.lists.config import SourceConfig
 from tfrec.lists.exports import ExportSource, find_version
 from tfrec.lists.runs import RunSource
 from tfrec.models.base.items import count_interactions
-from tfrec.promotion.card import CARD, EXTRA, read_card
+from tfrec.promotion.card import CARD, EXTRA
+from tfrec.promotion.incumbent import Promoted
 from tfrec.serving.servable import FOR_USER
 from tfrec.training.run import Run, explained, load_run
 from tfrec.watching.comparing import (
@@ -35,7 +37,7 @@ from tfrec.watching.reference import (
     refuse_logits,
 )
 from tfrec.watching.served import Served
-from tfrec.watching.traffic import choose_version, read_traffic
+from tfrec.watching.traffic import choose_version, first_asked, read_traffic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +118,14 @@ def watch(config: WatchConfig) -> Watched:
     # First what is found out at once.
     paths = find_files(config.log)
     run = load_run(config.run_dir, config.data_dir) if config.run_dir else None
-    data = run.data if run else data_of_export(config)
+    data = run.data if run else _likely_data(config, paths)
     name, versions = read_traffic(paths, data, config.name, config.seed)
     version = choose_version(versions, config.version)
+    if not run:
+        answered = data_of_export(config, name, version)
+        if answered.manifest.data_checksum != data.manifest.data_checksum:
+            data = answered
+            _, versions = read_traffic(paths, data, config.name, config.seed)
     _refuse_strangers(versions[version], data)
     with explained(data):
         return _compare(config, run, data, name, versions, version)
@@ -171,21 +178,40 @@ def _compare(
     )
 
 
-def data_of_export(config: WatchConfig) -> PreparedDataset:
-    """Opens the dataset of an export: the one given, or that of its card.
+def _likely_data(config: WatchConfig, paths: Sequence[Path]) -> PreparedDataset:
+    """Opens the dataset of the newest version.
 
-    Raises:
-        InputError: If there is none.
+    Only who has read the log knows which version answered, and to read it
+    takes a dataset.
     """
     if config.data_dir:
         return PreparedDataset.open(config.data_dir)
-    path = find_version(Path(config.export_dir), config.name, config.version)
-    if not (path / EXTRA / CARD).exists():
+    name = config.name or first_asked(paths)
+    return data_of_export(config, name, config.version)
+
+
+def data_of_export(
+    config: WatchConfig, name: str, version: int
+) -> PreparedDataset:
+    """Opens the dataset of a version: the one given, or that of its card.
+
+    Args:
+        config: Names both.
+        name: Of the model.
+        version: Its number; 0: the newest.
+
+    Raises:
+        InputError: If there is none, or the card says that it is another one.
+    """
+    path = find_version(Path(config.export_dir), name, version)
+    if (path / EXTRA / CARD).exists():
+        return Promoted.of(path, config.data_dir).open_data()
+    if not config.data_dir:
         raise InputError(
             f"`--data_dir` must be given: {path} has no card that names it, as "
             "it was exported without `tfrec promote`."
         )
-    return PreparedDataset.open(read_card(path)["run"]["data_dir"])
+    return PreparedDataset.open(config.data_dir)
 
 
 def _refuse_strangers(served: Served, data: PreparedDataset) -> None:

@@ -109,8 +109,10 @@ export async function takePerson(name, replace) {
   }
   const count = person.next.length + person.unseen;
   const unseen = person.unseen ? `, ${person.unseen} of them never seen in training` : "";
+  const older = person.older ? `, the newest of ${person.history.length + person.older}` : "";
+  const skipped = person.skipped ? `, and ${person.skipped} that training never saw` : "";
   byId("who").textContent =
-    `User ${person.name}: ${person.history.length} items, then ${count}${unseen}.`;
+    `User ${person.name}: ${person.history.length} items${older}${skipped}, then ${count}${unseen}.`;
   byId("name").value = person.name;
   if (replace) {
     change({ user: person.name, history: person.history.map((i) => i.id) });
