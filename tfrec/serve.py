@@ -32,14 +32,16 @@ def main() -> None:
 
     # Only here, so that help and errors need not wait for TensorFlow.
     with lean_imports():
+        from tfrec.serving.listening import address
         from tfrec.serving.server import Server
 
     with stop_requested() as stop:
         server = Server(config)
         for name, versions in server.models.available().items():
             print(f"{name}: version {', '.join(map(str, versions)) or 'none'}")
-        print(f"gRPC at {config.host}:{server.grpc_port}")
-        print(f"REST at http://{config.host}:{server.rest_port}", flush=True)
+        grpc = address(config.host, server.grpc_port)
+        rest = address(config.host, server.rest_port)
+        print(f"gRPC at {grpc}\nREST at http://{rest}", flush=True)
         sleep_until(stop)
         print("Stopping: answering the requests in progress.", flush=True)
         server.stop()

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import threading
@@ -11,7 +12,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
 from tests.serving.exports import write_version
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 from tfrec.serving.checksums import write_checksums
 from tfrec.serving.model_configs import find_models
 from tfrec.serving.models import Models
@@ -163,6 +164,25 @@ def test_names_that_no_client_could_ask_for_are_ignored(folder, tmp_path):
     named = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     with pytest.raises(InputError, match="must be UTF-8"):
         find_models(Path(named))
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_and_said(
+    folder, tmp_path, monkeypatch
+):
+    """For root, who runs some of the tests, there is no such folder."""
+    (tmp_path / "lost+found").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(path):
+        if path.name == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.warns(InputWarning, match=r"lost\+found cannot be read: Perm"):
+        models = Models(lambda: find_models(tmp_path))
+    assert states(models) == {1: AVAILABLE}
+    models.close()
 
 
 def test_no_error_ends_the_looks(models, monkeypatch, capsys):

@@ -271,14 +271,13 @@ def test_more_than_can_wait_is_dropped_and_counted(tmp_path, monkeypatch):
             self.go.wait(30)
             super().write(record)
 
-    # Seven values are in a record.
-    monkeypatch.setattr(request_collector, "_MOST_VALUES", 15)
     counted = []
     collector = request_collector.Collector(
         Stuck(str(tmp_path / "r"), 2**20, 2, ""),
         lambda _, code: counted.append(code),
     )
     answered = request_collector.Answered(spec(), spec(), INPUTS, [], OUTPUTS)
+    monkeypatch.setattr(request_collector, "_MOST_BYTES", 2 * answered.size + 1)
     for _ in range(9):
         collector.put(answered)
     dropped = len(counted)
@@ -288,3 +287,12 @@ def test_more_than_can_wait_is_dropped_and_counted(tmp_path, monkeypatch):
     assert counted.count(StatusCode.OK) == 9 - dropped
     assert counted.count(StatusCode.RESOURCE_EXHAUSTED) == dropped
     assert len(read(*tmp_path.iterdir())) == 9 - dropped
+    # One that was being answered when the log was closed.
+    collector.put(answered)
+    assert counted[-1] == StatusCode.UNAVAILABLE
+
+
+def test_what_waits_is_counted_in_bytes():
+    long = {"history": np.array([[b"x" * 10**6]], object)}
+    answered = request_collector.Answered(spec(), spec(), long, [], OUTPUTS)
+    assert 10**6 < answered.size < 1.001 * 10**6

@@ -13,6 +13,7 @@ from tests.serving.conftest import RunningServer, request
 from tests.serving.exports import write_models
 from tfrec.errors import InputError
 from tfrec.serving.config import ServerConfig
+from tfrec.serving.listening import address
 from tfrec.serving.servable import Servable
 from tfrec.serving.server import Server
 from tfrec.serving.statuses import RequestError
@@ -92,6 +93,11 @@ def test_no_model_is_an_error_that_says_what_to_do(start, tmp_path):
         ("model_config_list { config { nam: 'a' } }", "nam"),
         ("", "at least one model"),
         ("model_config_list { config { name: 'a' } }", "base_path"),
+        (
+            "model_config_list { config { name: 'a' base_path: '/x' } "
+            "config { name: 'a' base_path: '/y' } }",
+            "must have each model once. Received: a 2 times",
+        ),
     ],
 )
 def test_a_wrong_configuration_is_named(start, tmp_path, text, named):
@@ -117,6 +123,17 @@ def test_a_request_that_takes_too_long_is_answered_so(start):
 
 def test_it_listens_at_the_loopback_address_only():
     assert ServerConfig().host == "127.0.0.1"
+
+
+def test_it_listens_at_an_address_of_ipv6(start):
+    server = start(host="::1")
+    grpc_address = address("::1", server.grpc_port)
+    rest_address = address("::1", server.rest_port)
+    assert grpc_address == f"[::1]:{server.grpc_port}"
+    client = RunningServer(grpc_address, rest_address, None, None)
+    with client.channel:
+        assert client.predict()["items"]
+    assert client.rest("GET", "/v1/models/toy")[0] == 200
 
 
 class Busy:

@@ -14,6 +14,7 @@ from tfrec.explorer.catalogue import Catalogue
 from tfrec.explorer.engines import Engine, RunEngine, ServerEngine
 from tfrec.serving import client
 from tfrec.serving.http import HttpServer
+from tfrec.serving.listening import address
 from tfrec.training import load_run
 
 # Seconds that a client may be silent, and that answers in progress may take.
@@ -106,8 +107,7 @@ class ExplorerServer:
         """
         application = Explorer(engines, catalogue, people, host)
         self._http = HttpServer(application, host, port, _TIMEOUT, "--port")
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._http.port}/"
+        self.url = f"http://{address(host, self._http.port)}/"
         self._warming = threading.Thread(
             target=_warm_up, args=(engines, catalogue), daemon=True
         )

@@ -27,7 +27,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from tfrec.serving import tensors
 from tfrec.serving.config import ServerConfig
-from tfrec.serving.listening import listen
+from tfrec.serving.listening import address, listen
 from tfrec.serving.models import Models
 from tfrec.serving.predictor import Predictor
 from tfrec.serving.statuses import RequestError, invalid, nothing_else_raised
@@ -180,7 +180,7 @@ class GrpcServer:
         # gRPC itself would write lines of its own about a port that is taken.
         listen(config.host, config.grpc_port, "--grpc_port").close()
         self.port = self._server.add_insecure_port(
-            f"{config.host}:{config.grpc_port}"
+            address(config.host, config.grpc_port)
         )
         self._server.start()
 

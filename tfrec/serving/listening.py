@@ -5,6 +5,11 @@ import socket
 from tfrec.errors import InputError
 
 
+def address(host: str, port: int) -> str:
+    """Returns host:port, with the brackets that IPv6 needs."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def listen(host: str, port: int, flag: str, backlog: int = 1) -> socket.socket:
     """Opens a socket to listen at.
 
@@ -24,6 +29,6 @@ def listen(host: str, port: int, flag: str, backlog: int = 1) -> socket.socket:
         )
     except OSError as error:
         raise InputError(
-            f"Cannot listen at {host}:{port}: {error.strerror}. Give "
+            f"Cannot listen at {address(host, port)}: {error.strerror}. Give "
             f"`{flag}` a free port and `--host` an address of this machine."
         ) from error

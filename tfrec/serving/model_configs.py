@@ -1,6 +1,8 @@
 """Which models are served, in which versions: TensorFlow Serving's terms."""
 
+import collections
 import re
+import warnings
 from pathlib import Path, PurePosixPath
 
 from google.protobuf import text_format
@@ -9,7 +11,7 @@ from tensorflow_serving.config.model_server_config_pb2 import (
     ModelServerConfig,
 )
 
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 
 # Where the official image, and so `models.config`, has the models.
 IMAGE_DIR = "/models"
@@ -22,6 +24,7 @@ def find_models(export_dir: Path) -> list[ModelConfig]:
     """Returns a configuration for every model in a folder.
 
     A folder whose name is no UTF-8, which no client could ask for, is ignored.
+    One that cannot be read, as `lost+found` of a volume, is so with a warning.
     """
     if not _is_text(str(export_dir)):
         raise InputError(
@@ -35,8 +38,16 @@ def find_models(export_dir: Path) -> list[ModelConfig]:
     return [
         ModelConfig(name=path.name, base_path=str(path))
         for path in sorted(export_dir.iterdir())
-        if _is_text(path.name) and path.is_dir() and version_folders(path)
+        if _is_text(path.name) and path.is_dir() and _has_versions(path)
     ]
+
+
+def _has_versions(path: Path) -> bool:
+    try:
+        return bool(version_folders(path))
+    except InputError as error:
+        warnings.warn(f"No model of it: {error}", InputWarning, stacklevel=3)
+        return False
 
 
 def _is_text(name: str) -> bool:
@@ -52,7 +63,7 @@ def read_model_configs(path: Path, export_dir: Path) -> list[ModelConfig]:
         export_dir: Where base paths below /models are looked for.
 
     Raises:
-        InputError: If it cannot be read or lists no model.
+        InputError: If it cannot be read, lists no model, or one twice.
     """
     models = list(parse_model_configs(path).model_config_list.config)
     if not models:
@@ -60,10 +71,16 @@ def read_model_configs(path: Path, export_dir: Path) -> list[ModelConfig]:
             f"{path} must have `model_config_list {{ config {{ … }} }}` with "
             "at least one model."
         )
+    names = collections.Counter(model.name for model in models)
     for model in models:
         base = PurePosixPath(model.base_path)
         if not (model.name and model.base_path):
             raise InputError(f"{path}: every model needs name and base_path.")
+        if names[model.name] > 1:
+            raise InputError(
+                f"{path} must have each model once. Received: {model.name} "
+                f"{names[model.name]} times."
+            )
         if base.is_relative_to(IMAGE_DIR):
             model.base_path = str(export_dir / base.relative_to(IMAGE_DIR))
     return models
@@ -85,18 +102,23 @@ def parse_model_configs(path: Path) -> ModelServerConfig:
 
 
 def version_folders(base: Path) -> dict[int, Path]:
-    """Returns the versions in a model's folder; other names are ignored."""
+    """Returns the versions in a model's folder; other names are ignored.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
     try:
-        paths = list(base.iterdir())
+        return {
+            int(path.name): path
+            for path in base.iterdir()
+            if _VERSION.fullmatch(path.name)
+            and int(path.name) <= LARGEST_VERSION
+            and path.is_dir()
+        }
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return {
-        int(path.name): path
-        for path in paths
-        if _VERSION.fullmatch(path.name)
-        and int(path.name) <= LARGEST_VERSION
-        and path.is_dir()
-    }
+    except OSError as error:
+        raise InputError(f"{base} cannot be read: {error.strerror}.") from error
 
 
 def wanted_versions(model: ModelConfig, found: set[int]) -> set[int]:

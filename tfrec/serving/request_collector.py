@@ -8,6 +8,7 @@ sampling and the time.
 import collections
 import contextlib
 import dataclasses
+import functools
 import logging
 import sys
 import threading
@@ -25,8 +26,8 @@ from tfrec.serving import tensors
 from tfrec.serving.request_files import WRITE_ERRORS, LogFiles
 from tfrec.serving.statuses import first_line
 
-# Values of the requests that wait to be written: some 100 MB of strings.
-_MOST_VALUES = 2**21
+# Of the requests that wait to be written.
+_MOST_BYTES = 2**27
 # Until a disk that was full is tried again.
 _PAUSE_SECONDS = 10.0
 
@@ -53,10 +54,16 @@ class Answered:
     sampling_rate: float = 1.0
     seconds: float = dataclasses.field(default_factory=time.time)
 
+    @functools.cached_property
     def size(self) -> int:
-        """Returns how many values it holds."""
+        """How many bytes its values take."""
         arrays = (*self.inputs.values(), *self.outputs.values())
-        return sum(array.size for array in arrays)
+        return sum(
+            array.nbytes + sum(map(sys.getsizeof, array.flat))
+            if array.dtype == object
+            else array.nbytes
+            for array in arrays
+        )
 
     def message(self) -> PredictionLog:
         """Returns it in the format of TensorFlow Serving's logs."""
@@ -87,7 +94,7 @@ class Collector:
         files: Where.
         observe: Is told of each request its model, and what became of it: OK,
             RESOURCE_EXHAUSTED if too many wait, UNAVAILABLE if the disk does
-            not take it.
+            not take it, or the log was closed.
     """
 
     def __init__(
@@ -96,7 +103,7 @@ class Collector:
         self._files, self._observe = files, observe
         self._condition = threading.Condition()
         self._waiting: collections.deque[Answered] = collections.deque()
-        self._values = 0
+        self._bytes = 0
         self._closed = False
         # Until when nothing is tried, and what was lost since it failed.
         self._pause, self._lost = 0.0, 0
@@ -107,16 +114,19 @@ class Collector:
 
     def put(self, answered: Answered) -> None:
         """Takes a request, unless too much waits; never waits itself."""
-        size = answered.size()
+        # Outside of the lock, as it looks at every string.
+        size = answered.size
         with self._condition:
             # One that is larger than all that may wait is taken alone.
-            more = self._values + size > _MOST_VALUES
-            full = bool(self._waiting) and more
-            if not full and not self._closed:
+            more = self._bytes + size > _MOST_BYTES
+            full, closed = bool(self._waiting) and more, self._closed
+            if not full and not closed:
                 self._waiting.append(answered)
-                self._values += size
+                self._bytes += size
                 self._condition.notify()
-        if full:
+        if closed:
+            self._observe(answered.spec.name, StatusCode.UNAVAILABLE)
+        elif full:
             self._observe(answered.spec.name, StatusCode.RESOURCE_EXHAUSTED)
 
     def close(self, timeout: float | None = None) -> None:
@@ -152,7 +162,7 @@ class Collector:
             if not self._waiting:
                 return None
             answered = self._waiting.popleft()
-            self._values -= answered.size()
+            self._bytes -= answered.size
             return answered
 
     def _write(self, answered: Answered) -> StatusCode:

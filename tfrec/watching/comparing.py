@@ -35,6 +35,7 @@ UNKNOWN_ITEMS = "unknown items, of those in histories"
 UNKNOWN_USERS = "unknown users, of those named"
 EMPTY = "histories without any item"
 LOST = "histories whose items are all unknown"
+NONE_KNOWN = "histories without a known item"
 
 
 class Risen(NamedTuple):

@@ -95,6 +95,7 @@ class Served:
         unknown_users: The same of users, where one was named.
         empty: The share of histories without any item.
         lost: That of histories without a known item, but with others.
+        none_known: Both: that of histories without a known item.
         lengths: Number of histories by the number of their known items, which
             is what a model reads; without those that have none.
         items: int64 `[num_items]`, how often each stands in a history.
@@ -111,7 +112,7 @@ class Served:
         self.hours: dict[int, Hour] = {}
         self.sampling = 0.0
         self.unknown_items, self.unknown_users = Share(), Share()
-        self.empty, self.lost = Share(), Share()
+        self.empty, self.lost, self.none_known = Share(), Share(), Share()
         self.unknown_names = Frequent()
         self.lengths: collections.Counter[int] = collections.Counter()
         self.items = np.zeros(self._data.num_items, np.int64)
@@ -181,6 +182,7 @@ class Served:
         self.empty.add(there == 0, np.ones_like(there))
         known = (indices > 0).sum(1)
         self.lost.add((there > 0) & (known == 0), np.ones_like(there))
+        self.none_known.add(known == 0, np.ones_like(there))
         self.lengths.update(known[known > 0].tolist())
         np.add.at(self.items, indices[indices > 0] - 1, 1)
         return [row[row > 0] for row in indices]

@@ -18,7 +18,8 @@ from tfrec.serving.servable import FOR_USER
 from tfrec.training.run import Run, explained, load_run
 from tfrec.watching.comparing import (
     NAMES,
-    UNKNOWN_USERS,
+    NONE_KNOWN,
+    UNKNOWN_ITEMS,
     Risen,
     of_histories,
     of_lists,
@@ -91,17 +92,19 @@ class Watched:
 
     def failures(self, config: WatchConfig) -> list[str]:
         """Returns what exceeds `--fail_above` and `--fail_unknown`."""
-        found = []
+        found, bound = [], config.fail_unknown
         for shift in self.shifts:
             if config.fail_above is not None and shift.exceeds(
                 config.fail_above
             ):
                 found.append(f"{shift.name}: PSI {shift.psi:.3f}")
-        for one in self.shares:
-            if config.fail_unknown is None or one.name == UNKNOWN_USERS:
-                continue
-            if one.exceeds(config.fail_unknown):
-                found.append(f"{one.name}: {one.share.value:.1%}")
+        for name, share in (
+            (UNKNOWN_ITEMS, self.served.unknown_items),
+            (NONE_KNOWN, self.served.none_known),
+        ):
+            enough = share.rows >= config.min_rows
+            if bound is not None and enough and share.interval()[0] > bound:
+                found.append(f"{name}: {share.value:.1%}")
         return found
 
 
