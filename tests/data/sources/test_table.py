@@ -272,6 +272,27 @@ def test_parquet_of_any_type_is_read(engine, tmp_path):
     assert read(engine, path) == [("1", "i", time), ("1", "j", time)]
 
 
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_time_is_cut_after_microseconds_and_never_rounded(
+    engine, tmp_path, unit
+):
+    # The last that there is of the unit before a second, and the second.
+    last = {"ms": 999, "us": 999_999, "ns": 999_999_999}[unit]
+    units = {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    values = [1517400000 * units + last, 1517400001 * units]
+    path = parquet(
+        tmp_path / "log.parquet",
+        sequence=[1, 1],
+        item=["i", "j"],
+        timestamp=pa.array(values, pa.timestamp(unit)),
+    )
+    fraction = {"ms": 999_000}.get(unit, 999_999)
+    assert [time for _, _, time in read(engine, path)] == [
+        1517400000_000000 + fraction,
+        1517400001_000000,
+    ]
+
+
 def test_a_fraction_makes_all_times_microseconds(engine, tmp_path):
     path = tmp_path / "log.csv"
     lines = ["sequence,item,timestamp", "u,i,1704597106", "u,i,1704597106.0"]

@@ -89,9 +89,12 @@ def _typed(column: ir.Column) -> ir.IntegerValue:
     """Returns the microseconds of a date or time."""
     # Engines count all times in UTC.
     moment = column if column.type().is_timestamp() else _cast(column)
-    # `epoch_seconds` has a fraction on some engines and none on others; the
-    # text of a time has one on all.
-    seconds = moment.epoch_seconds().floor().cast("int64")
+    # `epoch_seconds` of a time rounds nanoseconds up to the next second; of a
+    # day it is whole. Seconds have a fraction on some engines and none on
+    # others; the text of a time has one on all.
+    days = moment.date().epoch_seconds().floor().cast("int64")
+    second = moment.second().cast("float64").floor().cast("int64")
+    seconds = days + moment.hour() * 3600 + moment.minute() * 60 + second
     fraction = moment.cast("string").re_extract(r"[.]([0-9]{1,6})", 1)
     return seconds * MICROSECONDS + fraction.rpad(6, "0").cast("int64")
 
