@@ -60,5 +60,6 @@ class UniformLoss(ItemLoss):
         )
         counts = ~histories.hold(drawn)
         for j in range(targets.items.shape[1]):
-            counts &= drawn != targets.columns[:, j, None]
+            # Not `targets.columns`, in which no target is as item 1.
+            counts &= drawn != targets.items[:, j, None] - 1
         return drawn, counts
