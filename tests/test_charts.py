@@ -102,6 +102,23 @@ def test_bars_are_as_long_as_their_values_and_begin_at_zero():
     ]
 
 
+def test_a_long_name_leaves_the_bars_their_place():
+    name = "runs/" + 90 * "x" + "_seed0"
+    figure = bar_chart("B", [Series("ours", [name], [1.0])], "recall")
+    (bar,) = (
+        each
+        for each in _picture(figure).iter(f"{SVG}rect")
+        if each.find(f"{SVG}title") is not None
+    )
+    assert 0 < float(bar.get("x")) < 320
+    assert float(bar.get("width")) > 200
+    texts = [each.text for each in _picture(figure).iter(f"{SVG}text")]
+    assert "…" + name[-35:] in texts
+    # Whole where it is pointed at, and in the table.
+    assert bar.find(f"{SVG}title").text == f"ours, {name}: 1"
+    assert _cells(figure)[1][0] == name
+
+
 def test_a_histogram_counts_every_value_once():
     figure = histogram("H", [0, 0.1, 0.9, 1.0, float("nan")], "x", bins=2)
     assert _cells(figure)[1:] == [["0 to 0.5", "2"], ["0.5 to 1", "2"]]

@@ -99,6 +99,15 @@ def test_a_file_must_be_named(arguments):
         expand(arguments)
 
 
+def test_a_file_may_begin_with_a_mark(tmp_path):
+    path = tmp_path / "windows.flags"
+    path.write_bytes(b"\xef\xbb\xbf--model=pop\r\n--k=3\r\n")
+    assert [a.text for a in expand([f"--flagfile={path}"])] == [
+        "--model=pop",
+        "--k=3",
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_named(file, tmp_path):
     outer = file("outer", f"--flagfile={tmp_path}/none")
     with pytest.raises(

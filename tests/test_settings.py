@@ -72,6 +72,10 @@ def parsed(*arguments, configs=(Oven, Grill, Kettle)):
         ({"times": (5, 0)}, "`--times` must be above 0. Received: 0."),
         ({"times": (5, "x")}, "`--times` must be a number. Received: 'x'."),
         ({"times": 5}, "`--times` must be a list. Received: 5."),
+        (
+            {"times": ()},
+            "`--times` must have one value at least. Received: none.",
+        ),
         ({"heat": (5, 6)}, "`--heat` must be a number. Received: (5, 6)."),
         ({"names": "ada"}, "`--names` must be a list. Received: 'ada'."),
         ({"limit": 0}, "`--limit` must be at least 1. Received: 0."),
@@ -95,7 +99,7 @@ def test_a_value_out_of_bounds_is_named(values, message):
         {"heat": 300},
         {"share": 0.999},
         {"limit": 1, "steam": True},
-        {"times": ()},
+        {"times": (1,)},
     ],
 )
 def test_a_value_at_its_bound_is_taken(values):

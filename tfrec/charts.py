@@ -34,6 +34,8 @@ from tfrec.svg import (
 from tfrec.web_page import escape
 
 _BAR = 14
+# Pixels that a letter takes at most, and letters of a bar's name.
+_LETTER, _MOST_LETTERS = 8, 36
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +144,13 @@ def histogram(
     return figure(svg, [x_label, y_label], rows)
 
 
+def _short(name: str) -> str:
+    """Returns a name, of a long one its end, where names of runs differ."""
+    if len(name) <= _MOST_LETTERS:
+        return name
+    return "…" + name[1 - _MOST_LETTERS :]
+
+
 def bar_chart(
     title: str,
     series: Sequence[Series],
@@ -163,8 +172,7 @@ def bar_chart(
         return _empty(title)
     group = _BAR * len(series) + 8
     legend = legend_of([s.name for s in series], lines=False)
-    # At most eight pixels a letter.
-    left = 12 + 8 * max(map(len, categories))
+    left = 12 + _LETTER * min(max(map(len, categories)), _MOST_LETTERS)
     bottom = TOP + legend.height + group * len(categories)
     axes = Axes(
         (min(0, *ends), max(0, *ends)),
@@ -177,7 +185,7 @@ def bar_chart(
     for row, category in enumerate(categories):
         top = TOP + legend.height + group * row + 4
         middle = top + _BAR * len(series) / 2 + 4
-        marks.append(text(left - 8, middle, category, "end"))
+        marks.append(text(left - 8, middle, _short(category), "end"))
         for index, cells in enumerate(values):
             y, interval = cells.get(category, (None, None))
             if y is None:

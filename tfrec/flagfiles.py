@@ -89,7 +89,8 @@ def _read(
             f"Received: {path}.{where}"
         )
     try:
-        with open(path, encoding="utf-8") as file:
+        # Some editors of Windows begin a file with a mark.
+        with open(path, encoding="utf-8-sig") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(

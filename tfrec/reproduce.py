@@ -19,6 +19,7 @@ published, ours, ours tuned, with intervals. What was not run says "not run".
 
 import dataclasses
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,10 +126,11 @@ def main() -> None:
     for path in report(plan, parts, jobs, grid, config.seeds, folder):
         print(f"Written: {path}")
     if failures:
-        logs = "\n\n".join(map(str, failures))
+        for failure in failures:
+            print(f"{failure}\n", file=sys.stderr)
         raise InputError(
             f"{len(failures)} of {len(trials)} runs failed. The same command "
-            f"tries them again.\n\n{logs}"
+            "tries them again."
         )
 
 

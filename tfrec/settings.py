@@ -101,6 +101,11 @@ class Settings:
                 raise InputError(
                     f"`--{field.name}` must be a list. Received: {value!r}."
                 )
+            if field.default and not value:
+                raise InputError(
+                    f"`--{field.name}` must have one value at least. Received: "
+                    "none."
+                )
             for element in value:
                 _check(field, element)
         self.refuse_unused(

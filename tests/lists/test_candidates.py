@@ -74,6 +74,17 @@ def test_groups_come_from_columns_with_several_values(data, tmp_path):
     assert Candidates().pick(everything, 2) == [0, 1]
 
 
+def test_files_of_windows_say_the_same(data, tmp_path):
+    text = "\ufeff#item\tgenre\tseller\r\nitem 1\ta\r\nitem 3\ta\tx\r\n"
+    (tmp_path / "g.tsv").write_bytes(text.encode())
+    config = SourceConfig(
+        per_group=("genre:1", "seller:1"), groups=tmp_path / "g.tsv"
+    )
+    assert read_candidates(config, data).pick(np.arange(5), 5) == [0, 1, 3, 4]
+    (tmp_path / "ids").write_bytes("\ufeffitem 1\r\nitem 3\r\n".encode())
+    assert read_ids(tmp_path / "ids", "--allow") == {"item 1": 1, "item 3": 2}
+
+
 def test_titles_are_a_column_of_the_dataset(data):
     config = SourceConfig(per_group=("column 2:1",))
     groups = read_candidates(config, data).groups
@@ -84,5 +95,7 @@ def test_titles_are_a_column_of_the_dataset(data):
 
 @pytest.mark.parametrize("text", ["genre", "genre:0", ":2", "genre:x"])
 def test_what_is_no_limit_is_refused(text):
+    with pytest.raises(InputError, match=r"once\. Received: a twice"):
+        SourceConfig(per_group=("a:1", "b:2", "a:3"))
     with pytest.raises(InputError, match="`--per_group` must be a column and"):
         SourceConfig(per_group=(text,))

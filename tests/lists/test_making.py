@@ -1,6 +1,7 @@
 """Lists in a file: the same bytes whatever happens on the way."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -125,6 +126,23 @@ def test_parts_of_other_settings_are_not_used(source, tmp_path, capsys):
     make(source, path, users=str(some))
     assert "which were made with other settings" in capsys.readouterr().out
     assert len(path.read_text().splitlines()) == 4
+
+
+def test_parts_of_another_ranking_of_the_same_files_are_not_used(
+    run, tmp_path, monkeypatch
+):
+    def plan(run):
+        source = RunSource(run, 3)
+        work = Work(source, ListsConfig(output=tmp_path / "x.csv", k=3))
+        return work.parts._plan
+
+    before = plan(run)
+    assert plan(run) == before
+    other = dataclasses.replace(run.config, fit_on="all")
+    assert plan(dataclasses.replace(run, config=other)) != before
+    ranked = dataclasses.replace(run.data.protocol.config, rank_history=True)
+    monkeypatch.setattr(run.data.protocol, "config", ranked)
+    assert plan(run) != before
 
 
 def test_shards_are_all_of_it_and_each_has_a_file(source, expected, tmp_path):

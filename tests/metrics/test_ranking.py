@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from tests.properties import examples
 from tfrec.errors import InputError
 from tfrec.metrics import ranking
+from tfrec.metrics.popularity import group_names, popularity_of
 from tfrec.metrics.ranking import (
     MRR,
     NDCG,
@@ -249,3 +250,12 @@ def test_a_nan_in_any_block_is_an_error():
             [[1]],
             NONE,
         )
+
+
+def test_groups_of_items_that_are_as_popular_have_names_of_their_own():
+    counts = np.full(20, 3.0)
+    names = group_names(counts, popularity_of(counts))
+    assert list(names.values()) == [
+        "4 items, 3 times",
+        *(f"4 items, 3 times ({n})" for n in (2, 3, 4, 5)),
+    ]

@@ -12,7 +12,6 @@ SIZES = {
     "embedding_dim": 8,
     "gru_units": 6,
     "latent_dim": 4,
-    "critic_units": 5,
     "max_length": 12,
 }
 # Without dropout.

@@ -136,6 +136,13 @@ def test_a_term_of_weight_zero_is_left_out_with_its_player(
     assert player not in paths
 
 
+def test_without_convolution_and_contrast_it_learns():
+    net = acvae(kernel_size=1, contrastive_weight=0.0)
+    before = float(net.objective(batch())["reconstruction"])
+    net.fit(tf.data.Dataset.from_tensors(batch()).repeat(30), verbose=0)
+    assert float(net.objective(batch())["reconstruction"]) < before
+
+
 def test_half_the_square_of_z_may_stand_in_the_place_of_t():
     net = acvae(regularizer="l2", adversarial_weight=0.3, **QUIET)
     assert list(players(net)) == ["model", "critic"]

@@ -188,7 +188,9 @@ def test_a_folder_that_cannot_be_written_is_an_error(grid):
         grid.run([trial()])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+)
 def test_an_interruption_reaches_the_run_and_is_resumed(grid, tmp_path, number):
     """The grid in a process of its own, which imports no TensorFlow."""
     one = trial("slow", "--learning_rate=wait")

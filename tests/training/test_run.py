@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import tensorflow as tf
 from tests.prepared import prepare_sequences
 from tests.toy import toy_data
 from tfrec.batches import Query
-from tfrec.errors import InputError
+from tfrec.errors import InputError, InputWarning
 from tfrec.models import ACVAEConfig
 from tfrec.training import TrainingConfig, load_run
 from tfrec.training.run import build, explained
@@ -27,6 +28,12 @@ def test_a_loaded_run_repeats_its_numbers_exactly(run, finished_run):
     best = run.evaluate("validation")
     assert best["metrics"]["ndcg@10"] == saved["validation"]["ndcg@10"]
     assert best["split"] == "validation"
+
+
+def test_a_validation_that_was_trained_on_says_so(run):
+    config = dataclasses.replace(run.config, fit_on="all")
+    with pytest.warns(InputWarning, match=r"trained on the validation split"):
+        dataclasses.replace(run, config=config).evaluate("validation")
 
 
 def test_recommendations_have_titles_and_leave_out_the_history(run):

@@ -77,7 +77,9 @@ def _lines(path: Path) -> Iterator[str]:
         with open(path, "rb") as file:
             for line in file:
                 number += 1
-                yield line.decode().rstrip("\n")
+                # As Windows ends it, and begins the file.
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield text.rstrip("\n").removesuffix("\r")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

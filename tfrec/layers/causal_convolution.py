@@ -32,8 +32,13 @@ class CausalConvolution(keras.layers.Layer):
         )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Maps `[batch, length, channels]` to `[batch, length, filters]`."""
-        windows = causal_windows(inputs, self.kernel_size)
+        """Maps `[batch, length, channels]` to `[batch, length, filters]`.
+
+        With a kernel of 1, `[..., channels]` to `[..., filters]`.
+        """
+        windows = inputs
+        if self.kernel_size > 1:
+            windows = causal_windows(inputs, self.kernel_size)
         product = tf.tensordot(windows, self.kernel, 1)
         return tf.nn.bias_add(product, self.bias)
 

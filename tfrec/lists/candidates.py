@@ -34,7 +34,7 @@ def read_ids(path: str | Path, flag: str) -> dict[str, int]:
         InputError: If it cannot be read or has no id.
     """
     try:
-        text = Path(path).read_bytes().decode()
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"`{flag}` must be a file of ids, in UTF-8: {path} cannot be read "

@@ -85,6 +85,11 @@ class SourceConfig(Settings):
                     "`--per_group` must be a column and the most items of one "
                     f"value, such as genres:2. Received: {text!r}."
                 )
+            if column in limits:
+                raise InputError(
+                    "`--per_group` must name a column once. Received: "
+                    f"{column} twice."
+                )
             limits[column] = int(most)
         return limits
 

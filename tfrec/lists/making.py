@@ -99,6 +99,8 @@ class Work:
             "tfrec": tfrec.__version__,
             "source": self._source.identity,
             "data": data.manifest.data_checksum,
+            # The same files can be ranked in two ways.
+            "exclude_history": data.protocol.exclude_history,
             "k": config.k,
             "files": [file and file_checksum(Path(file)) for file in files],
             "per_group": list(config.per_group),

@@ -70,6 +70,8 @@ class RunSource:
             "model": self._run.config.model,
             "settings": self._model.config.to_dict(),
             "weights": digest.hexdigest(),
+            # Whose interactions say what is popular.
+            "fit_on": self._run.config.fit_on,
         }
 
     def best(self, histories: Sequence[History]) -> list[Listed]:

@@ -35,5 +35,8 @@ def group_names(counts: np.ndarray, groups: np.ndarray) -> dict[int, str]:
         low, high = held.min(), held.max()
         times = f"{low:,.0f}" + (f" to {high:,.0f}" if high > low else "")
         items = f"{len(held):,} item{'s' * (len(held) > 1)}"
-        names[int(group)] = f"{items}, {times} times"
+        name = f"{items}, {times} times"
+        # Of many items that are as popular, groups look the same.
+        alike = sum(other.startswith(name) for other in names.values())
+        names[int(group)] = f"{name} ({alike + 1})" if alike else name
     return names

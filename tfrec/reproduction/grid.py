@@ -252,13 +252,24 @@ def _wait(command: Sequence[str], log) -> int:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Lets SIGTERM interrupt as Ctrl-C does, while the body runs."""
+    """Lets SIGTERM interrupt as Ctrl-C does, while the body runs.
+
+    So does the end of the terminal (SIGHUP), unless `nohup` has it ignored: a
+    training that went on alone would be in the way of the next grid.
+    """
 
     def interrupt(number, frame):
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from tfrec.reproduction.plan import Drawn, Job, Part, Plan
 from tfrec.reproduction.sections import Picture, Reader, Section
 from tfrec.table_text import Table
 from tfrec.training.description import versions
-from tfrec.training.files import write_text
+from tfrec.training.files import write_text, writing
 from tfrec.web_page import heading, note, page
 
 PICTURES = "pictures"
@@ -53,7 +53,8 @@ def report(
     sections.append(reader.runs(jobs))
     title = f"{plan.paper}, reproduced"
     text, web = folder / "report.md", folder / "report.html"
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder, _FLAG):
+        folder.mkdir(parents=True, exist_ok=True)
     write_text(text, _markdown(title, sections, folder), _FLAG)
     write_text(web, page(title, _html(sections)), _FLAG)
     return text, web
@@ -96,7 +97,8 @@ def _markdown(title: str, sections: Sequence[Section], folder: Path) -> str:
             elif found := _SVG.search(block):
                 pictures += 1
                 path = folder / PICTURES / f"{pictures:02}.svg"
-                path.parent.mkdir(exist_ok=True)
+                with writing(path.parent, _FLAG):
+                    path.parent.mkdir(exist_ok=True)
                 write_text(path, found[0] + "\n", _FLAG)
                 place = path.relative_to(folder).as_posix()
                 lines.append(f"![{section.title}]({place})")

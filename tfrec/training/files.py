@@ -103,12 +103,14 @@ def replacing(path: Path, flag: str = "--run_dir") -> Iterator[BinaryIO]:
     Raises:
         InputError: If it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # A link stays one.
+    real = Path(os.path.realpath(path))
+    temporary = real.with_name(f".{real.name}.{os.getpid()}")
     with writing(path, flag):
         try:
             with open(temporary, "wb") as file:
                 yield file
-            temporary.replace(path)
+            temporary.replace(real)
         finally:
             temporary.unlink(missing_ok=True)
 

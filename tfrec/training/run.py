@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from tfrec.batches import UNKNOWN_USER
 from tfrec.data import PreparedDataset
-from tfrec.errors import InputError, OutOfMemoryError
+from tfrec.errors import InputError, InputWarning, OutOfMemoryError
 from tfrec.metrics.ranks import Ranks
 from tfrec.models import Recommender, get_model
 from tfrec.settings import Settings
@@ -96,6 +97,13 @@ class Run:
         Raises:
             InputError: See `rank`.
         """
+        if split == "validation" and self.config.fit_on == "all":
+            warnings.warn(
+                f"{self.folder} was trained on the validation split too "
+                "(`--fit_on=all`): how it ranks that says little of others.",
+                InputWarning,
+                stacklevel=2,
+            )
         ranks = ranks or self.rank(split)
         return {
             "protocol": self.data.describe(split),

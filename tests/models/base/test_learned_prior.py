@@ -11,6 +11,7 @@ from tensorflow_probability.python.distributions import (
 from tests.models.small import QUIET, batch, chains, per_position
 from tfrec.batches import Query
 from tfrec.errors import InputError
+from tfrec.training.strategy import make_strategy
 
 FLOWS = {"posterior": "flow", "flows": 2, "flow_parameters": "amortized"}
 ALL = {**FLOWS, "prior_flows": 2, "recognition_units": 3, "target_window": 2}
@@ -163,6 +164,48 @@ def test_free_bits_cost_what_they_are():
         # The draws differ, and with them the KL divergence.
         expected = max(float(terms["kl"]), 9 / 3 * bits)
         np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_free_bits_are_those_of_the_batch_on_all_devices(monkeypatch):
+    eps = np.array([0.5, -1.0, 0.2, 1.5], np.float32)
+    monkeypatch.setattr(
+        keras.random, "normal", lambda shape, seed: tf.broadcast_to(eps, shape)
+    )
+    parts = [
+        tf.nest.map_structure(lambda values, p=part: values[p], batch())
+        for part in (slice(0, 1), slice(1, 3))
+    ]
+
+    def same(**changes):
+        keras.utils.set_random_seed(0)
+        return model(**changes)
+
+    one, *others = (
+        float(same().objective(part, training=False)["kl"])
+        for part in (batch(), *parts)
+    )
+    means = [
+        kl / count for kl, count in zip(others, (4 / 3, 5 / 3), strict=True)
+    ]
+    bits = (min(means) + one / (9 / 3)) / 2
+    # Alone one of the devices would be below, and count as that.
+    assert min(means) < bits < one / (9 / 3)
+    strategy = make_strategy("mirrored")
+    with strategy.scope():
+        net = same(free_bits=bits)
+
+    def price(part):
+        terms = net.objective(part, training=False)
+        return terms["loss"] - terms["reconstruction"]
+
+    @tf.function
+    def price_on_each():
+        values = strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+        return strategy.reduce("SUM", strategy.run(price, [values]), axis=None)
+
+    np.testing.assert_allclose(price_on_each(), one, rtol=1e-4)
 
 
 def test_free_bits_draw_nothing_to_the_prior():

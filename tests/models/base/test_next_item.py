@@ -278,6 +278,17 @@ def test_a_block_holds_an_item_at_least():
         vaser().compile(evaluation_block_items=0)
 
 
+def test_a_start_at_popularity_needs_biases():
+    counts = tf.constant([9.0, *[0.0] * 999])
+    for given, bias in ((True, np.log(10)), (False, 0.0)):
+        net = vaser(1000, item_bias=given)
+        # As it is by default in some models.
+        vars(net.config)["start_at_popularity"] = True
+        assert net.counts_items == given
+        net.take_counts(counts)
+        np.testing.assert_allclose(net.item_logits.bias[0], bias, rtol=0.01)
+
+
 @pytest.mark.parametrize(
     ("wrong", "choice"),
     [

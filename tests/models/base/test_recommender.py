@@ -87,6 +87,14 @@ def test_an_index_beyond_the_items_is_refused(index):
         Fixed(6).recommend([[3, index]], k=1)
 
 
+@pytest.mark.parametrize("call", ["recommend", "predict"])
+def test_padding_before_an_item_is_refused(call):
+    ask = getattr(Fixed(10), call)
+    ask(np.array([[5, 3, 0], [5, 0, 0], [0, 0, 0]]))
+    with pytest.raises(ValueError, match=r'0 before an item.*padding="post"'):
+        ask(np.array([[5, 3, 1], [0, 5, 3]]))
+
+
 @pytest.mark.parametrize("rows", [[1, 2], [["a"]], [[1.5]], 3, [[[1]]], []])
 def test_what_is_no_rows_of_indices_is_refused(rows):
     with pytest.raises(ValueError, match=r"must be rows of item indices"):

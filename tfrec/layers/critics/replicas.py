@@ -46,6 +46,12 @@ def next_rows(values: tf.Tensor) -> tf.Tensor:
     return tf.concat([row[None], values[:-1]], 0)
 
 
+def sum_of_replicas(value: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of a value, of any shape, over all replicas."""
+    replica = tf.distribute.get_replica_context()
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
 def all_rows(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the rows of the global batch, cut or padded to the length here.
 

@@ -37,8 +37,8 @@ def as_histories(rows: Any, num_items: int) -> tf.Tensor:
         int32 `[batch, length]`, 0 at the end.
 
     Raises:
-        ValueError: If they are no rows of indices, or an index is not of the
-            vocabulary.
+        ValueError: If they are no rows of indices, an index is not of the
+            vocabulary, or 0 stands before an item.
     """
     if tf.is_tensor(rows):
         histories = rows
@@ -67,6 +67,12 @@ def as_histories(rows: Any, num_items: int) -> tf.Tensor:
         raise ValueError(
             f"`history` must hold item indices from 1 to {num_items}. "
             f"Received: {least if least < 0 else largest}."
+        )
+    if tf.reduce_any((histories[:, :-1] == 0) & (histories[:, 1:] > 0)):
+        raise ValueError(
+            "`history` must have its padding, 0, at the end. Received: 0 "
+            "before an item. In keras.utils.pad_sequences it is "
+            'padding="post".'
         )
     return tf.cast(histories, tf.int32)
 

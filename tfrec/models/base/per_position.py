@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfrec.batches import Query, TrainingBatch
 from tfrec.layers.critics import Critic, Pairs
+from tfrec.layers.critics.replicas import sum_of_replicas
 from tfrec.layers.encoders import Encoder
 from tfrec.layers.losses import coming
 from tfrec.layers.posteriors import (
@@ -203,8 +204,10 @@ class PerPosition(PositionLatents):
             square = tf.reduce_sum(tf.square(self.drawn(draw.latent)), -1)
             return positions.sum(sum(draw.extras.values(), 0.5 * square))
         if c.free_bits:
-            count = tf.reduce_sum(positions.weights)
-            return tf.maximum(positions.sum(draw.kl), c.free_bits * count)
+            kl = positions.sum(draw.kl)
+            free = c.free_bits * tf.reduce_sum(positions.weights)
+            more = sum_of_replicas(tf.stop_gradient(kl - free)) > 0
+            return tf.where(more, kl, free)
         return None
 
     def _draw(

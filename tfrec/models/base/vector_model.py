@@ -132,8 +132,7 @@ class VectorModel(ItemProducts, Learned):
     @property
     def counts_items(self) -> bool:
         """See base class."""
-        c = self.config
-        return c.start_at_popularity or self.item_loss.needs_popularity
+        return self.config.popular_start or self.item_loss.needs_popularity
 
     @property
     def tables(self) -> dict[str, tf.Variable]:
@@ -174,7 +173,7 @@ class VectorModel(ItemProducts, Learned):
 
     def take_counts(self, counts: tf.Tensor) -> None:
         """See base class."""
-        if self.config.start_at_popularity:
+        if self.config.popular_start:
             self.item_logits.start_at(counts)
         self.item_loss.order_by(counts)
 

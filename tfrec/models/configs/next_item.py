@@ -222,6 +222,11 @@ class NextItemConfig(MemoryConfig, LearnedConfig):
         return unused
 
     @property
+    def popular_start(self) -> bool:
+        """Whether the items' biases start at their popularity."""
+        return self.start_at_popularity and self.item_bias
+
+    @property
     def draws(self) -> int:
         """How many items the loss draws; 0 if it takes all."""
         return self.negatives or _NEGATIVES.get(self.loss, 0)

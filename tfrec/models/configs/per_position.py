@@ -299,7 +299,17 @@ class PerPositionConfig(VariationalConfig):
                 "with --contrastive_weight=0",
             )
             if not self.has_adversary:
-                unused["critic_optimizer"] = "without adversary and critic"
+                unused |= {
+                    f"critic_{name}": "without adversary and critic"
+                    for name in (
+                        "optimizer",
+                        "units",
+                        "learning_rate",
+                        "weight_decay",
+                    )
+                }
+        if self.tie_weights:
+            unused["decoder_units"] = "with --tie_weights"
         return unused
 
     @property
