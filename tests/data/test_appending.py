@@ -279,6 +279,31 @@ def test_a_setting_may_be_repeated(tmp_path, monday):
     assert f"--data_dir={data.data_dir} --keep_log" in str(error.value)
 
 
+def test_a_day_without_events_is_no_error(tmp_path):
+    """Also where numbers would need a unit that ISO times must not have."""
+    rows = [
+        f"u{n % 9},i{n % 5},2024-01-{1 + n // 9:02d} 12:00:{n % 9:02d},5"
+        for n in range(180)
+    ]
+    write(tmp_path / "days" / "one.csv", rows)
+    write(tmp_path / "days" / "two.csv", [])
+    config = DataConfig(
+        dataset="csv",
+        raw_dir=tmp_path / "days" / "one.csv",
+        data_dir=tmp_path / "one",
+        keep_log=True,
+        protocol="temporal",
+        test_quantile=0.8,
+    )
+    before = prepare(config)
+    after = append(
+        before.data_dir,
+        raw_dir=tmp_path / "days" / "two.csv",
+        data_dir=tmp_path / "two",
+    )
+    assert after.manifest.splits == before.manifest.splits
+
+
 def test_times_of_another_kind_are_refused(tmp_path, monday):
     write(tmp_path / "tuesday.csv", ["u1,i1,2024-01-07,5"])
     with pytest.raises(InputError, match=r"tuesday\.csv.*: numbers.*ISO dates"):

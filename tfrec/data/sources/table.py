@@ -95,7 +95,10 @@ class TableSource(Source):
             fields = raw.table(engine, names)
             with reading(engine, raw):
                 kind = _kind(fields)
-            _check_unit(config, kind)
+            if kind:
+                _check_unit(config, kind)
+            # Of a file without a time, as on a day without events.
+            kind = kind or "number"
             table = store_interactions(engine, fields, raw, self.bad_rows, kind)
             if kind == "iso":
                 return Log(table, DAY, "iso")
@@ -216,7 +219,7 @@ def _check_unit(config: DataConfig, kind: str) -> None:
 
 
 def _kind(fields: ir.Table) -> str:
-    """Returns "iso" or "number": what the first time is that is one."""
+    """Returns "iso" or "number": what the first time is; "" if none is one."""
     kind = fields.timestamp.type()
     if not kind.is_string():
         return "number" if kind.is_numeric() else "iso"
@@ -228,4 +231,4 @@ def _kind(fields: ir.Table) -> str:
             return "iso"
         if re.match(r"[+-]?[0-9]+", text):
             return "number"
-    return "number"
+    return ""
