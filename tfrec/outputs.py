@@ -15,7 +15,7 @@ def check_output(path: str | Path, flag: str = "--output") -> None:
     Raises:
         InputError: If it is a folder or a device, or its folder is not there.
     """
-    refuse_no_file(path, flag)
+    check_replaceable(path, flag)
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(
@@ -24,10 +24,10 @@ def check_output(path: str | Path, flag: str = "--output") -> None:
         )
 
 
-def refuse_no_file(path: str | Path, flag: str = "--output") -> None:
-    """Raises `InputError` if there is something, and it is no file.
+def check_replaceable(path: str | Path, flag: str = "--output") -> None:
+    """Raises `InputError` if a path is that of a folder or a device.
 
-    What is written replaces what is there, which a device must not be.
+    What is written replaces what is there.
 
     Args:
         path: The file.

@@ -28,7 +28,7 @@ from tfrec import cli, settings
 from tfrec.errors import InputError
 from tfrec.imports import lean_imports
 from tfrec.lists.config import ListsConfig
-from tfrec.outputs import refuse_no_file
+from tfrec.outputs import check_replaceable
 from tfrec.settings import setting
 from tfrec.training import TrainingConfig
 
@@ -136,7 +136,7 @@ def _write(config: RecommendationConfig) -> None:
     from tfrec.lists.making import make_lists
     from tfrec.lists.sources import open_source
 
-    refuse_no_file(config.path)
+    check_replaceable(config.path)
     source, options = open_source(config), {}
     if config.engine == "pyspark":
         from tfrec.lists.spark import make_on_spark

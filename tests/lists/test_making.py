@@ -56,6 +56,16 @@ def test_every_format_has_all_rows_in_order(source, expected, tmp_path):
     assert len(list((tmp_path / "new").iterdir())) == 3
 
 
+def test_a_link_is_written_through(source, expected, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "x.csv").symlink_to(tmp_path / "disk" / "lists.csv")
+    make(source, tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").is_symlink()
+    text = (tmp_path / "disk" / "lists.csv").read_text()
+    assert len(text.splitlines()) == 1 + len(rows_of(expected))
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_a_kill_at_any_rename_changes_nothing(
     after, source, tmp_path, monkeypatch

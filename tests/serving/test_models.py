@@ -14,7 +14,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 from tests.serving.exports import write_version
 from tfrec.errors import InputError, InputWarning
 from tfrec.serving.checksums import write_checksums
-from tfrec.serving.model_configs import find_models
+from tfrec.serving.model_configs import FoundModels, find_models
 from tfrec.serving.models import Models
 from tfrec.serving.statuses import RequestError
 
@@ -180,7 +180,29 @@ def test_a_folder_that_cannot_be_read_is_left_out_and_said(
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     with pytest.warns(InputWarning, match=r"lost\+found cannot be read: Perm"):
-        models = Models(lambda: find_models(tmp_path))
+        models = Models(FoundModels(tmp_path))
+    assert states(models) == {1: AVAILABLE}
+    models.close()
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.ESTALE])
+def test_what_is_served_stays_if_its_folder_cannot_be_read_any_more(
+    folder, tmp_path, monkeypatch, capsys, reason
+):
+    models = Models(FoundModels(tmp_path))
+    listed = Path.iterdir
+
+    def iterdir(path):
+        if path == folder:
+            raise OSError(reason, os.strerror(reason), str(path))
+        return listed(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", iterdir)
+        models.poll()
+    assert states(models) == {1: AVAILABLE}
+    assert "toy cannot be read: " in capsys.readouterr().err
+    models.poll()
     assert states(models) == {1: AVAILABLE}
     models.close()
 

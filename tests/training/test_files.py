@@ -4,7 +4,7 @@ import os
 import pytest
 
 from tfrec.errors import InputError
-from tfrec.outputs import check_output, refuse_no_file
+from tfrec.outputs import check_output, check_replaceable
 from tfrec.training.files import (
     locked,
     read_json,
@@ -30,7 +30,7 @@ def test_a_link_stays_one(tmp_path):
     assert len(list(tmp_path.rglob("*"))) == 3
 
 
-@pytest.mark.parametrize("check", [check_output, refuse_no_file])
+@pytest.mark.parametrize("check", [check_output, check_replaceable])
 def test_what_is_there_and_no_file_is_not_replaced(tmp_path, check):
     check(tmp_path / "new")
     (tmp_path / "old").touch()

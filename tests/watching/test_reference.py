@@ -112,13 +112,17 @@ def test_a_card_names_the_dataset_of_a_version(tmp_path):
 @pytest.mark.parametrize("named", [False, True])
 def test_the_dataset_is_that_of_the_version_that_answered(tmp_path, named):
     """And not that of the newest; the log alone names the model."""
-    train = {4: TRAIN, 5: [[4, 5], [5, 4, 1]]}
+    train = {3: [[3, 5]], 4: TRAIN, 5: [[4, 5], [5, 4, 1]]}
     for number, sequences in train.items():
         data = prepare_sequences(tmp_path / str(number), sequences)
         version = make_version(tmp_path / "models" / "home" / str(number))
         write_card(version, data)
     make_version(tmp_path / "models" / "away" / "1")
+    # What has no card need have none, if it did not answer.
+    make_version(tmp_path / "models" / "home" / "6")
     requests = [request([f"item {n}"], version=4) for n in (1, 2, 3, 4)]
+    # An older one answered first.
+    requests = [request(["item 5"], version=3), *requests]
     log = write(tmp_path / "r.tfrecord", requests)
     config = WatchConfig(
         log=(log,),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,7 +70,8 @@ class Parts:
     """
 
     def __init__(self, output: Path, plan: dict[str, Any]):
-        self._output = output
+        # A link stays one: what it leads to is written.
+        self._output = output = Path(os.path.realpath(output))
         text = json.dumps(plan, sort_keys=True)
         self._plan = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = output.with_name(f"{output.name}.parts")

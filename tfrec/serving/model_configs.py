@@ -3,6 +3,7 @@
 import collections
 import re
 import warnings
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from google.protobuf import text_format
@@ -20,11 +21,20 @@ LARGEST_VERSION = 2**63 - 1
 _VERSION = re.compile("[0-9]{1,30}")
 
 
-def find_models(export_dir: Path) -> list[ModelConfig]:
+def find_models(
+    export_dir: Path, known: Collection[str] = ()
+) -> list[ModelConfig]:
     """Returns a configuration for every model in a folder.
 
     A folder whose name is no UTF-8, which no client could ask for, is ignored.
-    One that cannot be read, as `lost+found` of a volume, is so with a warning.
+    One that may not be read, as `lost+found` of a volume, is so with a warning.
+
+    Args:
+        export_dir: Folder of all models.
+        known: Names of models that were there before: those must be readable.
+
+    Raises:
+        InputError: If a folder cannot be read.
     """
     if not _is_text(str(export_dir)):
         raise InputError(
@@ -38,14 +48,36 @@ def find_models(export_dir: Path) -> list[ModelConfig]:
     return [
         ModelConfig(name=path.name, base_path=str(path))
         for path in sorted(export_dir.iterdir())
-        if _is_text(path.name) and path.is_dir() and _has_versions(path)
+        if _is_text(path.name)
+        and path.is_dir()
+        and _has_versions(path, path.name in known)
     ]
 
 
-def _has_versions(path: Path) -> bool:
+class FoundModels:
+    """Finds the models of a folder, again and again; see `find_models`.
+
+    A model that was there, and whose folder cannot be read now, is not gone:
+    that is an error.
+    """
+
+    def __init__(self, export_dir: Path):
+        self._export_dir = export_dir
+        self._known: list[str] = []
+
+    def __call__(self) -> list[ModelConfig]:
+        """Returns a configuration for every model."""
+        models = find_models(self._export_dir, self._known)
+        self._known = [model.name for model in models]
+        return models
+
+
+def _has_versions(path: Path, known: bool) -> bool:
     try:
         return bool(version_folders(path))
     except InputError as error:
+        if known or not isinstance(error.__cause__, PermissionError):
+            raise
         warnings.warn(f"No model of it: {error}", InputWarning, stacklevel=3)
         return False
 

@@ -9,7 +9,7 @@ from tfrec.serving.batching import Batcher
 from tfrec.serving.config import ServerConfig
 from tfrec.serving.grpc_service import GrpcServer
 from tfrec.serving.http import HttpServer
-from tfrec.serving.model_configs import find_models, read_model_configs
+from tfrec.serving.model_configs import FoundModels, read_model_configs
 from tfrec.serving.models import Models
 from tfrec.serving.monitoring import Monitoring
 from tfrec.serving.predictor import Predictor
@@ -40,7 +40,7 @@ class Server:
                 read_model_configs, Path(config.model_config_file), export_dir
             )
         else:
-            read = functools.partial(find_models, export_dir)
+            read = FoundModels(export_dir)
         monitoring = Monitoring()
         self._logs = RequestLogs(config, monitoring)
         self.models = Models(lambda: self._logs.follow(read()))

@@ -63,15 +63,23 @@ def read_traffic(
     return name, dict(sorted(found.items()))
 
 
-def first_asked(paths: Sequence[Path]) -> str:
-    """Returns the model that the first request of a log is to.
+def first_asked(paths: Sequence[Path], name: str = "") -> tuple[str, int]:
+    """Returns the model and the version that answered first in a log.
+
+    Args:
+        paths: Files of the log.
+        name: Of the model; any by default.
 
     Raises:
         InputError: If there is none.
     """
+    others = set()
     for record in read_logs(paths):
-        return _answering(record)[0]
-    _refuse_nothing("", set(), paths)
+        asked, version = _answering(record)
+        if name in ("", asked):
+            return asked, version
+        others.add(asked)
+    _refuse_nothing(name, others, paths)
 
 
 def _answering(record: Logged) -> tuple[str, int]:

@@ -102,8 +102,10 @@ class Watched:
             (UNKNOWN_ITEMS, self.served.unknown_items),
             (NONE_KNOWN, self.served.none_known),
         ):
+            if bound is None:
+                continue
             enough = share.rows >= config.min_rows
-            if bound is not None and enough and share.interval()[0] > bound:
+            if Counted(name, share, bound, enough).exceeds(bound):
                 found.append(f"{name}: {share.value:.1%}")
         return found
 
@@ -129,6 +131,8 @@ def watch(config: WatchConfig) -> Watched:
         if answered.manifest.data_checksum != data.manifest.data_checksum:
             data = answered
             _, versions = read_traffic(paths, data, config.name, config.seed)
+            # A file of the log may be gone by now.
+            choose_version(versions, version)
     _refuse_strangers(versions[version], data)
     with explained(data):
         return _compare(config, run, data, name, versions, version)
@@ -182,15 +186,15 @@ def _compare(
 
 
 def _likely_data(config: WatchConfig, paths: Sequence[Path]) -> PreparedDataset:
-    """Opens the dataset of the newest version.
+    """Opens the dataset of the version that answered first.
 
-    Only who has read the log knows which version answered, and to read it
-    takes a dataset.
+    Only who has read the log knows which is to be watched, and to read it takes
+    a dataset.
     """
     if config.data_dir:
         return PreparedDataset.open(config.data_dir)
-    name = config.name or first_asked(paths)
-    return data_of_export(config, name, config.version)
+    name, version = first_asked(paths, config.name)
+    return data_of_export(config, name, config.version or version)
 
 
 def data_of_export(

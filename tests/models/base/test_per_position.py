@@ -9,7 +9,6 @@ import tensorflow as tf
 from tests.models.small import acvae, batch, chains, per_position, vaser
 from tfrec.batches import Query, TrainingBatch
 from tfrec.errors import InputError
-from tfrec.models import ACVAEConfig
 from tfrec.models.base.per_position import PerPosition
 from tfrec.models.configs.per_position import PerPositionConfig
 
@@ -152,7 +151,6 @@ def test_a_posterior_of_the_attention_is_judged_with_the_other(posterior):
         {"critic_units": 7},
         {"critic_learning_rate": 0.1},
         {"critic_weight_decay": 0.2},
-        {"tie_weights": True, "decoder_units": 7},
     ],
 )
 def test_a_setting_that_nothing_reads_is_refused(wrong):
@@ -251,11 +249,7 @@ def test_posterior_draws_are_those_at_every_position(model):
 
 
 def test_the_cosine_softmax_ignores_the_length_of_item_vectors(model):
-    # Which tied weights do not read.
-    units = {"decoder_units": ACVAEConfig.decoder_units}
-    net = model(
-        cosine_scale=5.0, tie_weights=True, **(units if model is acvae else {})
-    )
+    net = model(cosine_scale=5.0, tie_weights=True)
     query = Query.of([[1, 2, 3]])
     latent = net.encode(query)
     before = net.decode(latent, query)

@@ -308,8 +308,6 @@ class PerPositionConfig(VariationalConfig):
                         "weight_decay",
                     )
                 }
-        if self.tie_weights:
-            unused["decoder_units"] = "with --tie_weights"
         return unused
 
     @property
