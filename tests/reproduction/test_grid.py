@@ -197,6 +197,8 @@ def test_an_interruption_reaches_the_run_and_is_resumed(grid, tmp_path, number):
     program = textwrap.dedent(f"""
         import signal
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # As it is for who was not started by nohup.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         from pathlib import Path
         from tfrec.reproduction.grid import Grid, Trial
         from tfrec.reproduction.plan import Job
