@@ -117,10 +117,10 @@ def _space(model: str, given: Settings, search: str) -> Space:
     """
     unused = given.unused()
     declared = {k: v for k, v in given.space.items() if k not in unused}
-    names = declared
+    names = list(declared)
     if search not in ("", "all"):
-        names = search.split(",")
-        for name in names:
+        chosen = search.split(",")
+        for name in chosen:
             if name in unused:
                 raise InputError(
                     f"--search: {name!r} means nothing {unused[name]}."
@@ -130,6 +130,8 @@ def _space(model: str, given: Settings, search: str) -> Space:
                     f"--search: {name!r} is not in the space of --model={model}"
                     f": {', '.join(declared) or 'it declares none'}."
                 )
+        # Always in one order, in which values are drawn.
+        names = [name for name in declared if name in chosen]
     space = {
         name: declared[name]
         for name in names

@@ -105,6 +105,38 @@ def test_rows_make_up_for_the_steps_that_they_missed(decay):
     assert np.abs(ours.numpy() - start).max(1).min() > 1e-3
 
 
+@pytest.mark.parametrize("first", [1, 10, 100])
+@pytest.mark.parametrize("missed", [5, 40, 400])
+def test_young_rows_make_up_for_about_what_they_missed(first, missed):
+    """Row 0 has gradients in the first steps alone, row 2 in all."""
+    lazy, plain = (
+        make(made, weight_decay=0.0)
+        for made in (LazyAdamW, keras.optimizers.AdamW)
+    )
+    moved = []
+    for table, _, optimizer in (lazy, plain):
+        optimizer.learning_rate.assign(1e-3)
+
+        @tf.function
+        def step(rows, optimizer=optimizer):
+            gradient = tf.IndexedSlices(
+                tf.ones([tf.size(rows), 2]), rows, [7, 2]
+            )
+            if not isinstance(optimizer, LazyAdamW):
+                gradient = tf.convert_to_tensor(gradient)
+            optimizer.apply([gradient, tf.zeros([3])])
+
+        for _ in range(first):
+            step(tf.constant([0, 2]))
+        start = table.numpy()[0]
+        for _ in range(missed):
+            step(tf.constant([2]))
+        if optimizer is lazy[2]:
+            optimizer.catch_up()
+        moved.append((table.numpy()[0] - start)[0])
+    assert moved[0] == pytest.approx(moved[1], rel=0.12)
+
+
 def test_all_rows_catch_up_at_the_rate_that_they_missed(monkeypatch):
     monkeypatch.setattr(lazy_adamw, "_BLOCK", 3)
     (ours, dense, lazy), (theirs, same, _), step = make_late(weight_decay=0.02)

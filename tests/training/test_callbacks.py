@@ -35,6 +35,13 @@ def test_a_run_ends_with_its_epochs_or_its_patience():
     assert finished(progress, patient, steps_per_epoch=4)
 
 
+def test_epochs_that_are_not_validated_take_no_patience():
+    config = TrainingConfig(epochs=30, patience=3, validate_every=5)
+    for step, ends in ((9, False), (10, True)):
+        found = finished(Progress(step=step, best_epoch=5), config, 1)
+        assert found == ends
+
+
 def test_no_patience_is_lost_before_the_first_validation():
     config = TrainingConfig(epochs=10, patience=2, validate_every=5)
     assert not finished(Progress(step=4), config, steps_per_epoch=1)

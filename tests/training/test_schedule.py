@@ -30,6 +30,15 @@ def test_cosine_without_warm_up_starts_at_the_peak():
     assert float(rate(60)) == pytest.approx(0, abs=1e-8)
 
 
+def test_a_warm_up_that_rounds_to_all_steps_leaves_one():
+    config = TrainingConfig(
+        learning_rate_schedule="cosine", warmup_epochs=0.95, epochs=1
+    )
+    rate = make_schedule(config, steps_per_epoch=8)(0.1)
+    assert float(rate(7)) == pytest.approx(0.1)
+    assert float(rate(8)) == pytest.approx(0, abs=1e-8)
+
+
 def test_an_optimizer_that_steps_every_second_time_gets_as_far():
     config = TrainingConfig(
         learning_rate_schedule="cosine", warmup_epochs=1, epochs=3

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from tfrec.errors import InputError, OutsideError
 from tfrec.training.signals import sleep_until, stop_requested
 
 
@@ -22,6 +23,21 @@ def test_the_second_signal_acts_as_before():
     with stop_requested(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (InputError, KeyboardInterrupt),
+        (OutsideError, OutsideError),
+    ],
+)
+def test_a_wish_to_stop_is_not_lost_in_an_error(error, seen):
+    with pytest.raises(seen), stop_requested():
+        os.kill(os.getpid(), signal.SIGINT)
+        raise error("The body did not look.")
+    with pytest.raises(error), stop_requested():
+        raise error("Nobody asked.")
 
 
 def test_another_thread_is_left_alone():

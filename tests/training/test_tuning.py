@@ -1,6 +1,7 @@
 """Tests of the search for settings."""
 
 import dataclasses
+import json
 import shutil
 from typing import ClassVar
 
@@ -176,6 +177,48 @@ def test_a_search_that_was_stopped_ends_as_if_it_had_not_been(
     search(data, config, tmp_path / "torn", 3)
     assert len({c.shift for c in Guess.seen}) == 1
     assert trials(tmp_path / "torn") == trials(tmp_path / "whole")
+
+
+def test_what_no_trial_can_be_blamed_for_is_told_before(
+    data, config, tmp_path, monkeypatch
+):
+    lacking = dataclasses.replace(config, init_from=str(tmp_path / "no run"))
+    with pytest.raises(InputError, match="`--init_from` must be the folder"):
+        search(data, lacking, tmp_path / "s")
+    several = {
+        "cluster": {"worker": ["a:1", "b:1"]},
+        "task": {"type": "worker", "index": 0},
+    }
+    monkeypatch.setenv("TF_CONFIG", json.dumps(several))
+    with pytest.raises(InputError, match="on one machine, and TF_CONFIG names"):
+        search(
+            data,
+            dataclasses.replace(config, distribution="auto"),
+            tmp_path / "s",
+        )
+    assert not (tmp_path / "s").exists()
+    # One by one, as on one machine.
+    search(data, config, tmp_path / "s", 1)
+    assert set(trials(tmp_path / "s")) == {0}
+
+
+def test_a_trial_that_had_ended_has_its_values(
+    data, config, tmp_path, monkeypatch
+):
+    def kill(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.optuna.Study, "tell", kill)
+        with pytest.raises(Killed):
+            search(data, config, tmp_path, 1)
+    search(data, config, tmp_path, 1)
+    study = module.optuna.load_study(
+        study_name="tfrec", storage=f"sqlite:///{tmp_path}/study.db"
+    )
+    values = study.best_trial.intermediate_values
+    assert list(values) == [1, 2]
+    assert max(values.values()) == pytest.approx(study.best_value)
 
 
 def test_another_search_is_refused(data, config, tmp_path):
@@ -382,5 +425,9 @@ def test_what_means_nothing_is_not_drawn():
     given = get_entry("svae").config_class(posterior="implicit")
     assert "kl_weight" in given.space
     assert "kl_weight" not in command._space("svae", given, "all")
+    # Drawn in the order of the space, however they are named.
+    for names in ("latent_dim,dropout", "dropout,latent_dim"):
+        space = command._space("svae", given, names)
+        assert list(space) == [n for n in given.space if n in names]
     with pytest.raises(InputError, match="'kl_weight' means nothing with --po"):
         command._space("svae", given, "latent_dim,kl_weight")

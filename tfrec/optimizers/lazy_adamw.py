@@ -5,6 +5,8 @@ import tensorflow as tf
 
 # Rows that `catch_up` has in memory at once.
 _BLOCK = 65_536
+# After so many missed steps about half of what a row makes up for is done.
+_HALFWAY = 6
 
 
 @keras.saving.register_keras_serializable("tfrec")
@@ -21,8 +23,9 @@ class LazyAdamW(keras.optimizers.AdamW):
     ends. Variables with a dense gradient are stepped as by AdamW.
 
     Of a missed step the move takes the learning rate of the last step with a
-    gradient, because it has faded after a few, and the decay the mean of that
-    rate and the present one. Where a batch reads a row several times, its
+    gradient, because it has faded after a few, and the correction for young
+    moments of the step halfway; the decay takes the mean of that rate and the
+    present one. Where a batch reads a row several times, its
     gradient is the sum, as of a dense gradient; Keras's own AdamW adds up the
     squares of the parts instead of squaring their sum.
     """
@@ -132,17 +135,21 @@ class LazyAdamW(keras.optimizers.AdamW):
         rate = tf.cast(learning_rate, variable.dtype)
         step = tf.cast(self.iterations, tf.int64)
         missed = tf.cast(step - last_step, variable.dtype)
+        halfway = tf.cast(last_step, variable.dtype)
+        halfway += tf.minimum(float(_HALFWAY), (missed + 1) / 2)
         # A row that was never read has no moments, and is only decayed.
         last_rate = tf.where(last_rate > 0, last_rate, rate)
         column = [-1] + [1] * (values.shape.rank - 1)
-        missed, last_rate = (tf.reshape(x, column) for x in (missed, last_rate))
+        missed, last_rate, halfway = (
+            tf.reshape(x, column) for x in (missed, last_rate, halfway)
+        )
         step += gradient is not None
 
         beta_1, beta_2 = self.beta_1, self.beta_2
-        now = tf.cast(tf.maximum(step, 1), variable.dtype)
-        correction = tf.sqrt(1 - beta_2**now) / (1 - beta_1**now)
 
-        def change(rate):
+        def change(rate, step):
+            now = tf.cast(tf.maximum(step, 1), variable.dtype)
+            correction = tf.sqrt(1 - beta_2**now) / (1 - beta_1**now)
             scale = tf.sqrt(velocity) + self.epsilon
             return rate * correction * momentum / scale
 
@@ -150,14 +157,15 @@ class LazyAdamW(keras.optimizers.AdamW):
         fades = beta_1 / beta_2**0.5
         mean_rate = (last_rate + rate) / 2
         values *= (1 - self._decay(variable, mean_rate)) ** missed
-        values -= fades * (1 - fades**missed) / (1 - fades) * change(last_rate)
+        many = fades * (1 - fades**missed) / (1 - fades)
+        values -= many * change(last_rate, halfway)
         momentum *= beta_1**missed
         velocity *= beta_2**missed
         if gradient is not None:
             values *= 1 - self._decay(variable, rate)
             momentum = beta_1 * momentum + (1 - beta_1) * gradient
             velocity = beta_2 * velocity + (1 - beta_2) * tf.square(gradient)
-            values -= change(rate)
+            values -= change(rate, step)
 
         shape = tf.shape(rows)
         updates = (

@@ -138,7 +138,9 @@ class Recorder(keras.callbacks.Callback):
             # validation of this epoch, which follows.
             self.model.catch_up()
             return
-        if batch and batch % _STEPS_BETWEEN_EVENTS == 0:
+        before = self._progress.step - self._config.steps_per_execution
+        events = _STEPS_BETWEEN_EVENTS
+        if self._progress.step // events > before // events:
             self._board.step(logs, self._progress.step)
         due, stop = self._agreed()
         if due:
@@ -251,7 +253,9 @@ def finished(
     epoch = progress.step // steps_per_epoch
     if epoch >= config.epochs:
         return True
-    waited = epoch - progress.best_epoch
+    # Epochs that were not validated had no chance to be better.
+    waited = epoch // config.validate_every * config.validate_every
+    waited -= progress.best_epoch
     return bool(
         config.patience and progress.best_epoch and waited >= config.patience
     )

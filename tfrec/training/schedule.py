@@ -25,8 +25,9 @@ def make_schedule(
     """
     if config.learning_rate_schedule == "constant":
         return None
-    warmup = round(config.warmup_epochs * steps_per_epoch)
     steps = config.epochs * steps_per_epoch
+    # Of a part of an epoch that rounds to all of it, one step is left to fall.
+    warmup = min(round(config.warmup_epochs * steps_per_epoch), steps - 1)
 
     def cosine(
         peak: float, every: float = 1

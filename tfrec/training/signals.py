@@ -13,6 +13,8 @@ import signal
 import threading
 from collections.abc import Iterator
 
+from tfrec.errors import OutsideError
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Between two moments in which a sleeping main thread can run a handler.
 _MOMENT = 0.2
@@ -24,6 +26,11 @@ def stop_requested() -> Iterator[threading.Event]:
 
     The second signal acts as it did before. Outside the main thread Python
     delivers no signals; there the event stays unset.
+
+    Raises:
+        KeyboardInterrupt: If it was set, and the body ended with an error
+            before it looked: the wish to stop is not lost. That a disk does
+            not take what is written is told in any case.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -43,6 +50,10 @@ def stop_requested() -> Iterator[threading.Event]:
         signal.signal(number, stop)
     try:
         yield event
+    except Exception as error:
+        if event.is_set() and not isinstance(error, OutsideError):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         restore()
 

@@ -35,11 +35,23 @@ def make_strategy(distribution: str) -> tf.distribute.Strategy:
         InputError: If TF_CONFIG does not describe a job, or TensorFlow has
             already begun.
     """
-    text = os.environ.get("TF_CONFIG", "")
-    wanted = distribution == "multi_worker" or (distribution == "auto" and text)
-    if wanted and _count_workers(text) > 1:
+    if count_workers(distribution) > 1:
         return _multi_worker()
     return local_strategy(distribution)
+
+
+def count_workers(distribution: str) -> int:
+    """Returns on how many machines a model is trained.
+
+    Args:
+        distribution: As for `make_strategy`.
+
+    Raises:
+        InputError: If TF_CONFIG does not describe a job.
+    """
+    text = os.environ.get("TF_CONFIG", "")
+    wanted = distribution == "multi_worker" or (distribution == "auto" and text)
+    return _workers_of(text) if wanted else 1
 
 
 def local_strategy(distribution: str) -> tf.distribute.Strategy:
@@ -85,7 +97,7 @@ def _allow_pauses(jobs: dict[str, list[str]]) -> None:
     )
 
 
-def _count_workers(text: str) -> int:
+def _workers_of(text: str) -> int:
     """Returns the number of workers in TF_CONFIG, having checked it."""
     example = (
         '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, '

@@ -21,6 +21,8 @@ from tfrec.training.files import locked, write_text
 from tfrec.training.fitting import train
 from tfrec.training.progress import say
 from tfrec.training.run import EPOCHS
+from tfrec.training.strategy import count_workers
+from tfrec.training.warm_start import Start
 
 try:
     import optuna
@@ -64,8 +66,18 @@ def tune(
         What was found, in words.
 
     Raises:
-        InputError: If the folder holds another search, or every trial failed.
+        InputError: If the folder holds another search, `config.init_from` is no
+            run to start from, TF_CONFIG names several workers, or every trial
+            failed.
     """
+    if count_workers(config.distribution) > 1:
+        raise InputError(
+            "`tfrec tune` searches on one machine, and TF_CONFIG names several "
+            "workers. Unset it, or give `--distribution=none`."
+        )
+    if config.init_from:
+        # No trial can be blamed for it.
+        Start.read(data, config)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with locked(folder, "searching in", "--study_dir"):
         study = _study(
@@ -117,19 +129,18 @@ class Judge(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Raises `optuna.TrialPruned` to stop the trial."""
-        if not self._known:
-            self._known = True
-            self._report_before(epoch)
+        self.report_before(epoch)
         if self._metric not in logs:
             return
         self._trial.report(float(logs[self._metric]), epoch + 1)
         if self._trial.should_prune():
             raise optuna.TrialPruned
 
-    def _report_before(self, epoch: int) -> None:
-        """Reports the epochs before that, from 0, of a run that goes on."""
+    def report_before(self, epoch: int) -> None:
+        """Reports what no epoch was seen of: those before that, from 0."""
+        known, self._known = self._known, True
         # After a checkpoint a kill may come before its row, the first too.
-        if not epoch or not self._epochs.exists():
+        if known or not epoch or not self._epochs.exists():
             return
         with open(self._epochs, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
@@ -239,13 +250,16 @@ def _try(
     say(config, f"Trial {index}: {shown or 'the settings as given'}")
     metric = config.validation_metric
     run_dir = folder / f"trial-{index:03}"
+    judge = Judge(trial, metric, run_dir / EPOCHS)
     try:
         found = train(
             data,
             dataclasses.replace(config, run_dir=str(run_dir), test=False),
             _with(model_config, drawn),
-            [Judge(trial, metric, run_dir / EPOCHS)],
+            [judge],
         )
+        # All, if it had ended before it was told so.
+        judge.report_before(config.epochs)
     except optuna.TrialPruned:
         say(config, "Stopped: below the median of the trials before.")
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
