@@ -198,7 +198,12 @@ def test_what_no_trial_can_be_blamed_for_is_told_before(
         )
     assert not (tmp_path / "s").exists()
     # One by one, as on one machine.
-    search(data, config, tmp_path / "s", 1)
+    search(
+        data,
+        dataclasses.replace(config, distribution="none"),
+        tmp_path / "s",
+        1,
+    )
     assert set(trials(tmp_path / "s")) == {0}
 
 
