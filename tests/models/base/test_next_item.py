@@ -139,6 +139,13 @@ def test_first_embeddings_and_the_optimizer_follow_their_settings():
     assert "item_logits/bias" not in {v.path for v in net.trainable_variables}
 
 
+def test_old_squares_must_outlive_the_moves_that_rows_make_up_for():
+    GRU4RecConfig(adam_beta_2=0.8)
+    GRU4RecConfig(adam_beta_2=0.9, loss="bpr")
+    with pytest.raises(InputError, match=r"`--adam_beta_2`.*Received: 0\.89"):
+        GRU4RecConfig(adam_beta_2=0.89, loss="bpr")
+
+
 def test_states_have_the_dropout_of_what_is_compared_with_the_items():
     net = GRU4Rec(9, GRU4RecConfig(embedding_dim=8, decoder_dropout=0.5))
     states = tf.ones([50, 8])

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from tfrec.errors import InputError
 from tfrec.models.configs.memory import MemoryConfig
 from tfrec.models.configs.space import Between, OneOf, Space
 from tfrec.settings import Settings, setting
@@ -20,6 +21,9 @@ _NEGATIVES = {
 }
 _RANKING = ("bpr_max", "top1_max", "top1")
 _BY_POPULARITY = ("sampled_softmax", *_RANKING)
+# Below, the squares of old gradients fade about as fast as their mean, and the
+# moves of `LazyAdamW` in the steps that a row missed do not.
+_LEAST_BETA_2 = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +43,8 @@ class LearnedConfig(Settings):
     )
     adam_beta_2: float = setting(
         0.999,
-        "AdamW's decay of the mean squares of the gradients.",
+        "AdamW's decay of the mean squares of the gradients; with a loss that "
+        "draws items 0.9 at least.",
         above=0.0,
         below=1.0,
     )
@@ -51,6 +56,15 @@ class LearnedConfig(Settings):
         minimum=0.0,
         below=1.0,
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.sparse_steps and self.adam_beta_2 < _LEAST_BETA_2:
+            raise InputError(
+                f"`--adam_beta_2` must be at least {_LEAST_BETA_2} with a loss "
+                "that draws items: what an item makes up for must fade. "
+                f"Received: {self.adam_beta_2}."
+            )
 
     @property
     def sparse_steps(self) -> bool:
