@@ -44,14 +44,14 @@ def test_the_studies_are_those_of_the_files():
     for text in texts:
         assert studies.with_tables(text) == text
     shown = re.findall(r"<!-- study: (\w+)/(\S+) -->", "".join(texts))
-    points = [
-        p
+    jobs = [
+        job
         for paper, study in shown
-        for p in studies.studies(paper)[study].points
+        for job in studies.jobs(studies.studies(paper)[study])
     ]
     kept = {path.parent for path in studies.FOLDER.rglob("*.json")}
     assert kept
-    assert kept <= {studies.FOLDER / point.job.name for point in points}
+    assert kept <= {studies.FOLDER / job.name for job in jobs}
 
 
 def test_the_validation_runs_are_those_of_the_files():

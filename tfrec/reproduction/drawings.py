@@ -1,6 +1,6 @@
 """The figures that are drawn from more than metrics."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from tfrec.training.comparison import Measured
 from tfrec.training.tables import short
 
 Blocks = list[str | Picture | Table]
+# Of some lengths: their name, how many targets, recall@20 and MRR@20.
+Group = tuple[str, int, float, float]
 # The longest session of each group but the last.
 _LENGTHS = (1, 2, 3, 4, 5, 6, 8, 11, 16)
 _CUTOFF = 20
@@ -117,30 +119,18 @@ def _lengths(part: Drawn, measured: Measurements) -> Blocks:
     blocks: Blocks = [*_absent(part, list(runs))]
     if not runs:
         return blocks
-    for title, count in (
-        ("clicks of the session", session_lengths),
-        ("clicks before the target", clicks_before),
-    ):
-        head, rows, charts = [title], {}, {"recall": [], "MRR": []}
-        for row, run in runs.items():
-            head += [f"{row.title} {name}@{_CUTOFF}" for name in charts]
-            groups = by_length(run.ranks, count(run.ranks))
-            for name, targets, *values in groups:
-                line = rows.setdefault(name, [name, f"{targets:,}"])
-                line += map(short, values)
-            for place, name in enumerate(charts, 2):
-                charts[name].append(
-                    Series(
-                        row.title,
-                        list(range(1, len(groups) + 1)),
-                        [group[place] for group in groups],
-                    )
-                )
-        head.insert(1, "targets")
-        names = ", ".join(f"{i}: {n}" for i, n in enumerate(rows, 1))
-        blocks.append(
-            Table(f"By {title}, the first seed.", head, list(rows.values()))
-        )
+    found = {row.title: lengths(run.ranks) for row, run in runs.items()}
+    for title in LENGTHS:
+        each = {name: groups[title] for name, groups in found.items()}
+        head, rows = length_table(title, each)
+        blocks.append(Table(f"By {title}, the first seed.", head, rows))
+        charts: dict[str, list[Series]] = {"recall": [], "MRR": []}
+        for name, groups in each.items():
+            numbers = list(range(1, len(groups) + 1))
+            for place, series in enumerate(charts.values(), 2):
+                ys = [group[place] for group in groups]
+                series.append(Series(name, numbers, ys))
+        names = ", ".join(f"{i}: {row[0]}" for i, row in enumerate(rows, 1))
         blocks += [
             Picture(
                 line_chart(
@@ -172,10 +162,41 @@ def clicks_before(ranks: Ranks) -> np.ndarray:
     return np.arange(len(ranks.records)) - first[ranks.records] + 1
 
 
-def by_length(
-    ranks: Ranks, lengths: np.ndarray
-) -> list[tuple[str, int, float, float]]:
-    """Returns (group, targets, recall@20, MRR@20) by length.
+# What a session's length can mean, and how it is counted.
+LENGTHS = {
+    "clicks of the session": session_lengths,
+    "clicks before the target": clicks_before,
+}
+
+
+def lengths(ranks: Ranks) -> dict[str, list[Group]]:
+    """Returns recall and MRR by length, for each meaning of it."""
+    return {
+        title: by_length(ranks, count(ranks))
+        for title, count in LENGTHS.items()
+    }
+
+
+def length_table(
+    title: str, models: Mapping[str, Sequence[Group]]
+) -> tuple[list[str], list[list[str]]]:
+    """Returns the head and the rows of a table of models by length.
+
+    Args:
+        title: What the length is.
+        models: By name, what `lengths` gave for that.
+    """
+    head, rows = [title, "targets"], {}
+    for name, groups in models.items():
+        head += [f"{name} {metric}@{_CUTOFF}" for metric in ("recall", "MRR")]
+        for group, targets, *values in groups:
+            line = rows.setdefault(group, [group, f"{targets:,}"])
+            line += map(short, values)
+    return head, list(rows.values())
+
+
+def by_length(ranks: Ranks, lengths: np.ndarray) -> list[Group]:
+    """Returns recall and MRR by length.
 
     Args:
         ranks: Of a test with one target in each example.
@@ -192,6 +213,7 @@ def by_length(
         if chosen.any():
             hit, place = hits[chosen], places[chosen]
             mrr = np.where(hit, 1.0 / place, 0.0).mean()
-            found.append((name, int(chosen.sum()), hit.mean(), float(mrr)))
+            recall = float(hit.mean())
+            found.append((name, int(chosen.sum()), recall, float(mrr)))
         low = high
     return found
