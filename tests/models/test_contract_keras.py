@@ -102,6 +102,7 @@ def test_weights_are_saved_and_loaded(name, model, scores, tmp_path):
     np.testing.assert_array_equal(other.score(query()), scores)
 
 
+@pytest.mark.each_kind
 def test_histories_alone_are_answered_for_an_unknown_user(loaded):
     history = query().history
     unknown = loaded.score(Query.of(history))
