@@ -5,6 +5,7 @@ at the end of a row, and a test may name one item more, see `unseen`. Users are
 integers from 1; 0 is a user that training did not know.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -142,3 +143,19 @@ def as_query(data: Any) -> Query:
     if isinstance(data, tuple):
         (data,) = data
     return Query.of(tf.cast(data, tf.int32))
+
+
+def thinned(
+    batches: Iterable[EvaluationBatch], every: int
+) -> Iterator[EvaluationBatch]:
+    """Yields every n-th row, in batches of as many as there are.
+
+    Every n-th batch would be no even sample: batches come sorted by the length
+    of histories, some at a time.
+    """
+    first = 0
+    for batch in batches:
+        size = len(batch.history)
+        if first < size:
+            yield EvaluationBatch(*(column[first::every] for column in batch))
+        first = (first - size) % every

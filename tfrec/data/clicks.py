@@ -56,7 +56,7 @@ def click_batches(
         targets = tf.gather(items.values, starts + lengths)
         targets = tf.minimum(targets, unseen(num_items))
         # Of one width, so that they can be dealt to windows.
-        history = history.to_tensor(shape=[None, longest])
+        history = tf.cast(history, tf.int32).to_tensor(shape=[None, longest])
         return history, targets[:, None], tf.repeat(numbers, rows)
 
     def parse(

@@ -14,11 +14,14 @@ import pyarrow as pa
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import PLACE, Engine
-from tfrec.data.sources.text import MAX_LINE_BYTES, opened
+from tfrec.data.sources.text import MAX_LINE_BYTES, check_line_ends, opened
 from tfrec.errors import InputError
 
 # One field for the whole line: a separator that no text file contains.
 _NO_SEPARATOR = "\x01\x02\x03\x04"
+
+# Floating-point numbers below it tell each whole number from the next.
+_EXACT = 2**53
 
 # Memory and disks.
 _NO_ROOM = (duckdb.OperationalError, duckdb.FatalException)
@@ -109,15 +112,10 @@ class DuckDBEngine(Engine):
         yield from self.connection.con.sql(query).to_arrow_reader(rows)
 
     def lines(self, path: Path, encoding: str) -> ir.Table:
+        check_line_ends(path)
         with opened(path) as file:
             first = file.readline(MAX_LINE_BYTES)
         end = r"\r\n" if first.endswith(b"\r\n") else r"\n"
-        if b"\r" in first.removesuffix(b"\r\n"):
-            # DuckDB would take it for the end of a line, others would not.
-            raise InputError(
-                f"{path}, line 1: a carriage return without a line feed. Lines "
-                "must end with a line feed, or with both."
-            )
         return self.connection.sql(
             "SELECT row_number() OVER () - 1 AS position, line FROM read_csv("
             f"{_sql_file(path)}, columns={{'line': 'VARCHAR'}}, "
@@ -178,11 +176,13 @@ class DuckDBEngine(Engine):
         )
 
     def text(self, column: ir.Column) -> ir.StringValue:
-        text = column.cast("string")
-        if column.type().is_floating():
-            # Missing, and no id of the name "nan".
-            return column.isnan().ifelse(ibis.null("string"), text)
-        return text
+        if not column.type().is_floating():
+            return column.cast("string")
+        # As pandas writes whole numbers of which one is missing.
+        number = column.try_cast("int64")
+        whole = (number.cast(column.type()) == column) & (number.abs() < _EXACT)
+        text = number.cast("string")
+        return whole.fill_null(False).ifelse(text, ibis.null("string"))
 
     def is_json(self, text: ir.StringValue) -> ir.BooleanValue:
         return json_valid(text)

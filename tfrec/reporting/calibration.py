@@ -3,12 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
+from tfrec.batches import thinned
 from tfrec.charts import Series, line_chart
 from tfrec.models.base.items import exclude
 from tfrec.training.run import Run
 from tfrec.web_page import heading, note
 
-# Scores that are looked at; batches are left out evenly beyond that.
+# Scores that are looked at; rows are left out evenly beyond that.
 _MOST_SCORES = 100_000_000
 # Those at once: several arrays of eight bytes each.
 _AT_ONCE = 5_000_000
@@ -32,8 +33,7 @@ def calibration(run: Run) -> list[str]:
     score = tf.function(run.model.score, reduce_retracing=True, autograph=False)
     rows = max(1, _AT_ONCE // run.data.num_items)
     rows = min(rows, run.config.evaluation_batch_size)
-    batches = run.data.evaluation("test", rows)
-    for batch in batches.shard(every, 0):
+    for batch in thinned(run.data.evaluation("test", rows), every):
         scores = exclude(score(batch.query), batch.excluded)
         p = tf.nn.softmax(scores).numpy().astype(np.float64)
         following = batch.targets.numpy()[:, 0]
@@ -48,11 +48,11 @@ def calibration(run: Run) -> list[str]:
         numbers += np.bincount(bins, minlength=_BINS)
         expected += np.bincount(bins, p[possible], _BINS)
         hits += np.bincount(bins, hit[possible], _BINS)
-        first = p.argmax(1)
-        each = np.arange(len(first))
-        sure += p[each, first].sum()
-        right += int(hit[each, first].sum())
-        looked_at += len(first)
+        best = p.argmax(1)
+        each = np.arange(len(best))
+        sure += p[each, best].sum()
+        right += int(hit[each, best].sum())
+        looked_at += len(best)
     drawn = hits >= _LEAST_HITS
     predicted = expected[drawn] / numbers[drawn]
     observed = hits[drawn] / numbers[drawn]

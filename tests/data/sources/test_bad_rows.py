@@ -177,3 +177,34 @@ def test_no_share_of_nothing_is_too_much():
         DataConfig(bad_rows_share=0.5)
     with pytest.raises(InputError, match="means nothing with --dataset=seq"):
         DataConfig(dataset="sequences", bad_rows="skip")
+
+
+def test_a_field_may_be_as_long_as_a_line(engine, tmp_path):
+    """The csv module of Python takes 131,072 characters by default."""
+    path = tmp_path / "log.csv"
+    long = f"u,i,5,{'4' * 140_000}\n"
+    path.write_text(HEADER + long + GOOD + "u,i,x,4\n")
+    items, summary = read(engine, path)
+    assert items == ["i", *(f"i{n}" for n in range(90))]
+    assert list(summary["expected"]) == ["a timestamp, a number"]
+    path.write_text(HEADER + long + GOOD + "only,two\n")
+    items, summary = read(engine, path)
+    assert items == ["i", *(f"i{n}" for n in range(90))]
+    assert summary["skipped"] == 1
+
+
+@pytest.mark.parametrize("time", ["2018-01-31T12:00", "7"])
+def test_the_first_time_may_come_late(engine, tmp_path, time):
+    path = tmp_path / "log.csv"
+    text = HEADER + "u,i,,4\n" * 1100 + f"u,j,{time},4\n" * 2000
+    path.write_text(text)
+    items, summary = read(engine, path)
+    assert items == ["j"] * 2000
+    assert summary["skipped"] == 1100
+
+
+def test_a_unit_is_asked_for_however_late_the_first_number_is(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(HEADER + "u,i,n/a,4\n" * 1100 + "u,j,7,4\n" * 2000)
+    with pytest.raises(InputError, match="`--timestamps_per_second` must be"):
+        read(engine, path, protocol="next_click")

@@ -7,7 +7,11 @@ import pytest
 from tfrec.data.duckdb_engine import DuckDBEngine
 from tfrec.data.sources.fields import store
 from tfrec.data.sources.lines import Lines
-from tfrec.data.sources.text import MAX_LINE_BYTES, decoded_lines
+from tfrec.data.sources.text import (
+    MAX_LINE_BYTES,
+    check_line_ends,
+    decoded_lines,
+)
 from tfrec.errors import InputError
 
 
@@ -112,6 +116,26 @@ def test_lines_that_end_with_carriage_returns_only_are_refused(
         Lines(path).table(engine)
     with pytest.raises(InputError, match="fewer than 3 lines"):
         Lines(path).where([2])
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"u a\nv b\rc d\nw e\n", 2),
+        (b"u a\r\nv b\r\r\nw e\r\n", 2),
+        (b"u a\nv b\r", 2),
+        # The last byte of what is read at once, or the first of what follows.
+        (b"u" + b"a" * ((1 << 20) - 2) + b"\rb\nv\n", 1),
+        (b"u" + b"a" * ((1 << 20) - 1) + b"\rb\nv\n", 1),
+    ],
+)
+def test_a_carriage_return_within_a_line_is_named(tmp_path, content, line):
+    path = tmp_path / "x.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"x\.txt, line {line}: a carriage"):
+        check_line_ends(path)
+    path.write_bytes(b"u" + b"a" * ((1 << 20) - 2) + b"\r\nv\r\n")
+    check_line_ends(path)
 
 
 @pytest.mark.parametrize("name", ["x[1].txt", "x*.txt", "x?.txt", "~"])

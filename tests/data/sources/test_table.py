@@ -1,5 +1,6 @@
 import datetime
 import gzip
+import math
 import warnings
 
 import pyarrow as pa
@@ -399,11 +400,10 @@ def test_a_file_that_is_not_parquet_is_named(engine, tmp_path):
         read(engine, tmp_path)
 
 
-def test_what_only_the_engine_minds_is_said_in_its_words(engine, tmp_path):
+def test_lines_that_end_in_two_ways_are_named(engine, tmp_path):
     path = tmp_path / "log.csv"
-    # Two kinds of line ends.
     path.write_bytes(b"sequence,item,timestamp\nu,i,1\r\nu,i,2\nu,i,3\r\n")
-    with pytest.raises(InputError, match=r"log\.csv cannot be read: "):
+    with pytest.raises(InputError, match=r"log\.csv, line 2: it ends otherw"):
         read(engine, path)
 
 
@@ -454,9 +454,14 @@ def test_times_before_1970_are_refused_with_any_fraction(
         read(engine, path)
 
 
-def test_an_id_that_is_not_a_number_is_missing(engine, tmp_path):
-    ids = [1.0, float("nan")]
-    table = pa.table({"sequence": ["u"] * 2, "item": ids, "timestamp": [1, 2]})
-    pa.parquet.write_table(table, tmp_path / "log.parquet")
-    with pytest.raises(InputError, match="expected an item id"):
-        read(engine, tmp_path / "log.parquet")
+@pytest.mark.parametrize("wrong", [float("nan"), 1.5, 2.0**53, -math.inf])
+def test_ids_that_are_numbers_are_whole(engine, tmp_path, wrong):
+    path = tmp_path / "log.parquet"
+    columns = {"sequence": ["u", "v"], "timestamp": [1, 2]}
+    parquet(path, **columns, item=[1.0, wrong])
+    with pytest.raises(InputError, match="row 2: expected an item id, a whole"):
+        read(engine, path)
+    # The same ids as those of a day on which none was missing.
+    parquet(path, **columns, item=[1.0, -(2.0**53) + 1])
+    found = [item for _, item, _ in read(engine, path)]
+    assert found == ["1", "-9007199254740991"]

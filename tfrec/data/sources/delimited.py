@@ -8,7 +8,12 @@ import ibis.expr.types as ir
 
 from tfrec.data.engine import Engine
 from tfrec.data.sources.fields import reading
-from tfrec.data.sources.records import Record, delimited_records
+from tfrec.data.sources.records import (
+    Record,
+    csv_reader,
+    delimited_records,
+    whole_fields,
+)
 from tfrec.data.sources.text import check_whole, decoded_lines, pick
 from tfrec.errors import InputError
 
@@ -118,6 +123,7 @@ class Delimited:
                 next(rows)
             for line, fields in rows:
                 place = f"{path}, line {line}"
+                fields = whole_fields(fields, expected)
                 if len(fields) != expected:
                     text = self._separator.join(fields)
                     raise InputError(
@@ -135,7 +141,7 @@ class Delimited:
                 if text.strip("\r\n"):
                     yield number, text.rstrip("\r\n").split(self._separator)
             return
-        reader = csv.reader(lines, delimiter=self._separator, strict=True)
+        reader = csv_reader(lines, self._separator)
         first = 1
         try:
             for fields in reader:

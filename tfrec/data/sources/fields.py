@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 from tfrec.data.engine import Engine
 from tfrec.data.sources import times
 from tfrec.data.sources.bad_rows import EXAMPLES, BadRows, shown
+from tfrec.data.sources.text import other_end
 from tfrec.errors import InputError
 
 # A cast takes more, and engines not the same: "4f", for one. The first group is
@@ -63,11 +64,17 @@ def reading(engine: Engine, raw: RawFiles) -> Iterator[None]:
             raw.check()
         except InputError as found:
             raise Malformed(str(found)) from found
-        # Malformed in a way that only the engine minds: mixed line ends, say.
+        # Malformed in a way that only the engine minds.
+        reason = engine.reason(error)
+        for path in raw.paths if raw.by_records else ():
+            if line := other_end(path):
+                raise Malformed(
+                    f"{path}, line {line}: it ends otherwise than line 1, one "
+                    "of them with a carriage return before the line feed. All "
+                    f"lines must end alike: {reason}"
+                ) from error
         names = ", ".join(map(str, raw.paths))
-        raise Malformed(
-            f"{names} cannot be read: {engine.reason(error)}"
-        ) from error
+        raise Malformed(f"{names} cannot be read: {reason}") from error
 
 
 def store(
@@ -140,7 +147,7 @@ def store_interactions(
     table = store(
         engine, "interactions", fields.select(**columns, comma=commas), raw
     )
-    expected = _expected(table, kind, layout)
+    expected = _expected(table, kind, layout, fields.schema())
     return keep_good(engine, table, expected, raw, bad_rows).drop("comma")
 
 
@@ -217,12 +224,21 @@ def refuse_first(
         )
 
 
-def _expected(table: ir.Table, kind: str, layout: str) -> ir.StringColumn:
+def _expected(
+    table: ir.Table, kind: str, layout: str, raw: ibis.Schema
+) -> ir.StringColumn:
     """Says of each row what should have stood there; null if it is right."""
+    number = {
+        name: ", a whole number" if raw[name].is_floating() else ""
+        for name in ("sequence", "item")
+    }
     cases: list[tuple[Any, str]] = [
         *(
             # Of spaces alone it is missing too.
-            (table[name].fill_null("").strip() == "", layout or expected)
+            (
+                table[name].fill_null("").strip() == "",
+                layout or expected + number[name],
+            )
             for name, expected in (
                 ("sequence", "a sequence id"),
                 ("item", "an item id"),

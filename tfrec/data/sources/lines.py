@@ -32,7 +32,8 @@ class Lines:
         """Returns `line` and `position`, the line's number from 0.
 
         Raises:
-            InputError: If the file is compressed and damaged.
+            InputError: If the file is compressed and damaged, or has a
+                carriage return without a line feed.
         """
         check_whole(self._path)
         with reading(engine, self):
@@ -50,8 +51,8 @@ class Lines:
         texts = pick(lines, positions)
         if texts is None:
             raise InputError(
-                f"{self._path} has fewer than {max(positions) + 1} lines that "
-                "end with a line feed. Are there carriage returns without one?"
+                f"{self._path} has fewer than {max(positions) + 1} lines. Was "
+                "it changed meanwhile?"
             )
         return [
             (f"{self._path}, line {position + 1}", text.rstrip("\r\n"))

@@ -3,13 +3,17 @@
 import collections
 import csv
 import dataclasses
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from tfrec.data.sources.text import encoded_lines
+from tfrec.data.sources.text import MAX_LINE_BYTES, encoded_lines
 
 # Of a quoted field that goes on; a quote that nobody closed ends before.
 _MOST_LINES = 20
+# A field, to its last quote or the end of the line; a group for that quote.
+_QUOTED = r'"(?:[^"]|"")*("|\Z)'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +74,8 @@ def delimited_records(
                 break
             taken.append(line[1])
             fields = _fields(taken, separator)
+        if fields is not None:
+            fields = whole_fields(fields, width)
         if fields is None or len(fields) != width:
             waiting.extendleft(reversed(more))
             if not headed:
@@ -78,6 +84,57 @@ def delimited_records(
         elif not headed:
             yield Record(place, fields, separator.join(fields))
         headed = False
+
+
+def csv_reader(lines: Iterable[str], separator: str) -> Any:
+    """Returns a `csv.reader` that takes for fields what DuckDB does.
+
+    Args:
+        lines: With their ends.
+        separator: One character.
+    """
+    # Python's own limit is shorter than a line may be.
+    most = _MOST_LINES * MAX_LINE_BYTES
+    csv.field_size_limit(max(csv.field_size_limit(), most))
+    if separator != " ":
+        lines = _without_spaces(lines, separator)
+    return csv.reader(lines, delimiter=separator, strict=True)
+
+
+def _without_spaces(lines: Iterable[str], separator: str) -> Iterator[str]:
+    """Yields lines without the one space before a quoted field.
+
+    DuckDB does not leave out several.
+    """
+    between = re.escape(separator)
+    first = re.compile(rf"(\A|{between}) ?({_QUOTED})")
+    later = re.compile(rf"({between}) ?({_QUOTED})")
+    rest = re.compile(_QUOTED[1:])
+    is_open = False
+
+    def without(found: re.Match[str]) -> str:
+        nonlocal is_open
+        is_open = not found[3]
+        return found[1] + found[2]
+
+    for line in lines:
+        if '"' not in line:
+            yield line
+        elif is_open:
+            before = rest.match(line)
+            is_open = not before[1]
+            yield before[0] + later.sub(without, line[before.end() :])
+        else:
+            yield first.sub(without, line)
+
+
+def whole_fields(fields: list[str], width: int) -> list[str]:
+    """Returns the fields of a record, without an empty one too many.
+
+    A line may end with a separator, as DuckDB reads it.
+    """
+    ended = len(fields) == width + 1 and not fields[-1]
+    return fields[:-1] if ended else fields
 
 
 def line_records(path: Path, encoding: str) -> Iterator[Record]:
@@ -115,7 +172,7 @@ def _fields(lines: Sequence[str], separator: str) -> list[str] | None:
         return lines[0].rstrip("\r\n").split(separator)
     parts = [*lines[:-1], lines[-1].rstrip("\r\n")]
     try:
-        records = list(csv.reader(parts, delimiter=separator, strict=True))
+        records = list(csv_reader(parts, separator))
     except csv.Error as error:
         return None if "unexpected end" in str(error) else []
     return records[0] if len(records) == 1 else []

@@ -26,7 +26,7 @@ from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY, DAY_OF_SECONDS, warn_of_unit
 from tfrec.errors import InputError, nearest_names
 
-# Rows, to find one with a time.
+# Rows that say something of their time, to find one with a time.
 _LOOKED_AT = 1000
 _ENDINGS = (
     ".parquet",
@@ -98,8 +98,12 @@ class TableSource(Source):
             if kind:
                 _check_unit(config, kind)
             # Of a file without a time, as on a day without events.
-            kind = kind or "number"
-            table = store_interactions(engine, fields, raw, self.bad_rows, kind)
+            read_as = kind or "number"
+            table = store_interactions(
+                engine, fields, raw, self.bad_rows, read_as
+            )
+            if not kind and table.count().to_pyarrow().as_py():
+                _check_unit(config, read_as)
             if kind == "iso":
                 return Log(table, DAY, "iso")
             table, units = _with_fractions(table, raw)
@@ -223,9 +227,10 @@ def _kind(fields: ir.Table) -> str:
     kind = fields.timestamp.type()
     if not kind.is_string():
         return "number" if kind.is_numeric() else "iso"
-    first = fields.select("timestamp", "position").limit(_LOOKED_AT)
+    first = fields.select("timestamp", "position")
+    first = first.filter(first.timestamp.strip() != "").limit(_LOOKED_AT)
     for row in first.order_by("position").to_pyarrow().to_pylist():
-        text = (row["timestamp"] or "").strip()
+        text = row["timestamp"].strip()
         # Most text that is no time is neither.
         if re.match(r"[0-9]{4}-[0-9]{2}", text):
             return "iso"

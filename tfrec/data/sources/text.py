@@ -83,6 +83,56 @@ def check_whole(path: Path) -> None:
         raise _damaged(str(path), error) from error
 
 
+def check_line_ends(path: Path) -> None:
+    """Raises `InputError` at a carriage return without a line feed.
+
+    DuckDB takes it for the end of a line, and other readers do not.
+    """
+    before = b""
+    try:
+        with opened(path) as file:
+            while chunk := file.read(1 << 20):
+                chunk = before + chunk
+                # Its line feed may come with the next bytes.
+                before = b"\r" if chunk.endswith(b"\r") else b""
+                alone = chunk.count(b"\r") - chunk.count(b"\r\n")
+                if alone > len(before):
+                    raise _returned(path)
+    except _DAMAGES as error:
+        raise _damaged(str(path), error) from error
+    if before:
+        raise _returned(path)
+
+
+def other_end(path: Path) -> int | None:
+    """Returns which line is the first to end otherwise than line 1, if any.
+
+    Some end with a line feed alone, others with a carriage return before it.
+    """
+    first = None
+    for number, line in enumerate(encoded_lines(path), 1):
+        if line.endswith(b"\n"):
+            end = line.endswith(b"\r\n")
+            if first not in (None, end):
+                return number
+            first = end
+    return None
+
+
+def _returned(path: Path) -> InputError:
+    """Returns the error that names the first carriage return of its own."""
+    returned = (
+        (number, text)
+        for number, line in enumerate(encoded_lines(path), 1)
+        if b"\r" in (text := line.removesuffix(b"\r\n").removesuffix(b"\n"))
+    )
+    number, text = next(returned)
+    return InputError(
+        f"{path}, line {number}: a carriage return without a line feed. Lines "
+        f"must end with a line feed, or with both. Received: {text[:120]!r}."
+    )
+
+
 def _damaged(place: str, error: Exception) -> InputError:
     # Of the file system; what a damaged file raises has no number.
     if getattr(error, "errno", None):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import optimize
 
-from tfrec.batches import EvaluationBatch, Query
+from tfrec.batches import EvaluationBatch, Query, thinned
 from tfrec.metrics.ranking import metric_of, target_ranks
 from tfrec.models.base.items import EXCLUDED, exclude
 
@@ -109,28 +109,24 @@ def _read(
     every_whole = _stride(
         -(-total // every), 4 * members * num_items, _WHOLE_MEMORY
     )
-    found, kept, first = _Read([], [], np.empty(0)), 0, 0
+    found, kept = _Read([], [], np.empty(0)), 0
     deviations = []
-    for batch in batches:
-        size = len(batch.history)
-        if first < size:
-            rows = EvaluationBatch(*(column[first::every] for column in batch))
-            scores = score(rows.query)
-            whole = _Rows(scores, rows.targets, rows.excluded)
-            ranked = exclude(tf.zeros(scores.shape[1:]), rows.excluded) == 0
-            deviations.append(_deviations(scores, ranked))
-            found.best.append(_shortened(whole, ranked, best))
-            part = slice(-kept % every_whole, None, every_whole)
-            if part.start < len(rows.history):
-                found.whole.append(
-                    _Rows(
-                        scores[:, part],
-                        rows.targets[part],
-                        rows.excluded[part],
-                    )
+    for rows in thinned(batches, every):
+        scores = score(rows.query)
+        whole = _Rows(scores, rows.targets, rows.excluded)
+        ranked = exclude(tf.zeros(scores.shape[1:]), rows.excluded) == 0
+        deviations.append(_deviations(scores, ranked))
+        found.best.append(_shortened(whole, ranked, best))
+        part = slice(-kept % every_whole, None, every_whole)
+        if part.start < len(rows.history):
+            found.whole.append(
+                _Rows(
+                    scores[:, part],
+                    rows.targets[part],
+                    rows.excluded[part],
                 )
-            kept += len(rows.history)
-        first = (first - size) % every
+            )
+        kept += len(rows.history)
     each = np.concatenate(deviations, 1)
     # Of a split in which every history holds every item nothing is known.
     units = each.mean(1) if each.size else np.ones(members)
