@@ -3,7 +3,7 @@
     python docs/anatomy.py
 
 The background is transparent, and text outside of boxes is of a grey that can
-be read on white and on black. Needs matplotlib (`pip install 'tfrec[dev]'`).
+be read on white and on black. Needs matplotlib (`pip install '.[dev]'`).
 """
 
 import itertools

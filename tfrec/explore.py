@@ -8,7 +8,7 @@
 
     # A model that is served, with the titles and users of a dataset.
     python -m tfrec.explore --server=localhost:8500 --name=acvae \\
-        --data_dir=runs/first/data
+        --data_dir=data/ml-latest-small-1a2b3c4d
 
 The page is served by this command, at the loopback address unless told
 otherwise, and asks nothing of any other place. It has no authentication.

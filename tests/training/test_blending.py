@@ -95,7 +95,7 @@ def test_members_that_do_not_fit_are_refused(
     refused(
         walks,
         config,
-        r"must be models that count.*Received: toy\.",
+        r"must be count-based models.*Received: toy\.",
         parts=({"model": "toy", "settings": {}},),
     )
 

@@ -1,4 +1,4 @@
-"""Runs of models that count: nothing is counted twice, or lost."""
+"""Runs of count-based models: nothing is counted twice, or lost."""
 
 import dataclasses
 

@@ -248,7 +248,7 @@ class DataConfig(Settings):
     engine: str = setting(
         "duckdb",
         "What prepares: DuckDB, on this machine, or Spark (pip install "
-        "'tfrec[spark]', and Java 17 or 21), where one machine is not enough. "
+        "'.[spark]', and Java 17 or 21), where one machine is not enough. "
         "Both prepare the same dataset, byte for byte.",
         choices=ENGINES,
     )

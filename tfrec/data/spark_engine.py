@@ -36,7 +36,7 @@ try:
     from tfrec.data.spark_files import REMEDY
 except ImportError as error:
     raise InputError(
-        "`--engine=pyspark` needs pyspark: pip install 'tfrec[spark]'. "
+        "`--engine=pyspark` needs pyspark: pip install '.[spark]'. "
         f"Received: {error}."
     ) from error
 

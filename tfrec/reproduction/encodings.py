@@ -72,7 +72,7 @@ def in_plane(points: np.ndarray, seed: int = 0) -> np.ndarray:
         from sklearn.manifold import TSNE
     except ImportError as error:
         raise InputError(
-            "t-SNE needs scikit-learn: pip install 'tfrec[reproduce]'."
+            "t-SNE needs scikit-learn: pip install scikit-learn."
         ) from error
     perplexity = min(30.0, (len(points) - 1) / 3)
     search = TSNE(init="pca", perplexity=perplexity, random_state=seed)

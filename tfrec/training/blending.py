@@ -73,7 +73,7 @@ def _refuse_untrained(model_config: BlendConfig) -> None:
     for part in model_config.parts:
         if not get_entry(part["model"]).model_class.one_pass:
             raise InputError(
-                "`parts` without `members` must be models that count, which "
+                "`parts` without `members` must be count-based models, which "
                 f"need no run. Received: {part['model']}."
             )
 

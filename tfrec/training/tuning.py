@@ -28,7 +28,7 @@ try:
     import optuna
 except ImportError as error:
     raise InputError(
-        "`tfrec tune` needs Optuna: pip install 'tfrec[tune]'."
+        "`tfrec tune` needs Optuna: pip install optuna."
     ) from error
 
 FLAGS = "best.flags"
