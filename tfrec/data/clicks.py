@@ -48,15 +48,21 @@ def click_batches(
         items = windows.parse_records(sessions, ("items",))["items"]
         # Row r of a session is its first r items, and the item after them.
         rows = items.row_lengths() - 1
-        lengths = tf.ragged.range(1, rows + 1).values
         starts = tf.repeat(items.row_starts(), rows)
-        places = starts[:, None] + tf.ragged.range(lengths)
-        history = tf.gather(items.values, places)
-        history = tf.ragged.boolean_mask(history, history <= num_items)
-        targets = tf.gather(items.values, starts + lengths)
+        stops = starts + tf.ragged.range(1, rows + 1).values
+        targets = tf.gather(items.values, stops)
         targets = tf.minimum(targets, unseen(num_items))
+        # Histories are ranges of what is known; as int32, because they take
+        # memory with the square of a session's length.
+        known = items.values <= num_items
+        before = tf.cumsum(tf.cast(known, tf.int32), exclusive=True)
+        places = tf.ragged.range(
+            tf.gather(before, starts), tf.gather(before, stops)
+        )
+        values = tf.cast(tf.boolean_mask(items.values, known), tf.int32)
+        history = tf.gather(values, places)
         # Of one width, so that they can be dealt to windows.
-        history = tf.cast(history, tf.int32).to_tensor(shape=[None, longest])
+        history = history.to_tensor(shape=[None, longest])
         return history, targets[:, None], tf.repeat(numbers, rows)
 
     def parse(
