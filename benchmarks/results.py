@@ -43,7 +43,7 @@ LEFT_OUT = (
 # another start, the settings of the paper, or those that a search found.
 VARIANTS = (
     *("", "_softmax", "_memory", "_spectral", "_softmax_nearby"),
-    *("_paper", "_tuned", "_softmax_tuned"),
+    *("_paper", "_printed", "_tuned", "_softmax_tuned"),
 )
 # By dataset: the metrics that its table shows, and the paper that has it, if
 # one has.
