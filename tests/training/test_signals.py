@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from tfrec.errors import InputError, OutsideError
-from tfrec.training.signals import sleep_until, stop_requested
+from tfrec.training.signals import not_lost, sleep_until, stop_requested
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -33,10 +33,10 @@ def test_the_second_signal_acts_as_before():
     ],
 )
 def test_a_wish_to_stop_is_not_lost_in_an_error(error, seen):
-    with pytest.raises(seen), stop_requested():
+    with pytest.raises(seen), stop_requested() as stop, not_lost(stop):
         os.kill(os.getpid(), signal.SIGINT)
         raise error("The body did not look.")
-    with pytest.raises(error), stop_requested():
+    with pytest.raises(error), stop_requested() as stop, not_lost(stop):
         raise error("Nobody asked.")
 
 

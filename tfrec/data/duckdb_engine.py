@@ -9,19 +9,20 @@ from pathlib import Path
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from tfrec.data.config import DataConfig
 from tfrec.data.engine import PLACE, Engine
-from tfrec.data.sources.text import MAX_LINE_BYTES, check_line_ends, opened
+from tfrec.data.sources.text import MAX_LINE_BYTES, opened
 from tfrec.errors import InputError
 
 # One field for the whole line: a separator that no text file contains.
 _NO_SEPARATOR = "\x01\x02\x03\x04"
 
-# Floating-point numbers below it tell each whole number from the next.
-_EXACT = 2**53
+# Below it numbers of a type tell each whole number from the next.
+_EXACT = {dt.float16: 2**11, dt.float32: 2**24, dt.float64: 2**53}
 
 # Memory and disks.
 _NO_ROOM = (duckdb.OperationalError, duckdb.FatalException)
@@ -82,6 +83,7 @@ class DuckDBEngine(Engine):
 
     # Damaged Parquet raises several, and the base of all.
     read_errors = (duckdb.Error,)
+    minds_line_ends = True
 
     def __init__(
         self, connection: ibis.BaseBackend, folder: Path | None = None
@@ -112,7 +114,6 @@ class DuckDBEngine(Engine):
         yield from self.connection.con.sql(query).to_arrow_reader(rows)
 
     def lines(self, path: Path, encoding: str) -> ir.Table:
-        check_line_ends(path)
         with opened(path) as file:
             first = file.readline(MAX_LINE_BYTES)
         end = r"\r\n" if first.endswith(b"\r\n") else r"\n"
@@ -180,7 +181,9 @@ class DuckDBEngine(Engine):
             return column.cast("string")
         # As pandas writes whole numbers of which one is missing.
         number = column.try_cast("int64")
-        whole = (number.cast(column.type()) == column) & (number.abs() < _EXACT)
+        most = _EXACT[column.type()]
+        whole = number.cast(column.type()) == column
+        whole &= (-most < number) & (number < most)
         text = number.cast("string")
         return whole.fill_null(False).ifelse(text, ibis.null("string"))
 

@@ -33,12 +33,15 @@ class Engine(abc.ABC):
         connection: Ibis's connection to it.
         read_errors: Among them is what it raises when a raw file is not what
             it should be.
+        minds_line_ends: Whether lines must all end alike, and a carriage
+            return inside of one ends it.
         folder: Where files can be left that it shall read; None if it runs on
             machines that see no folder of this one.
     """
 
     connection: ibis.BaseBackend
     read_errors: tuple[type[Exception], ...]
+    minds_line_ends: bool = False
     folder: Path | None
 
     @abc.abstractmethod

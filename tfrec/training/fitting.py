@@ -58,7 +58,7 @@ from tfrec.training.run import (
     build,
     explained,
 )
-from tfrec.training.signals import stop_requested
+from tfrec.training.signals import not_lost, stop_requested
 from tfrec.training.strategy import make_strategy
 from tfrec.training.tensorboard import Board
 from tfrec.training.warm_start import Start
@@ -211,7 +211,7 @@ def _train(
         progress.wall_seconds += time.monotonic() - started
     board = Board(folder / "tensorboard", model)
     board.configuration(sections(data, config, model_config))
-    with stop_requested() as stop:
+    with stop_requested() as stop, not_lost(stop):
         recorder = Recorder(
             config,
             steps,

@@ -26,11 +26,6 @@ def stop_requested() -> Iterator[threading.Event]:
 
     The second signal acts as it did before. Outside the main thread Python
     delivers no signals; there the event stays unset.
-
-    Raises:
-        KeyboardInterrupt: If it was set, and the body ended with an error
-            before it looked: the wish to stop is not lost. That a disk does
-            not take what is written is told in any case.
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -50,12 +45,26 @@ def stop_requested() -> Iterator[threading.Event]:
         signal.signal(number, stop)
     try:
         yield event
+    finally:
+        restore()
+
+
+@contextlib.contextmanager
+def not_lost(event: threading.Event) -> Iterator[None]:
+    """Ends with `KeyboardInterrupt` what failed before it looked at an event.
+
+    So a wish to stop is not lost in the error of a step or of a trial. That a
+    disk does not take what is written is told in any case.
+
+    Args:
+        event: What `stop_requested` gave.
+    """
+    try:
+        yield
     except Exception as error:
         if event.is_set() and not isinstance(error, OutsideError):
             raise KeyboardInterrupt from error
         raise
-    finally:
-        restore()
 
 
 def sleep_until(event: threading.Event) -> None:

@@ -151,6 +151,7 @@ def test_a_damaged_parquet_file_stops(engine, tmp_path):
             [b"1,2", b"1,yesterday,3,0"],
         ),
         ("ml-1m", "ratings.dat", b"1::%d::4::978300760", [b"1::2", b"\xff"]),
+        ("ml-1m", "ratings.dat", b"1::%d::4::978300760", [b"1\r::2", b"1\r2"]),
         (
             "ml-latest-small",
             "ratings.csv",
@@ -206,5 +207,6 @@ def test_the_first_time_may_come_late(engine, tmp_path, time):
 def test_a_unit_is_asked_for_however_late_the_first_number_is(engine, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(HEADER + "u,i,n/a,4\n" * 1100 + "u,j,7,4\n" * 2000)
+    assert read(engine, path)[0] == ["j"] * 2000
     with pytest.raises(InputError, match="`--timestamps_per_second` must be"):
         read(engine, path, protocol="next_click")

@@ -454,7 +454,9 @@ def test_times_before_1970_are_refused_with_any_fraction(
         read(engine, path)
 
 
-@pytest.mark.parametrize("wrong", [float("nan"), 1.5, 2.0**53, -math.inf])
+@pytest.mark.parametrize(
+    "wrong", [float("nan"), 1.5, 2.0**53, -(2.0**63), -math.inf]
+)
 def test_ids_that_are_numbers_are_whole(engine, tmp_path, wrong):
     path = tmp_path / "log.parquet"
     columns = {"sequence": ["u", "v"], "timestamp": [1, 2]}
@@ -465,3 +467,10 @@ def test_ids_that_are_numbers_are_whole(engine, tmp_path, wrong):
     parquet(path, **columns, item=[1.0, -(2.0**53) + 1])
     found = [item for _, item, _ in read(engine, path)]
     assert found == ["1", "-9007199254740991"]
+    for number, item in ((2**24 - 1, "16777215"), (2**24, None)):
+        parquet(path, **columns, item=pa.array([1.0, number], pa.float32()))
+        if item:
+            assert [item for _, item, _ in read(engine, path)] == ["1", item]
+            continue
+        with pytest.raises(InputError, match="expected an item id, a whole"):
+            read(engine, path)

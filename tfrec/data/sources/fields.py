@@ -66,7 +66,8 @@ def reading(engine: Engine, raw: RawFiles) -> Iterator[None]:
             raise Malformed(str(found)) from found
         # Malformed in a way that only the engine minds.
         reason = engine.reason(error)
-        for path in raw.paths if raw.by_records else ():
+        texts = engine.minds_line_ends and raw.by_records
+        for path in raw.paths if texts else ():
             if line := other_end(path):
                 raise Malformed(
                     f"{path}, line {line}: it ends otherwise than line 1, one "

@@ -6,9 +6,14 @@ from pathlib import Path
 import ibis.expr.types as ir
 
 from tfrec.data.engine import Engine
-from tfrec.data.sources.fields import reading
+from tfrec.data.sources.fields import Malformed, reading
 from tfrec.data.sources.records import Record, line_records
-from tfrec.data.sources.text import check_whole, decoded_lines, pick
+from tfrec.data.sources.text import (
+    check_line_ends,
+    check_whole,
+    decoded_lines,
+    pick,
+)
 from tfrec.errors import InputError
 
 
@@ -32,10 +37,15 @@ class Lines:
         """Returns `line` and `position`, the line's number from 0.
 
         Raises:
-            InputError: If the file is compressed and damaged, or has a
-                carriage return without a line feed.
+            InputError: If the file is compressed and damaged.
+            Malformed: If a line has a carriage return inside.
         """
         check_whole(self._path)
+        if engine.minds_line_ends:
+            try:
+                check_line_ends(self._path)
+            except InputError as error:
+                raise Malformed(str(error)) from error
         with reading(engine, self):
             lines = engine.lines(self._path, self._encoding)
         # An empty line is null.

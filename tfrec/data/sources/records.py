@@ -13,7 +13,7 @@ from tfrec.data.sources.text import MAX_LINE_BYTES, encoded_lines
 # Of a quoted field that goes on; a quote that nobody closed ends before.
 _MOST_LINES = 20
 # A field, to its last quote or the end of the line; a group for that quote.
-_QUOTED = r'"(?:[^"]|"")*("|\Z)'
+_QUOTED = r'"[^"]*(?:""[^"]*)*("|\Z)'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,14 +102,15 @@ def csv_reader(lines: Iterable[str], separator: str) -> Any:
 
 
 def _without_spaces(lines: Iterable[str], separator: str) -> Iterator[str]:
-    """Yields lines without the one space before a quoted field.
+    """Yields lines without the spaces around a quoted field.
 
-    DuckDB does not leave out several.
+    As DuckDB, of several before it none are left out, and behind it all are.
     """
     between = re.escape(separator)
-    first = re.compile(rf"(\A|{between}) ?({_QUOTED})")
-    later = re.compile(rf"({between}) ?({_QUOTED})")
-    rest = re.compile(_QUOTED[1:])
+    behind = rf"(?: +(?={between}|[\r\n]*\Z))?"
+    first = re.compile(rf"(\A|{between}) ?({_QUOTED}){behind}")
+    later = re.compile(rf"({between}) ?({_QUOTED}){behind}")
+    rest = re.compile(rf"()({_QUOTED[1:]}){behind}")
     is_open = False
 
     def without(found: re.Match[str]) -> str:
@@ -122,19 +123,20 @@ def _without_spaces(lines: Iterable[str], separator: str) -> Iterator[str]:
             yield line
         elif is_open:
             before = rest.match(line)
-            is_open = not before[1]
-            yield before[0] + later.sub(without, line[before.end() :])
+            text = without(before)
+            yield text + later.sub(without, line[before.end() :])
         else:
             yield first.sub(without, line)
 
 
 def whole_fields(fields: list[str], width: int) -> list[str]:
-    """Returns the fields of a record, without an empty one too many.
+    """Returns the fields of a record, without empty ones too many.
 
-    A line may end with a separator, as DuckDB reads it.
+    A line may end with separators, as DuckDB reads it.
     """
-    ended = len(fields) == width + 1 and not fields[-1]
-    return fields[:-1] if ended else fields
+    while len(fields) > width and not fields[-1]:
+        fields = fields[:-1]
+    return fields
 
 
 def line_records(path: Path, encoding: str) -> Iterator[Record]:
@@ -144,8 +146,10 @@ def line_records(path: Path, encoding: str) -> Iterator[Record]:
         if isinstance(text, bytes):
             said = _escaped(text)
             yield Record(place, (), said, f"text in {encoding}")
-        elif text.strip():
-            line = text.rstrip("\r\n")
+        elif "\r" in (line := text.rstrip("\r\n")):
+            expected = "a line without a carriage return inside"
+            yield Record(place, (), _escaped(line.encode()), expected)
+        elif line.strip():
             yield Record(place, (line,), line)
 
 

@@ -26,7 +26,10 @@ from tfrec.data.sources.salvage import read_or_salvage
 from tfrec.data.times import DAY, DAY_OF_SECONDS, warn_of_unit
 from tfrec.errors import InputError, nearest_names
 
-# Rows that say something of their time, to find one with a time.
+# How a time begins.
+_DATE = "[0-9]{4}-[0-9]{2}"
+_WHOLE = "[+-]?[0-9]"
+# Rows with a time, to find the first: engines do not read in order.
 _LOOKED_AT = 1000
 _ENDINGS = (
     ".parquet",
@@ -228,12 +231,11 @@ def _kind(fields: ir.Table) -> str:
     if not kind.is_string():
         return "number" if kind.is_numeric() else "iso"
     first = fields.select("timestamp", "position")
-    first = first.filter(first.timestamp.strip() != "").limit(_LOOKED_AT)
+    # Most text that is no time is neither.
+    first = first.filter(
+        first.timestamp.re_search(rf"^ *({_DATE}|{_WHOLE})")
+    ).limit(_LOOKED_AT)
     for row in first.order_by("position").to_pyarrow().to_pylist():
-        text = row["timestamp"].strip()
-        # Most text that is no time is neither.
-        if re.match(r"[0-9]{4}-[0-9]{2}", text):
-            return "iso"
-        if re.match(r"[+-]?[0-9]+", text):
-            return "number"
+        date = re.match(_DATE, row["timestamp"].strip())
+        return "iso" if date else "number"
     return ""
