@@ -99,7 +99,7 @@ def test_states_are_as_large_as_what_they_are_compared_with():
 def test_training_learns_to_follow_a_chain(changes):
     keras.utils.set_random_seed(1)
     net = model(20, learning_rate=3e-2, **changes)
-    data = tf.data.Dataset.from_tensors(chains()).repeat(80)
+    data = tf.data.Dataset.from_tensors(chains()).repeat(160)
     net.fit(data, verbose=0, shuffle=False)
     # Popularity would rank ten items alike.
     items, _ = net.recommend([[2, 3, 4], [8, 9, 10], [5], [7, 8]], k=1)

@@ -159,7 +159,7 @@ def test_without_scikit_learn_there_is_a_remedy(monkeypatch):
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(InputError, match=r"pip install 'tfrec\[reproduce\]'"):
+    with pytest.raises(InputError, match="pip install scikit-learn"):
         encodings.in_plane(np.zeros([4, 2]))
 
 

@@ -195,10 +195,15 @@ def test_result_files_of_a_study_make_its_table(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(studies, "PLANS", {"paper": PLAN})
     monkeypatch.setattr(studies, "FOLDER", tmp_path)
     paths = list(studies.add("paper", grid))
+    drawn, *paths = sorted(paths)
     assert paths == [
         tmp_path / f"users/study/a/seed_{seed}.json" for seed in SEEDS
     ]
+    assert drawn == tmp_path / "clicks/pop/ours/seed_0.json"
+    groups = json.loads(drawn.read_text())["lengths"]
+    assert sum(targets for _, targets, *_ in groups["clicks of the session"])
     kept = json.loads(paths[0].read_text())
+    assert "lengths" not in kept
     assert (kept["config"], kept["changes"]) == (
         "configs/toy/users.flags",
         ["--a"],
